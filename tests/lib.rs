@@ -1,0 +1,2 @@
+//! Starts real brokers and drives them from outside: what every story in `it/` shares.
+//! Decides nothing about what is right; that is each story's own claim.
