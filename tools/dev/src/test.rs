@@ -1,0 +1,25 @@
+//! `cargo dev test`: every test that this host has means for, by plain cargo.
+//! Decides nothing about what a host can do: a test that lacks its means says "not run" itself.
+
+use anyhow::Result;
+
+use crate::run::{cargo, step};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this package
+    #[arg(short, long)]
+    package: Option<String>,
+    /// Handed to cargo test: a name to filter by, and what follows `--`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut call = cargo(["test"]);
+    match &args.package {
+        Some(name) => call.args(["--package", name]),
+        None => call.arg("--workspace"),
+    };
+    step("tests", call.args(&args.words))
+}
