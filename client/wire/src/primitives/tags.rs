@@ -1,0 +1,95 @@
+//! Tagged fields (KIP-482): optional fields behind a flexible structure, each with its number.
+//!
+//! Decides how they are framed and that those nobody knows here are kept, in order; never what
+//! a known one means.
+
+use bytes::Bytes;
+
+use super::{DecodeError, EncodeError, Reader, Writer};
+
+/// A tagged field this build has no name for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Its number.
+    pub number: u32,
+    /// Its bytes, not understood.
+    pub value: Bytes,
+}
+
+/// The unknown tagged fields of a structure, by ascending number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(pub Vec<Tag>);
+
+impl Tags {
+    /// Least bytes of a tagged field on the wire: number and length.
+    const LEAST: usize = 2;
+
+    /// Reads the tagged fields of a structure: `known` takes those it has a name for.
+    #[inline]
+    pub fn read<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+        mut known: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let count = reader.uvarint()? as usize;
+        if count == 0 {
+            return Ok(());
+        }
+        if count > reader.left() / Self::LEAST {
+            return Err(DecodeError::Truncated);
+        }
+        let mut lowest = 0;
+        for left in (1..=count).rev() {
+            let number = reader.uvarint()?;
+            if number < lowest {
+                return Err(DecodeError::Malformed {
+                    what: "tagged fields that do not ascend",
+                });
+            }
+            lowest = number.saturating_add(1);
+            let length = reader.uvarint()? as usize;
+            let mut unknown = None;
+            reader.within(length, |inner| {
+                if !known(number, inner)? {
+                    unknown = Some(inner.bytes(length)?);
+                }
+                Ok(())
+            })?;
+            if let Some(value) = unknown {
+                if self.0.is_empty() {
+                    self.0 = reader.claim(left)?;
+                }
+                self.0.push(Tag { number, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes those with numbers in `from..below`: between two known ones.
+    #[inline]
+    pub fn write(&self, writer: &mut Writer, from: u32, below: u32) -> Result<(), EncodeError> {
+        for tag in self
+            .0
+            .iter()
+            .filter(|tag| (from..below).contains(&tag.number))
+        {
+            writer.uvarint(tag.number);
+            let length = u32::try_from(tag.value.len()).map_err(|_| EncodeError::TooLong)?;
+            writer.uvarint(length);
+            writer.slice(&tag.value);
+        }
+        Ok(())
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
