@@ -14,7 +14,7 @@ pub(crate) fn run(rest: &Rest) -> Result<()> {
             "--package",
             "benches",
             "--bin",
-            "load",
+            "bench",
             "--",
         ])
         .args(&rest.words),
