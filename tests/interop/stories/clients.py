@@ -1,0 +1,5 @@
+"""x"""
+
+
+def stories(target, asked):
+    return []
