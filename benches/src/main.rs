@@ -1,4 +1,4 @@
-//! The command line of the benchmarks: reads the words, calls the library, prints.
+//! The command line of the benchmarks: reads the words, calls the library, prints. Decides no figure and starts no load itself.
 
 use std::io::Write;
 use std::net::SocketAddr;
