@@ -2,6 +2,8 @@
 //!
 //! Decides the printed form that `layout.snap` holds; never used to read or write a message.
 
+use core::fmt;
+
 use crate::primitives::Type;
 
 /// A run of versions, both ends included.
@@ -60,6 +62,71 @@ pub struct Row {
 pub struct Layout {
     /// Its name.
     pub name: &'static str,
+    /// Bytes of memory one takes, what hangs on it not counted.
+    pub memory: usize,
     /// Its fields.
     pub rows: &'static [Row],
+}
+
+/// `3-13`, `9+`, or `never`.
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self { from, to } if from > to => f.write_str("never"),
+            Self { from, to: i16::MAX } => write!(f, "{from}+"),
+            Self { from, to } if from == to => write!(f, "{from}"),
+            Self { from, to } => write!(f, "{from}-{to}"),
+        }
+    }
+}
+
+/// `[]string`; a structure by its name.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Array(of) => write!(f, "[]{of}"),
+            Self::Struct(layout) => f.write_str(layout.name),
+            plain => f.write_str(&format!("{plain:?}").to_lowercase()),
+        }
+    }
+}
+
+/// One line per field, nested ones indented.
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, 1)
+    }
+}
+
+impl Layout {
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        for Row {
+            name,
+            kind,
+            rules,
+            default,
+        } in self.rows
+        {
+            let name = name.trim_start_matches("r#");
+            write!(f, "{:1$}{name}: {kind}  v{2}", "", 2 * depth, rules.carried)?;
+            if rules.nullable != Versions::NONE {
+                write!(f, "  null {}", rules.nullable)?;
+            }
+            if let Some(tag) = rules.tag {
+                write!(f, "  tag {tag}")?;
+            }
+            if let Some(default) = default {
+                write!(f, "  = {default}")?;
+            }
+            writeln!(f, "{}", if rules.ignorable { "  ignorable" } else { "" })?;
+            let mut inner = *kind;
+            while let Type::Array(of) = inner {
+                inner = *of;
+            }
+            if let Type::Struct(layout) = inner {
+                layout.print(f, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -22,11 +22,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[macro_use]
+pub mod message;
+
 pub mod code;
+pub mod frame;
+pub mod header;
 pub mod layout;
+pub mod messages;
+pub mod metadata;
 pub mod primitives;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
+#[cfg(any(test, feature = "random"))]
+pub mod registry;
 
 pub use code::{Code, ErrorCode};
+pub use header::{RequestHeader, ResponseHeader};
+pub use message::{Message, Request};
+pub use messages::ApiKey;
 pub use primitives::{Budget, DecodeError, EncodeError, Pieces, Reader, Uuid, Writer};

@@ -2,6 +2,13 @@
 //!
 //! Decides how a test draws; never used outside tests (feature `random`).
 
+use bytes::Bytes;
+
+use crate::{
+    layout::Row,
+    primitives::{At, Tag, Tags},
+};
+
 /// A small seeded generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -64,5 +71,21 @@ impl Dice {
             self.below(8)
         };
         (0..length).map(|_| self.next() as u8).collect()
+    }
+
+    /// Tagged fields that no build knows: between, and behind, those of `rows`.
+    pub fn tags(&mut self, at: At, rows: &[Row]) -> Tags {
+        if !at.flexible || !self.one_in(4) {
+            return Tags::default();
+        }
+        let taken = |number: u32| rows.iter().any(|row| row.rules.tag == Some(number));
+        let numbers = [0, 1, 2, 5, 127, 128, 10_000, u32::MAX >> 4];
+        let free = numbers.into_iter().filter(|&number| !taken(number));
+        let kept = free.filter(|_| self.one_in(3)).collect::<Vec<_>>();
+        let tag = |number| Tag {
+            number,
+            value: Bytes::from(self.bytes()),
+        };
+        Tags(kept.into_iter().map(tag).collect())
     }
 }

@@ -213,6 +213,12 @@ impl<'a> Reader<'a> {
         nullable_length(i64::from(self.i16()?))
     }
 
+    /// The byte in front of a structure that may be null: whether it is there.
+    #[inline]
+    pub fn presence(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.i8()? >= 0)
+    }
+
     /// Reads the next `count` bytes with `read`, which must use them all.
     #[inline]
     pub fn within<T>(

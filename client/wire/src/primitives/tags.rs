@@ -81,6 +81,18 @@ impl Tags {
         Ok(())
     }
 
+    /// Refuses to lose any in a version that has no tagged fields.
+    #[inline]
+    pub fn none(&self, version: i16) -> Result<(), EncodeError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(EncodeError::FieldNotInVersion {
+            field: "unknown",
+            version,
+        })
+    }
+
     /// Whether there is none.
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,481 @@
+//! How a message is declared, read and written: the macros [`message!`] and [`part!`].
+//!
+//! Decides what a declaration means; the declarations stand in `messages/`. Holds #128 with
+//! `primitives`: a declaration cannot say how much memory to reserve.
+//!
+//! A field is a line: name, type, and in brackets its rules in this order:
+//!
+//! ```text
+//! rack: Option<String> [10.., null 10.., tag 3, ignorable, = -1],
+//!                       |     |          |      |          `- default, if not the type's own
+//!                       |     |          |      `- a version without it drops it; else that is an error
+//!                       |     |          `- a tagged field with this number
+//!                       |     `- versions in which it may be null
+//!                       `- versions that carry it: 10.. or 4..=9
+//! ```
+//!
+//! Fields stand in wire order, tagged ones behind the others by ascending number.
+
+use core::fmt::Debug;
+
+use crate::{
+    layout::{Layout, Rules, Versions},
+    messages::ApiKey,
+    primitives::{At, DecodeError, EncodeError, Field, Reader, Tags, Writer},
+};
+
+/// A structure that travels on its own: a request, a response, or the value of a record.
+pub trait Message: Field + Default + Clone + Debug + PartialEq {
+    /// Kafka's name.
+    const NAME: &'static str;
+    /// The versions that exist.
+    const VERSIONS: Versions;
+    /// The latest version that is offered; a later one is unstable in Kafka 4.4.
+    const STABLE: i16;
+    /// The versions with compact lengths and tagged fields (KIP-482).
+    const FLEXIBLE: Versions;
+    /// Its fields.
+    const LAYOUT: &'static Layout;
+
+    /// Reads the version's form of it; what follows is left to the caller.
+    #[inline]
+    fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+        if !Self::VERSIONS.contains(version) {
+            return Err(DecodeError::UnsupportedVersion {
+                message: Self::NAME,
+                version,
+            });
+        }
+        Self::read(reader, Self::at(version))
+    }
+
+    /// Reads the version's form of it from bytes that hold nothing else.
+    #[inline]
+    fn decode_all(mut reader: Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+        let message = Self::decode(&mut reader, version)?;
+        reader.finish()?;
+        Ok(message)
+    }
+
+    /// Writes the version's form of it. What the version cannot say is an error, not a loss,
+    /// unless the field is ignorable.
+    #[inline]
+    fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        if !Self::VERSIONS.contains(version) {
+            return Err(EncodeError::UnsupportedVersion {
+                message: Self::NAME,
+                version,
+            });
+        }
+        self.write(writer, Self::at(version))
+    }
+
+    /// The form of a version.
+    #[inline]
+    fn at(version: i16) -> At {
+        At {
+            version,
+            flexible: Self::FLEXIBLE.contains(version),
+        }
+    }
+}
+
+/// A message that asks.
+pub trait Request: Message {
+    /// Its API key.
+    const KEY: ApiKey;
+    /// What answers it.
+    type Response: Message;
+}
+
+/// What the rules of a field do to its value. The rules are constants, so of each of these only
+/// the branch on the version is left in the compiled reader.
+impl Rules {
+    /// A field of the versions `from..=to`.
+    #[must_use]
+    pub const fn carried(from: i16, to: i16) -> Self {
+        let carried = Versions { from, to };
+        Self {
+            carried,
+            nullable: Versions::NONE,
+            tag: None,
+            ignorable: false,
+        }
+    }
+
+    /// It may be null in these versions.
+    #[must_use]
+    pub const fn nullable(mut self, from: i16, to: i16) -> Self {
+        self.nullable = Versions { from, to };
+        self
+    }
+
+    /// It is a tagged field.
+    #[must_use]
+    pub const fn tag(mut self, number: u32) -> Self {
+        self.tag = Some(number);
+        self
+    }
+
+    /// It may be dropped.
+    #[must_use]
+    pub const fn ignorable(mut self) -> Self {
+        self.ignorable = true;
+        self
+    }
+
+    /// Least bytes of it in the body.
+    #[inline(always)]
+    pub(crate) fn least<T: Field>(self, at: At) -> usize {
+        if self.tag.is_none() && self.carried.contains(at.version) {
+            T::least(at)
+        } else {
+            0
+        }
+    }
+
+    /// Reads it from the body.
+    #[inline(always)]
+    pub(crate) fn read<T: Field>(
+        self,
+        reader: &mut Reader<'_>,
+        at: At,
+        default: impl FnOnce() -> T,
+    ) -> Result<T, DecodeError> {
+        if self.tag.is_some() || !self.carried.contains(at.version) {
+            return Ok(default());
+        }
+        self.read_value(reader, at)
+    }
+
+    #[inline(always)]
+    fn read_value<T: Field>(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
+        let value = T::read(reader, at)?;
+        if value.is_null() && !self.nullable.contains(at.version) {
+            return Err(DecodeError::Malformed {
+                what: "null in a version that has none",
+            });
+        }
+        Ok(value)
+    }
+
+    /// Reads it from a tagged field, if the number is its own.
+    #[inline(always)]
+    pub(crate) fn read_tag<T: Field>(
+        self,
+        number: u32,
+        value: &mut T,
+        reader: &mut Reader<'_>,
+        at: At,
+    ) -> Result<bool, DecodeError> {
+        let own = self.tag == Some(number) && self.carried.contains(at.version);
+        if own {
+            *value = self.read_value(reader, at)?;
+        }
+        Ok(own)
+    }
+
+    /// Writes it into the body, or sees to it that its absence loses nothing.
+    #[inline(always)]
+    pub(crate) fn write<T: Field + PartialEq>(
+        self,
+        field: &'static str,
+        value: &T,
+        writer: &mut Writer,
+        at: At,
+        default: impl FnOnce() -> T,
+    ) -> Result<(), EncodeError> {
+        let version = at.version;
+        if !self.carried.contains(version) {
+            if self.ignorable || *value == default() {
+                return Ok(());
+            }
+            return Err(EncodeError::FieldNotInVersion { field, version });
+        }
+        if value.is_null() && !self.nullable.contains(version) {
+            return Err(EncodeError::NullNotAllowed { field, version });
+        }
+        if self.tag.is_some() {
+            Ok(())
+        } else {
+            value.write(writer, at)
+        }
+    }
+
+    /// Whether it goes out as a tagged field: when it is one, and not its default.
+    #[inline(always)]
+    pub(crate) fn tagged<T: Field + PartialEq>(
+        self,
+        value: &T,
+        at: At,
+        default: impl FnOnce() -> T,
+    ) -> bool {
+        self.tag.is_some() && self.carried.contains(at.version) && *value != default()
+    }
+
+    /// Writes it as a tagged field, behind the unknown ones with lower numbers.
+    #[inline(always)]
+    pub(crate) fn write_tag<T: Field + PartialEq>(
+        self,
+        value: &T,
+        unknown: &Tags,
+        next: &mut u32,
+        writer: &mut Writer,
+        at: At,
+        default: impl FnOnce() -> T,
+    ) -> Result<(), EncodeError> {
+        let Some(number) = self.tag else {
+            return Ok(());
+        };
+        if !self.tagged(value, at, default) {
+            return Ok(());
+        }
+        unknown.write(writer, *next, number)?;
+        *next = number + 1;
+        writer.uvarint(number);
+        writer.sized(|writer| value.write(writer, at))
+    }
+
+    /// Any value that survives the trip through this version.
+    #[cfg(any(test, feature = "random"))]
+    pub(crate) fn random<T: Field>(
+        self,
+        dice: &mut crate::random::Dice,
+        at: At,
+        default: impl FnOnce() -> T,
+    ) -> T {
+        if !self.carried.contains(at.version) || (self.tag.is_some() && dice.one_in(2)) {
+            return default();
+        }
+        loop {
+            let value = T::random(dice, at);
+            if !value.is_null() || self.nullable.contains(at.version) {
+                return value;
+            }
+        }
+    }
+}
+
+/// Declares a message: a [`part!`] with a name of its own on the wire.
+///
+/// ```text
+/// message! {
+///     /// What it asks for.
+///     pub struct ProduceRequest: request Produce -> ProduceResponse, versions 3..=13, flexible 9.. {
+///         acks: i16 [0..],
+///     }
+/// }
+/// ```
+///
+/// In place of `request KEY -> RESPONSE` stands `response`, `metadata NUMBER` for a record of the
+/// metadata log, or `data` for anything else. `unstable 6` behind the versions keeps the latest
+/// from being offered; `flexible never` is for layouts older than KIP-482.
+macro_rules! message {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident: $kind:ident $($key:ident -> $response:ident)? $($number:literal)?,
+        versions $from:literal..=$to:literal $(unstable $unstable:literal)?,
+        flexible $($flexible:literal..)? $(never)? {
+            $($fields:tt)*
+        }
+    ) => {
+        part! {
+            $(#[$doc])*
+            pub struct $name {
+                $($fields)*
+            }
+        }
+
+        impl $crate::message::Message for $name {
+            const NAME: &'static str = stringify!($name);
+            const VERSIONS: $crate::layout::Versions = $crate::layout::Versions { from: $from, to: $to };
+            const STABLE: i16 = {
+                let _stable = $to;
+                $(let _stable = $unstable - 1;)?
+                _stable
+            };
+            const FLEXIBLE: $crate::layout::Versions = {
+                let _versions = $crate::layout::Versions::NONE;
+                $(let _versions = $crate::layout::Versions { from: $flexible, to: i16::MAX };)?
+                _versions
+            };
+            const LAYOUT: &'static $crate::layout::Layout = &Self::FIELDS;
+        }
+
+        message! { @$kind $name $($key $response)? $($number)? }
+    };
+    (@request $name:ident $key:ident $response:ident) => {
+        impl $crate::message::Request for $name {
+            const KEY: $crate::messages::ApiKey = $crate::messages::ApiKey::$key;
+            type Response = $response;
+        }
+    };
+    (@metadata $name:ident $number:literal) => {
+        impl $crate::metadata::Record for $name {
+            const NUMBER: u16 = $number;
+        }
+    };
+    (@response $name:ident) => {};
+    (@data $name:ident) => {};
+}
+
+/// Declares a structure inside a message, or inside another one.
+macro_rules! part {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            $($(#[$field_doc:meta])* $field:ident: $kind:ty [$($rule:tt)+]),* $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $kind,)*
+            /// Tagged fields that this build has no name for.
+            pub unknown: $crate::primitives::Tags,
+        }
+
+        impl $name {
+            /// The layout of its fields.
+            pub const FIELDS: $crate::layout::Layout = $crate::layout::Layout {
+                name: stringify!($name),
+                memory: size_of::<Self>(),
+                rows: &[$($crate::layout::Row {
+                    name: stringify!($field),
+                    kind: <$kind as $crate::primitives::Field>::TYPE,
+                    rules: rules!($($rule)+),
+                    default: default!(text $($rule)+),
+                }),*],
+            };
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    $($field: default!(value $($rule)+),)*
+                    unknown: $crate::primitives::Tags::default(),
+                }
+            }
+        }
+
+        impl $crate::primitives::Field for $name {
+            const TYPE: $crate::primitives::Type = $crate::primitives::Type::Struct(&Self::FIELDS);
+
+            #[inline]
+            fn least(at: $crate::primitives::At) -> usize {
+                usize::from(at.flexible) $(+ rules!($($rule)+).least::<$kind>(at))*
+            }
+
+            #[inline]
+            fn read(
+                reader: &mut $crate::primitives::Reader<'_>,
+                at: $crate::primitives::At,
+            ) -> Result<Self, $crate::primitives::DecodeError> {
+                $(let $field: $kind =
+                    rules!($($rule)+).read(reader, at, || default!(value $($rule)+))?;)*
+                let mut this = Self { $($field,)* unknown: $crate::primitives::Tags::default() };
+                if at.flexible {
+                    let Self { $($field,)* unknown } = &mut this;
+                    unknown.read(reader, |_number, _reader| {
+                        Ok(false $(|| rules!($($rule)+).read_tag(_number, $field, _reader, at)?)*)
+                    })?;
+                }
+                Ok(this)
+            }
+
+            #[inline]
+            fn write(
+                &self,
+                writer: &mut $crate::primitives::Writer,
+                at: $crate::primitives::At,
+            ) -> Result<(), $crate::primitives::EncodeError> {
+                $(rules!($($rule)+).write(
+                    stringify!($field), &self.$field, writer, at, || default!(value $($rule)+),
+                )?;)*
+                if !at.flexible {
+                    return self.unknown.none(at.version);
+                }
+                let count = self.unknown.len() $(+ usize::from(
+                    rules!($($rule)+).tagged(&self.$field, at, || default!(value $($rule)+)),
+                ))*;
+                writer.uvarint(count as u32);
+                if count > 0 {
+                    let mut _next = 0;
+                    $(rules!($($rule)+).write_tag(
+                        &self.$field, &self.unknown, &mut _next, writer, at,
+                        || default!(value $($rule)+),
+                    )?;)*
+                    self.unknown.write(writer, _next, u32::MAX)?;
+                }
+                Ok(())
+            }
+
+            #[cfg(any(test, feature = "random"))]
+            fn random(dice: &mut $crate::random::Dice, at: $crate::primitives::At) -> Self {
+                Self {
+                    $($field: rules!($($rule)+).random(dice, at, || default!(value $($rule)+)),)*
+                    unknown: dice.tags(at, Self::FIELDS.rows),
+                }
+            }
+        }
+
+        impl $crate::primitives::Nullable for $name {
+            #[inline]
+            fn least_nullable(_: $crate::primitives::At) -> usize {
+                1
+            }
+
+            #[inline]
+            fn read_nullable(
+                reader: &mut $crate::primitives::Reader<'_>,
+                at: $crate::primitives::At,
+            ) -> Result<Option<Self>, $crate::primitives::DecodeError> {
+                reader.presence()?.then(|| $crate::primitives::Field::read(reader, at)).transpose()
+            }
+
+            #[inline]
+            fn write_nullable(
+                value: Option<&Self>,
+                writer: &mut $crate::primitives::Writer,
+                at: $crate::primitives::At,
+            ) -> Result<(), $crate::primitives::EncodeError> {
+                writer.i8(if value.is_some() { 1 } else { -1 });
+                value.map_or(Ok(()), |value| $crate::primitives::Field::write(value, writer, at))
+            }
+        }
+    };
+}
+
+/// The rules in the brackets of a field, as a constant.
+macro_rules! rules {
+    (@$rules:expr; null $from:literal.. $(, $($rest:tt)*)?) => {
+        rules!(@$rules.nullable($from, i16::MAX); $($($rest)*)?)
+    };
+    (@$rules:expr; null $from:literal..=$to:literal $(, $($rest:tt)*)?) => {
+        rules!(@$rules.nullable($from, $to); $($($rest)*)?)
+    };
+    (@$rules:expr; tag $number:literal $(, $($rest:tt)*)?) => {
+        rules!(@$rules.tag($number); $($($rest)*)?)
+    };
+    (@$rules:expr; ignorable $(, $($rest:tt)*)?) => {
+        rules!(@$rules.ignorable(); $($($rest)*)?)
+    };
+    (@$rules:expr; $(= $default:expr)?) => {
+        const { $rules }
+    };
+    ($from:literal.. $(, $($rest:tt)*)?) => {
+        rules!(@$crate::layout::Rules::carried($from, i16::MAX); $($($rest)*)?)
+    };
+    ($from:literal..=$to:literal $(, $($rest:tt)*)?) => {
+        rules!(@$crate::layout::Rules::carried($from, $to); $($($rest)*)?)
+    };
+}
+
+/// The default in the brackets of a field: its value, or its text.
+macro_rules! default {
+    (value = $default:expr) => { $default };
+    (text = $default:expr) => { Some(stringify!($default)) };
+    (value) => { Default::default() };
+    (text) => { None };
+    ($form:ident $rule:tt $($rest:tt)*) => { default!($form $($rest)*) };
+}

@@ -1,0 +1,7 @@
+//! Records of the metadata log.
+
+/// A record.
+pub trait Record: crate::message::Message {
+    /// Its number.
+    const NUMBER: u16;
+}

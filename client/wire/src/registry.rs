@@ -1,0 +1,118 @@
+//! All messages in one list, for tests that hold for every one of them (feature `random`).
+//!
+//! Decides nothing about a message; never used outside tests.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::{
+    layout::{Layout, Versions},
+    message::{Message, Request},
+    primitives::{DecodeError, Reader, Writer},
+    random::Dice,
+};
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A request with this API key.
+    Request(i16),
+    /// A response with this API key.
+    Response(i16),
+    /// A record of the metadata log with this number.
+    Metadata(u16),
+    /// Anything else.
+    Data,
+}
+
+/// A message without its type.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub kind: Kind,
+    /// The versions that exist.
+    pub versions: Versions,
+    /// The latest stable one.
+    pub stable: i16,
+    /// The flexible ones.
+    pub flexible: Versions,
+    /// Its fields.
+    pub layout: &'static Layout,
+    /// A random value in a version's bytes, from which it comes back equal: else a panic.
+    pub sample: fn(&mut Dice, i16) -> Bytes,
+    /// Reads a version's bytes and writes them again.
+    pub recode: fn(&Bytes, i16) -> Result<Bytes, DecodeError>,
+    /// Reads a version's bytes and drops the value.
+    pub read: fn(&Bytes, i16) -> Result<(), DecodeError>,
+}
+
+impl Entry {
+    /// A message that is neither request nor response.
+    pub const fn of<M: Message>(kind: Kind) -> Self {
+        Self {
+            name: M::NAME,
+            kind,
+            versions: M::VERSIONS,
+            stable: M::STABLE,
+            flexible: M::FLEXIBLE,
+            layout: M::LAYOUT,
+            sample: |dice, version| {
+                let value = M::random(dice, M::at(version));
+                let bytes = encode(&value, version);
+                let read = M::decode_all(Reader::of(&bytes), version);
+                assert_eq!(read, Ok(value), "{} version {version}", M::NAME);
+                bytes
+            },
+            recode: |bytes, version| {
+                Ok(encode(&M::decode_all(Reader::of(bytes), version)?, version))
+            },
+            read: |bytes, version| M::decode_all(Reader::of(bytes), version).map(drop),
+        }
+    }
+
+    /// A request.
+    pub const fn request<R: Request>() -> Self {
+        Self::of::<R>(Kind::Request(R::KEY.number()))
+    }
+
+    /// What answers a request.
+    pub const fn response<R: Request>() -> Self {
+        Self::of::<R::Response>(Kind::Response(R::KEY.number()))
+    }
+}
+
+fn encode<M: Message>(value: &M, version: i16) -> Bytes {
+    let mut writer = Writer::new();
+    match value.encode(&mut writer, version) {
+        Ok(()) => writer.finish().into_bytes(),
+        Err(error) => panic!("{} version {version}: {error}", M::NAME),
+    }
+}
+
+/// The print that `layout.snap` holds: a head line, then the fields.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Request(key) => write!(f, "request {key} "),
+            Kind::Response(key) => write!(f, "response {key} "),
+            Kind::Metadata(number) => write!(f, "metadata {number} "),
+            Kind::Data => f.write_str("data "),
+        }?;
+        write!(
+            f,
+            "{}  valid {}  flexible {}",
+            self.name, self.versions, self.flexible
+        )?;
+        let unstable = self.stable < self.versions.to;
+        writeln!(f, "{}", if unstable { "  latest-unstable" } else { "" })?;
+        write!(f, "{}", self.layout)
+    }
+}
+
+/// Every message of this crate.
+pub fn all() -> impl Iterator<Item = Entry> {
+    crate::messages::ENTRIES.iter().copied()
+}
