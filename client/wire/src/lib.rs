@@ -34,6 +34,7 @@ pub mod metadata;
 pub mod primitives;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
+pub mod records;
 #[cfg(any(test, feature = "random"))]
 pub mod registry;
 

@@ -1,0 +1,85 @@
+//! Looks for an offset by time inside one stored batch, for ListOffsets (KIP-79, KIP-734). Decides
+//! which record is meant; decompresses under the same caps as everything else (#130), and the caller
+//! has checked the CRC (#7).
+
+use super::batch::{Batch, Codec};
+use super::fault::BatchFault;
+use super::inflate::{Caps, Inflater};
+use super::pool::Pool;
+use super::record::timestamp_of;
+use super::walk::{Plain, Stream, Walk};
+
+/// A record's offset and timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// In the log.
+    pub offset: i64,
+    /// The record's, or the batch's where the broker set the time.
+    pub timestamp: i64,
+}
+
+/// The first record of the batch with this timestamp or a later one.
+pub fn first_at_or_after(
+    batch: &Batch<'_>,
+    timestamp: i64,
+    caps: Caps,
+    inflater: &mut Inflater,
+    pool: &Pool,
+) -> Result<Option<Found>, BatchFault> {
+    // The header's maximum holds for every stored batch: the log mends it.
+    if batch.header.max_timestamp < timestamp {
+        return Ok(None);
+    }
+    scan(batch, caps, inflater, pool, |found| {
+        found.timestamp >= timestamp
+    })
+}
+
+/// The first of the records with the largest timestamp of the batch.
+pub fn first_with_max_timestamp(
+    batch: &Batch<'_>,
+    caps: Caps,
+    inflater: &mut Inflater,
+    pool: &Pool,
+) -> Result<Option<Found>, BatchFault> {
+    let max = batch.header.max_timestamp;
+    scan(batch, caps, inflater, pool, |found| found.timestamp == max)
+}
+
+fn scan(
+    batch: &Batch<'_>,
+    caps: Caps,
+    inflater: &mut Inflater,
+    pool: &Pool,
+    is_it: impl Fn(&Found) -> bool,
+) -> Result<Option<Found>, BatchFault> {
+    let codec = batch.header.attributes()?.codec;
+    if codec == Codec::None {
+        return scan_walk(batch, Plain::new(batch.payload()), is_it);
+    }
+    let inflate = inflater.open(codec, batch.payload(), caps, pool)?;
+    scan_walk(batch, Stream::new(inflate), is_it)
+}
+
+fn scan_walk(
+    batch: &Batch<'_>,
+    mut walk: impl Walk,
+    is_it: impl Fn(&Found) -> bool,
+) -> Result<Option<Found>, BatchFault> {
+    let header = &batch.header;
+    let mut index = 0;
+    while let Some(seen) = walk.next().map_err(|fault| fault.at(index))? {
+        let offset = header
+            .base_offset
+            .saturating_add(i64::from(seen.offset_delta));
+        let found = Found {
+            offset,
+            timestamp: timestamp_of(header, seen.timestamp_delta),
+        };
+        if is_it(&found) {
+            return Ok(Some(found));
+        }
+        index += 1;
+    }
+    Ok(None)
+}
