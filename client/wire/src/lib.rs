@@ -26,6 +26,7 @@
 pub mod message;
 
 pub mod code;
+pub mod control;
 pub mod frame;
 pub mod header;
 pub mod layout;

@@ -1,4 +1,4 @@
-//! How a message is declared, read and written: the macros [`message!`] and [`part!`].
+//! How a message is declared, read and written: the macros `message!` and `part!`.
 //!
 //! Decides what a declaration means; the declarations stand in `messages/`. Holds #128 with
 //! `primitives`: a declaration cannot say how much memory to reserve.
@@ -256,7 +256,7 @@ impl Rules {
     }
 }
 
-/// Declares a message: a [`part!`] with a name of its own on the wire.
+/// Declares a message: a `part!` with a name of its own on the wire.
 ///
 /// ```text
 /// message! {

@@ -114,5 +114,10 @@ impl fmt::Display for Entry {
 
 /// Every message of this crate.
 pub fn all() -> impl Iterator<Item = Entry> {
-    crate::messages::ENTRIES.iter().copied()
+    let lists = [
+        crate::messages::ENTRIES,
+        crate::metadata::ENTRIES,
+        crate::control::ENTRIES,
+    ];
+    lists.into_iter().flatten().copied()
 }
