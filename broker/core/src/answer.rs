@@ -1,0 +1,205 @@
+//! What connections ask of shards, and what shards answer: one part for each partition or command of a request.
+//! Decides nothing; `api` splits requests into parts and joins answers, the shard's modules answer them.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use sawlog_wire::code::Code;
+use sawlog_wire::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use sawlog_wire::records::batch::BatchHeader;
+
+use crate::ids::{LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId};
+use crate::now::{Deadline, Wall};
+
+/// When a produce request wants its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acks {
+    /// `acks=0`: never.
+    None,
+    /// `acks=1`: when this node has it, by the topic's durability.
+    Leader,
+    /// `acks=all`: when every member of the in-sync set has it (#11).
+    All,
+}
+
+/// One thing asked of one shard.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Part {
+    /// Append one batch to one log.
+    Append(AppendPart),
+    /// Read from one log what is there now.
+    Fetch(FetchPart),
+    /// Say when there may be more to read in one log.
+    Watch(WatchPart),
+    /// Find an offset in one log.
+    Find(FindPart),
+    /// Create topics (shard 0).
+    CreateTopics(Box<CreateTopicsPart>),
+    /// Grant a producer id (shard 0).
+    ProducerId(ProducerIdPart),
+}
+
+/// A batch, walked and found whole (#118), to be stored as it was sent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppendPart {
+    /// Where.
+    pub log: LogId,
+    /// When to answer.
+    pub acks: Acks,
+    /// When to give up waiting for the in-sync set; the append itself may still happen (#114).
+    pub deadline: Deadline,
+    /// What its header says.
+    pub batch: BatchHeader,
+    /// All its bytes, header included: a slice of the frame.
+    pub bytes: Bytes,
+}
+
+/// What a reader may see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Isolation {
+    /// Up to the high watermark.
+    ReadUncommitted,
+    /// Up to the last stable offset.
+    ReadCommitted,
+}
+
+/// Read from one log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FetchPart {
+    /// Which.
+    pub log: LogId,
+    /// From this offset on; the batch that holds it comes whole (gotcha 11).
+    pub from: Offset,
+    /// The epoch at which the client believes it reads; none if it does not say (#26).
+    pub epoch: Option<LeaderEpoch>,
+    /// The epoch of the last batch the client has; none if it does not say.
+    pub last_epoch: Option<LeaderEpoch>,
+    /// How much it may see.
+    pub isolation: Isolation,
+    /// No more bytes than this, but always one whole batch if `at_least_one`.
+    pub max_bytes: u32,
+    /// Whether one batch may exceed `max_bytes` (KIP-74).
+    pub at_least_one: bool,
+}
+
+/// Wake me when the end that this isolation may see moves beyond an offset. The answer is a hint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WatchPart {
+    /// Which log.
+    pub log: LogId,
+    /// Which end.
+    pub isolation: Isolation,
+    /// Beyond this one.
+    pub beyond: Offset,
+}
+
+/// What to find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Find {
+    /// The end that this isolation may see (-1).
+    Latest(Isolation),
+    /// The log start (-2, and -4 where nothing is tiered).
+    Earliest,
+    /// The offset of the greatest timestamp (-3, KIP-734).
+    MaxTimestamp,
+    /// The last tiered offset (-5, KIP-1005): nothing is tiered here.
+    LastTiered,
+    /// The first offset that is to be tiered (-6, KIP-1023).
+    EarliestPendingUpload,
+    /// The first record at or after this time.
+    At(Wall),
+}
+
+/// Find an offset in one log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FindPart {
+    /// Which.
+    pub log: LogId,
+    /// The epoch at which the client believes it asks (#26).
+    pub epoch: Option<LeaderEpoch>,
+    /// What.
+    pub find: Find,
+}
+
+/// Topics to be created, as asked on the wire or by auto-creation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CreateTopicsPart {
+    /// Kafka's own request.
+    pub request: CreateTopicsRequest,
+    /// When to give up waiting for the commit.
+    pub deadline: Deadline,
+}
+
+/// A producer id wanted by an idempotent producer (KIP-98, KIP-360).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProducerIdPart {
+    /// What the producer had, if it asks for the next epoch.
+    pub had: Option<(ProducerId, ProducerEpoch)>,
+}
+
+/// The answer to a [`Part`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Response {
+    /// To [`Part::Append`].
+    Append(AppendAnswer),
+    /// To [`Part::Fetch`].
+    Fetch(FetchAnswer),
+    /// To [`Part::Watch`]: look again.
+    Watched,
+    /// To [`Part::Find`].
+    Find(FindAnswer),
+    /// To [`Part::CreateTopics`].
+    CreateTopics(Box<CreateTopicsResponse>),
+    /// To [`Part::ProducerId`].
+    ProducerId {
+        /// What went wrong, if anything.
+        code: Code,
+        /// The id granted.
+        id: ProducerId,
+        /// Its epoch.
+        epoch: ProducerEpoch,
+    },
+}
+
+/// What became of an append.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppendAnswer {
+    /// `None` of the errors if it is stored as promised.
+    pub code: Code,
+    /// Offset of its first record; for a duplicate that of the original (#72).
+    pub base: Offset,
+    /// The log's start.
+    pub start: Offset,
+    /// For people: what and why and what to try.
+    pub message: Option<String>,
+}
+
+/// What there is to read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FetchAnswer {
+    /// What went wrong, if anything.
+    pub code: Code,
+    /// The marks at the moment of planning.
+    pub hw: Offset,
+    /// End of what a read_committed reader may see.
+    pub stable: Offset,
+    /// The log's start.
+    pub start: Offset,
+    /// Whole batches, verified since they were last read from media (#7).
+    pub records: Vec<Bytes>,
+}
+
+/// What was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FindAnswer {
+    /// What went wrong, if anything.
+    pub code: Code,
+    /// The offset; -1 if there is none.
+    pub offset: Offset,
+    /// Its record's timestamp; -1 where the question was not about time.
+    pub timestamp: Wall,
+    /// The leader epoch of the batch at that offset; -1 if unknown.
+    pub epoch: LeaderEpoch,
+}

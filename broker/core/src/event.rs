@@ -1,0 +1,79 @@
+//! The closed list of causes: everything that can make a shard do anything.
+//! Decides nothing. Peers and their answers join this list with the cluster; nothing else may.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use crate::answer::Part;
+use crate::cluster::image::Image;
+use crate::config::BrokerConfig;
+use crate::file::{Fault, Free, Outcome, ReadPlan, Served};
+use crate::ids::{BootId, ConnId, Endpoint, ShardId, Ticket, Waiter};
+use crate::now::{Dice, Now};
+use crate::timers::AlarmKey;
+
+/// One cause, with the time and the chance that go with it.
+#[derive(Debug)]
+pub struct Step {
+    /// Both clocks.
+    pub now: Now,
+    /// Fresh random bytes.
+    pub dice: Dice,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What can happen to a shard.
+#[derive(Debug)]
+pub enum Event {
+    /// Come up, from whatever lies in the directory. First shard 0, which starts the others by `Pass`.
+    Start(Box<Found>),
+    /// A connection wants something.
+    Ask(Waiter, Part),
+    /// A file operation came back.
+    Done(Ticket, Outcome),
+    /// A plan came back from [`Effect::Serve`](crate::effect::Effect::Serve).
+    Served(Waiter, ReadPlan, Served),
+    /// The cluster's metadata moved on.
+    Image(Arc<Image>),
+    /// A connection is gone: whoever waits for it waits for nothing.
+    Gone(ConnId),
+    /// An alarm that was wished for.
+    Alarm(AlarmKey),
+    /// How much space the log directory has.
+    Space(Free),
+    /// The disk has been silent for longer than it may (#107).
+    Stuck(Fault),
+    /// Another shard says so.
+    News(ShardId, News),
+    /// Put everything in order and stop.
+    Stop,
+}
+
+/// What shards tell each other.
+#[derive(Debug)]
+pub enum News {
+    /// To shard 0: my logs are recovered, what I accepted is durable again.
+    Recovered,
+    /// To shard 0: my partitions are open.
+    Open,
+    /// To shard 0: everything is spilled and my ring says so.
+    Stopped,
+    /// From shard 0: the directory is yours to start from.
+    Start(Box<Found>),
+}
+
+/// What the shell knows when it starts a node.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The kernel's boot id.
+    pub boot: BootId,
+    /// How many shards the node has.
+    pub shards: u16,
+    /// How much space the log directory has.
+    pub space: Free,
+    /// The settings, checked.
+    pub config: Arc<BrokerConfig>,
+    /// Where clients are told to connect: listener name, host, port, once the sockets are bound.
+    pub endpoints: Arc<[Endpoint]>,
+}
