@@ -1,4 +1,5 @@
 //! Records about controllers, and a remainder of the ZooKeeper migration.
+//! Decides their fields in each version; what they do to the state of a cluster is not known here.
 
 use crate::Uuid;
 

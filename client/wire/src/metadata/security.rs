@@ -1,4 +1,5 @@
 //! Records about credentials, delegation tokens and access rules.
+//! Decides their fields in each version; what they do to the state of a cluster is not known here.
 
 use bytes::Bytes;
 

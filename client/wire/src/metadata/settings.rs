@@ -1,4 +1,5 @@
 //! Records about configuration, features and quotas.
+//! Decides their fields in each version; what they do to the state of a cluster is not known here.
 
 message! {
     /// A configuration value is set, or null to remove it.
