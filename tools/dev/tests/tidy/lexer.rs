@@ -93,9 +93,18 @@ fn raw_hashes(from: &[char], at: usize) -> Option<(usize, usize)> {
     (from.get(next + hashes) == Some(&'"')).then_some((next + hashes + 1, hashes))
 }
 
-/// What [`code`] gives, with every item under `#[cfg(test)]` blanked out too.
+/// Attributes whose item is in no build that ships.
+const UNSHIPPED: &[&str] = &[
+    "#[cfg(feature = \"mutants\")]",
+    "#[cfg(any(test, feature = \"mutants\"))]",
+];
+
+/// What [`code`] gives, with every item of test builds blanked out too.
 pub(crate) fn shipped(text: &str) -> String {
-    let mut code = code(text);
+    let text = UNSHIPPED.iter().fold(text.to_owned(), |text, attribute| {
+        text.replace(attribute, "#[cfg(test)]")
+    });
+    let mut code = code(&text);
     while let Some(start) = code.find("#[cfg(test)]") {
         let bytes = code.as_bytes();
         let mut depth = 0_i32;
@@ -149,7 +158,7 @@ fn comments_strings_and_chars_are_no_code() {
 
 #[test]
 fn test_code_is_not_shipped() {
-    let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    use std::collections::HashMap;\n}\nfn b() {}\n#[cfg(test)]\nmod more;\nfn c() {}\n";
+    let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    use std::collections::HashMap;\n}\nfn b() {}\n#[cfg(feature = \"mutants\")]\nmod more;\nfn c() {}\n";
     let shipped = shipped(text);
     assert!(
         !shipped.contains("HashMap") && !shipped.contains("more"),

@@ -65,13 +65,17 @@ fn pure_crates_name_no_clock_thread_file_or_unordered_map() {
 
 #[test]
 fn core_and_engine_are_no_std_outside_of_tests() {
-    let attribute = "#![cfg_attr(not(test), no_std)]";
+    let attributes = [
+        "#![cfg_attr(not(test), no_std)]",
+        // The known bugs of test builds are switched per thread, which needs std.
+        "#![cfg_attr(not(any(test, feature = \"mutants\")), no_std)]",
+    ];
     none(
         ["broker/core/src/lib.rs", "client/engine/src/lib.rs"]
             .iter()
             .filter(|path| tree::text(path).lines().count() >= 4)
-            .filter(|path| !tree::text(path).contains(attribute))
-            .map(|path| format!("{path} lacks {attribute}"))
+            .filter(|path| !attributes.iter().any(|a| tree::text(path).contains(a)))
+            .map(|path| format!("{path} is not no_std"))
             .collect(),
     );
 }
