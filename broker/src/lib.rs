@@ -1,1 +1,8 @@
-//! x
+//! The Sawlog broker: sockets, files and threads around `sawlog-core`.
+//!
+//! This crate owns everything that the core must not know: the clock, the runtime, the file system, the sockets.
+//! It decides nothing about data. `boot::run` is the whole process; `shard_loop` is the heart of each thread.
+
+pub mod clock;
+pub mod disk;
+pub mod properties;

@@ -1,2 +1,3 @@
-//! x
+//! Runs the simulator and the crash enumerator from the command line.
+//! Decides nothing: which seeds, which mutant, how much is shown.
 fn main() {}

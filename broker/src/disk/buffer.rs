@@ -1,0 +1,231 @@
+//! Page-aligned memory that is used again: first touch of memory is dear, and O_DIRECT wants alignment.
+//! Decides how much idle memory is kept; never what is in it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use sawlog_core::file::{Piece, Stamp};
+
+/// What O_DIRECT wants its addresses, lengths and positions to be a multiple of.
+pub const PAGE: usize = 4096;
+
+/// Buffers are made in powers of two from one page up to this; a larger one is made for its purpose and freed.
+const LARGEST: usize = 8 << 20;
+const CLASSES: usize = 12;
+
+/// Gives out aligned buffers and takes them back when the last slice of them is gone.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    idle: Arc<Mutex<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    classes: [Vec<Vec<u8>>; CLASSES],
+    bytes: usize,
+    limit: usize,
+}
+
+/// An aligned run of bytes, filled from the front.
+#[derive(Debug)]
+pub struct Aligned {
+    memory: Vec<u8>,
+    /// Where the first aligned byte lies.
+    start: usize,
+    len: usize,
+    pool: Option<Arc<Mutex<Idle>>>,
+}
+
+impl Pool {
+    /// A pool that keeps at most `limit` idle bytes.
+    pub fn new(limit: usize) -> Pool {
+        let idle = Idle {
+            classes: Default::default(),
+            bytes: 0,
+            limit,
+        };
+        Pool {
+            idle: Arc::new(Mutex::new(idle)),
+        }
+    }
+
+    /// An empty buffer with room for `len` bytes, rounded up to whole pages.
+    pub fn take(&self, len: usize) -> Aligned {
+        let Some((class, size)) = class_of(len) else {
+            return Aligned::new(Vec::with_capacity(len.next_multiple_of(PAGE) + PAGE), None);
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = idle.classes.get_mut(class).and_then(Vec::pop);
+        let memory = match used {
+            Some(memory) => {
+                idle.bytes -= memory.capacity();
+                memory
+            }
+            None => Vec::with_capacity(size + PAGE),
+        };
+        Aligned::new(memory, Some(self.idle.clone()))
+    }
+}
+
+fn class_of(len: usize) -> Option<(usize, usize)> {
+    let size = len.max(PAGE).next_power_of_two();
+    let class = (size / PAGE).trailing_zeros() as usize;
+    (size <= LARGEST).then_some((class, size))
+}
+
+impl Aligned {
+    fn new(mut memory: Vec<u8>, pool: Option<Arc<Mutex<Idle>>>) -> Aligned {
+        let start = memory.as_ptr().align_offset(PAGE);
+        assert!(start < PAGE, "bytes can be aligned to any page");
+        memory.clear();
+        memory.resize(start, 0);
+        Aligned {
+            memory,
+            start,
+            len: 0,
+            pool,
+        }
+    }
+
+    /// Adds bytes; the buffer must have been taken with room for them.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.room(bytes.len());
+        self.memory.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Adds zeros.
+    pub fn push_zeros(&mut self, n: usize) {
+        self.room(n);
+        self.memory.resize(self.memory.len() + n, 0);
+        self.len += n;
+    }
+
+    fn room(&self, n: usize) {
+        assert!(
+            self.memory.capacity() - self.memory.len() >= n,
+            "moving the memory would undo its alignment"
+        );
+    }
+
+    /// Adds a piece as the log wants it on disk.
+    pub fn push_piece(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Bytes(bytes) => self.push(bytes),
+            Piece::Zeros(n) => self.push_zeros(*n),
+            Piece::Batch(bytes, stamp) => {
+                let at = self.memory.len();
+                self.push(bytes);
+                if let Some(copy) = self.memory.get_mut(at..) {
+                    stamp_batch(copy, *stamp);
+                }
+            }
+        }
+    }
+
+    /// The room that is left, as initialised bytes to read into; what was read is kept by [`Aligned::filled`].
+    pub fn spare(&mut self, n: usize) -> &mut [u8] {
+        self.room(n);
+        let at = self.memory.len();
+        self.memory.resize(at + n, 0);
+        self.memory.get_mut(at..).unwrap_or_default()
+    }
+
+    /// Says how many of the bytes handed out by [`Aligned::spare`] are real.
+    pub fn filled(&mut self, n: usize) {
+        self.len += n;
+        self.memory.truncate(self.start + self.len);
+    }
+
+    /// How many bytes are in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Makes the bytes shareable; the memory comes back to the pool with the last slice.
+    pub fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Aligned {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        let Some(pool) = self.pool.take() else { return };
+        let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = std::mem::take(&mut self.memory);
+        let size = memory.capacity();
+        if idle.bytes + size > idle.limit {
+            return;
+        }
+        // `capacity` is the class's size and one page, or a little more where the allocator rounds up.
+        let class = ((size - PAGE) / PAGE).max(1).ilog2() as usize;
+        if let Some(kept) = idle.classes.get_mut(class) {
+            kept.push(memory);
+            idle.bytes += size;
+        }
+    }
+}
+
+/// Writes base offset and leader epoch into a batch: bytes 0..8 and 12..16, both outside Kafka's checksum.
+pub fn stamp_batch(batch: &mut [u8], stamp: Stamp) {
+    if let Some(base) = batch.get_mut(0..8) {
+        base.copy_from_slice(&stamp.base.0.to_be_bytes());
+    }
+    if let Some(epoch) = batch.get_mut(12..16) {
+        epoch.copy_from_slice(&stamp.epoch.0.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sawlog_core::ids::{LeaderEpoch, Offset};
+
+    #[test]
+    fn every_buffer_starts_on_a_page_and_comes_back_to_the_pool() {
+        let pool = Pool::new(1 << 20);
+        for len in [1, PAGE, PAGE + 1, 70_000] {
+            let mut buffer = pool.take(len);
+            buffer.push(&vec![7; len]);
+            assert_eq!(buffer.as_ref().as_ptr().align_offset(PAGE), 0);
+            let frozen = buffer.freeze();
+            let slice = frozen.slice(len - 1..);
+            drop(frozen);
+            assert_eq!(&slice[..], [7]);
+        }
+        let idle = pool.idle.lock().unwrap().bytes;
+        assert!(idle > 70_000, "kept {idle}");
+        let again = pool.take(70_000);
+        assert!(pool.idle.lock().unwrap().bytes < idle);
+        assert!(again.is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_stamped_in_the_copy_only() {
+        let pool = Pool::new(0);
+        let sent = Bytes::from(vec![0xff; 61]);
+        let mut buffer = pool.take(61);
+        buffer.push_piece(&Piece::Batch(
+            sent.clone(),
+            Stamp {
+                base: Offset(5),
+                epoch: LeaderEpoch(3),
+            },
+        ));
+        assert_eq!(buffer.as_ref()[..8], 5i64.to_be_bytes());
+        assert_eq!(buffer.as_ref()[8..12], [0xff; 4]);
+        assert_eq!(buffer.as_ref()[12..16], 3i32.to_be_bytes());
+        assert!(sent.iter().all(|byte| *byte == 0xff));
+    }
+}

@@ -1,0 +1,445 @@
+//! File operations on a real directory: the only code that calls the file system for the log, and the only one that
+//! syncs or writes synchronously. Decides how (direct or through the page cache), never what or when.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Free, How, Outcome, Piece};
+
+use super::buffer::{Aligned, PAGE, Pool};
+
+/// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
+const OPEN_MAX: usize = 512;
+/// Zeros are pre-written in blocks of this size.
+const ZEROS: usize = 1 << 20;
+
+/// One log directory. Shared by the threads that work on it.
+#[derive(Debug)]
+pub struct Files {
+    root: OwnedFd,
+    path: PathBuf,
+    direct: bool,
+    pool: Pool,
+    open: Mutex<BTreeMap<FileName, Arc<Open>>>,
+}
+
+/// The descriptors of one file, each opened when it is first wanted.
+#[derive(Debug, Default)]
+struct Open {
+    buffered: Mutex<Option<Arc<OwnedFd>>>,
+    direct: Mutex<Option<Arc<OwnedFd>>>,
+    durable: Mutex<Option<Arc<OwnedFd>>>,
+}
+
+/// How a descriptor was opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Buffered,
+    Direct,
+    Durable,
+}
+
+/// How durable writes reach the medium: shown at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// O_DIRECT with O_DSYNC.
+    Direct,
+    /// Through the page cache, with fdatasync after each write: the file system refuses O_DIRECT.
+    Synced,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Way::Direct => "O_DIRECT|O_DSYNC",
+            Way::Synced => "buffered + fdatasync",
+        })
+    }
+}
+
+impl Files {
+    /// Opens a log directory that exists, and finds out whether it takes O_DIRECT.
+    pub fn open(path: &Path, pool: Pool) -> io::Result<Files> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let direct = takes_direct(&root);
+        let path = path.to_owned();
+        Ok(Files {
+            root,
+            path,
+            direct,
+            pool,
+            open: Mutex::default(),
+        })
+    }
+
+    /// How durable writes reach the medium here.
+    pub fn way(&self) -> Way {
+        if self.direct {
+            Way::Direct
+        } else {
+            Way::Synced
+        }
+    }
+
+    /// Space of the file system.
+    pub fn space(&self) -> io::Result<Free> {
+        let stat = rustix::fs::fstatvfs(&self.root)?;
+        Ok(Free {
+            total: stat.f_blocks * stat.f_frsize,
+            free: stat.f_bavail * stat.f_frsize,
+        })
+    }
+
+    /// Does one operation. For a write also gives the buffer that was written, which now is the tail.
+    pub fn run(&self, op: &FileOp) -> (Outcome, Option<Bytes>) {
+        if let FileOp::Put {
+            file,
+            at,
+            pieces,
+            how,
+        } = op
+        {
+            return match self.put(file, *at, pieces, *how) {
+                Ok(written) => (Outcome::Done, Some(written.freeze())),
+                Err(error) => (failed(op, &error), None),
+            };
+        }
+        (
+            self.other(op).unwrap_or_else(|error| failed(op, &error)),
+            None,
+        )
+    }
+
+    fn other(&self, op: &FileOp) -> io::Result<Outcome> {
+        match op {
+            FileOp::Put { .. } => unreachable!("a put has its own way, for it leaves a buffer"),
+            FileOp::Alloc { file, len } => self.alloc(file, *len)?,
+            FileOp::Sync(file) => {
+                rustix::fs::fsync(&*self.descriptor(file, Kind::Buffered, false)?)?
+            }
+            FileOp::SyncDir(dir) => rustix::fs::fsync(&self.directory(dir)?)?,
+            FileOp::SyncAll => rustix::fs::syncfs(&self.root)?,
+            FileOp::Cut { file, len } => {
+                rustix::fs::ftruncate(&*self.descriptor(file, Kind::Buffered, false)?, *len)?;
+            }
+            FileOp::Rename { from, to } => {
+                self.close_below(from);
+                self.close_below(to);
+                rustix::fs::renameat(&self.root, name(from), &self.root, name(to))?;
+            }
+            FileOp::Unlink(file) => {
+                self.close_below(file);
+                absent_is_fine(rustix::fs::unlinkat(
+                    &self.root,
+                    name(file),
+                    AtFlags::empty(),
+                ))?;
+            }
+            FileOp::MakeDir(dir) => {
+                match rustix::fs::mkdirat(&self.root, name(dir), Mode::from_raw_mode(0o755)) {
+                    Err(rustix::io::Errno::EXIST) => {}
+                    other => other?,
+                }
+            }
+            FileOp::RemoveDir(dir) => self.remove_dir(dir)?,
+            FileOp::Read { file, at, len } => {
+                return self.read(file, *at, *len).map(Outcome::Bytes);
+            }
+            FileOp::List(dir) => return self.list(dir).map(Outcome::Listing),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn put(&self, file: &FileName, at: u64, pieces: &[Piece], how: How) -> io::Result<Aligned> {
+        let len = pieces.iter().map(Piece::len).sum();
+        let mut buffer = self.pool.take(len);
+        for piece in pieces {
+            buffer.push_piece(piece);
+        }
+        let bytes = buffer.as_ref();
+        let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
+        match how {
+            How::Durable if self.direct && whole => {
+                write_all(&self.descriptor(file, Kind::Durable, true)?, bytes, at)?;
+            }
+            How::Durable => {
+                let descriptor = self.descriptor(file, Kind::Buffered, true)?;
+                write_all(&descriptor, bytes, at)?;
+                rustix::fs::fdatasync(&*descriptor)?;
+            }
+            How::Bulk if self.direct && at.is_multiple_of(PAGE as u64) => {
+                let (blocks, rest) = bytes.split_at(len / PAGE * PAGE);
+                if !blocks.is_empty() {
+                    write_all(&self.descriptor(file, Kind::Direct, true)?, blocks, at)?;
+                }
+                if !rest.is_empty() {
+                    let descriptor = self.descriptor(file, Kind::Buffered, true)?;
+                    write_all(&descriptor, rest, at + blocks.len() as u64)?;
+                }
+            }
+            How::Cached | How::Bulk => {
+                write_all(&self.descriptor(file, Kind::Buffered, true)?, bytes, at)?;
+            }
+        }
+        Ok(buffer)
+    }
+
+    fn alloc(&self, file: &FileName, len: u64) -> io::Result<()> {
+        let buffered = self.descriptor(file, Kind::Buffered, true)?;
+        rustix::fs::ftruncate(&*buffered, 0)?;
+        let kind = if self.direct && len.is_multiple_of(PAGE as u64) {
+            Kind::Direct
+        } else {
+            Kind::Buffered
+        };
+        let descriptor = self.descriptor(file, kind, true)?;
+        let mut zeros = self
+            .pool
+            .take(ZEROS.min(usize::try_from(len).unwrap_or(ZEROS)));
+        zeros.push_zeros(ZEROS.min(usize::try_from(len).unwrap_or(ZEROS)));
+        let mut at = 0;
+        while at < len {
+            let n = usize::try_from(len - at).unwrap_or(ZEROS).min(ZEROS);
+            write_all(&descriptor, zeros.as_ref().get(..n).unwrap_or_default(), at)?;
+            at += n as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads up to `len` bytes from `at` on; fewer where the file ends.
+    pub fn read(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
+        let descriptor = self.descriptor(file, Kind::Buffered, false)?;
+        let len = len as usize;
+        let mut buffer = self.pool.take(len);
+        let spare = buffer.spare(len);
+        let mut filled = 0;
+        while let Some(rest) = spare.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pread(&*descriptor, rest, at + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        buffer.filled(filled);
+        Ok(buffer.freeze())
+    }
+
+    fn list(&self, dir: &FileName) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in rustix::fs::Dir::read_from(self.directory(dir)?)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if name == "." || name == ".." {
+                continue;
+            }
+            let path = match &*self::name(dir) {
+                "." => name.to_owned(),
+                below => format!("{below}/{name}"),
+            };
+            let stat =
+                match rustix::fs::statat(&self.root, path.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(rustix::io::Errno::NOENT) => continue,
+                    other => other?,
+                };
+            let dir = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
+            let len = if dir {
+                0
+            } else {
+                u64::try_from(stat.st_size).unwrap_or(0)
+            };
+            entries.push(Entry {
+                name: name.to_owned(),
+                len,
+                dir,
+            });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn remove_dir(&self, dir: &FileName) -> io::Result<()> {
+        let entries = match self.list(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        self.close_below(dir);
+        for entry in entries {
+            let path = format!("{}/{}", name(dir), entry.name);
+            absent_is_fine(rustix::fs::unlinkat(
+                &self.root,
+                path.as_str(),
+                AtFlags::empty(),
+            ))?;
+        }
+        absent_is_fine(rustix::fs::unlinkat(
+            &self.root,
+            name(dir),
+            AtFlags::REMOVEDIR,
+        ))?;
+        Ok(())
+    }
+
+    fn directory(&self, dir: &FileName) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(
+            &self.root,
+            name(dir),
+            flags,
+            Mode::empty(),
+        )?)
+    }
+
+    fn descriptor(&self, file: &FileName, kind: Kind, create: bool) -> io::Result<Arc<OwnedFd>> {
+        let open = {
+            let mut files = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            match files.get(file) {
+                Some(open) => open.clone(),
+                None => {
+                    if files.len() >= OPEN_MAX {
+                        files.retain(|name, _| matches!(name, FileName::Ring { .. }));
+                    }
+                    files.entry(file.clone()).or_default().clone()
+                }
+            }
+        };
+        let slot = match kind {
+            Kind::Buffered => &open.buffered,
+            Kind::Direct => &open.direct,
+            Kind::Durable => &open.durable,
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(descriptor) = &*slot {
+            return Ok(descriptor.clone());
+        }
+        let special = match kind {
+            Kind::Buffered => OFlags::empty(),
+            Kind::Direct => OFlags::DIRECT,
+            Kind::Durable => OFlags::DIRECT | OFlags::DSYNC,
+        };
+        let create = if create {
+            OFlags::CREATE
+        } else {
+            OFlags::empty()
+        };
+        let path = name(file);
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | special | create;
+        let descriptor =
+            match rustix::fs::openat(&self.root, &*path, flags, Mode::from_raw_mode(0o644)) {
+                // A file system that turned read-only still lets us read.
+                Err(rustix::io::Errno::ROFS | rustix::io::Errno::ACCESS) if create.is_empty() => {
+                    let flags = OFlags::RDONLY | OFlags::CLOEXEC | special;
+                    rustix::fs::openat(&self.root, &*path, flags, Mode::empty())?
+                }
+                other => other?,
+            };
+        let descriptor = Arc::new(descriptor);
+        *slot = Some(descriptor.clone());
+        Ok(descriptor)
+    }
+
+    /// Closes a file that gets another name or none; for a directory, all files in it.
+    fn close_below(&self, name: &FileName) {
+        let mut files = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.remove(name).is_some() {
+            return;
+        }
+        let path = name.to_string();
+        let below = format!("{path}/");
+        files.retain(|open, _| {
+            let open = open.to_string();
+            open != path && !open.starts_with(&below)
+        });
+    }
+
+    /// Where the directory lies, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The path below the root; the root itself is ".".
+fn name(file: &FileName) -> std::borrow::Cow<'_, str> {
+    match file {
+        FileName::Named(path) if path.is_empty() => ".".into(),
+        FileName::Named(path) => (&**path).into(),
+        other => other.to_string().into(),
+    }
+}
+
+fn write_all(descriptor: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(descriptor, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                bytes = bytes.get(n..).unwrap_or_default();
+                at += n as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn takes_direct(root: &OwnedFd) -> bool {
+    const PROBE: &str = ".direct";
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::DIRECT | OFlags::DSYNC;
+    let Ok(probe) = rustix::fs::openat(root, PROBE, flags, Mode::from_raw_mode(0o600)) else {
+        return false;
+    };
+    // Some file systems take the flag and refuse the write.
+    let pool = Pool::new(0);
+    let mut page = pool.take(PAGE);
+    page.push_zeros(PAGE);
+    let taken = write_all(&probe, page.as_ref(), 0).is_ok();
+    let _ = rustix::fs::unlinkat(root, PROBE, AtFlags::empty());
+    taken
+}
+
+fn absent_is_fine(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match result {
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn failed(op: &FileOp, error: &io::Error) -> Outcome {
+    let (verb, file) = match op {
+        FileOp::Alloc { file, .. } => ("allocate", file),
+        FileOp::Put { file, .. } => ("write", file),
+        FileOp::Sync(file) => ("sync", file),
+        FileOp::SyncDir(file) => ("sync directory", file),
+        FileOp::SyncAll => ("sync the file system of", &FileName::Named("".into())),
+        FileOp::Cut { file, .. } => ("shorten", file),
+        FileOp::Rename { from, .. } => ("rename", from),
+        FileOp::Unlink(file) | FileOp::RemoveDir(file) => ("remove", file),
+        FileOp::MakeDir(file) => ("make directory", file),
+        FileOp::Read { file, .. } => ("read", file),
+        FileOp::List(file) => ("list", file),
+    };
+    Outcome::Failed(Fault {
+        kind: kind(error),
+        text: format!("{verb} {}: {error}", name(file)),
+    })
+}
+
+/// What an error means for decisions.
+pub fn kind(error: &io::Error) -> FaultKind {
+    match error.kind() {
+        io::ErrorKind::NotFound => FaultKind::Absent,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FaultKind::Full,
+        io::ErrorKind::ReadOnlyFilesystem => FaultKind::ReadOnly,
+        io::ErrorKind::PermissionDenied => FaultKind::Denied,
+        _ => FaultKind::Broken,
+    }
+}

@@ -1,0 +1,154 @@
+//! File operations in memory: for tests, and for a node inside another program.
+//! Decides nothing; keeps the promises of `sawlog_core::file` as far as a process that never dies needs them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Outcome, Piece};
+
+use super::buffer::stamp_batch;
+
+/// A log directory in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    files: BTreeMap<String, Vec<u8>>,
+    dirs: BTreeSet<String>,
+}
+
+impl Memory {
+    /// Does one operation.
+    pub fn run(&mut self, op: &FileOp) -> Outcome {
+        match op {
+            FileOp::Alloc { file, len } => {
+                self.files.insert(file.to_string(), vec![0; size(*len)]);
+            }
+            FileOp::Put {
+                file, at, pieces, ..
+            } => self.put(file, size(*at), pieces),
+            FileOp::Sync(file) if !self.files.contains_key(&file.to_string()) => {
+                return absent(file);
+            }
+            FileOp::Sync(_) | FileOp::SyncDir(_) | FileOp::SyncAll => {}
+            FileOp::Cut { file, len } => match self.files.get_mut(&file.to_string()) {
+                Some(bytes) => bytes.resize(size(*len), 0),
+                None => return absent(file),
+            },
+            FileOp::Rename { from, to } => return self.rename(from, to),
+            FileOp::Unlink(file) => {
+                self.files.remove(&file.to_string());
+            }
+            FileOp::MakeDir(dir) => {
+                self.dirs.insert(dir.to_string());
+            }
+            FileOp::RemoveDir(dir) => {
+                let (path, below) = (dir.to_string(), format!("{dir}/"));
+                self.dirs.remove(&path);
+                self.files.retain(|name, _| !name.starts_with(&below));
+            }
+            FileOp::Read { file, at, len } => {
+                let Some(bytes) = self.files.get(&file.to_string()) else {
+                    return absent(file);
+                };
+                let from = size(*at).min(bytes.len());
+                let to = from.saturating_add(*len as usize).min(bytes.len());
+                return Outcome::Bytes(Bytes::copy_from_slice(
+                    bytes.get(from..to).unwrap_or_default(),
+                ));
+            }
+            FileOp::List(dir) => return self.list(dir),
+        }
+        Outcome::Done
+    }
+
+    fn put(&mut self, file: &FileName, at: usize, pieces: &[Piece]) {
+        let bytes = self.files.entry(file.to_string()).or_default();
+        let mut at = at;
+        for piece in pieces {
+            let end = at + piece.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            let Some(target) = bytes.get_mut(at..end) else {
+                continue;
+            };
+            match piece {
+                Piece::Bytes(source) => target.copy_from_slice(source),
+                Piece::Zeros(_) => target.fill(0),
+                Piece::Batch(source, stamp) => {
+                    target.copy_from_slice(source);
+                    stamp_batch(target, *stamp);
+                }
+            }
+            at = end;
+        }
+    }
+
+    fn rename(&mut self, from: &FileName, to: &FileName) -> Outcome {
+        let (old, new) = (from.to_string(), to.to_string());
+        if let Some(bytes) = self.files.remove(&old) {
+            self.files.insert(new, bytes);
+        } else if self.dirs.remove(&old) {
+            let below = format!("{old}/");
+            let moved: Vec<String> = self
+                .files
+                .keys()
+                .filter(|name| name.starts_with(&below))
+                .cloned()
+                .collect();
+            for name in moved {
+                if let (Some(bytes), Some(rest)) =
+                    (self.files.remove(&name), name.strip_prefix(&below))
+                {
+                    self.files.insert(format!("{new}/{rest}"), bytes);
+                }
+            }
+            self.dirs.insert(new);
+        } else {
+            return absent(from);
+        }
+        Outcome::Done
+    }
+
+    fn list(&self, dir: &FileName) -> Outcome {
+        let path = dir.to_string();
+        if !path.is_empty() && !self.dirs.contains(&path) {
+            return absent(dir);
+        }
+        let within = |name: &str| -> Option<String> {
+            let rest = if path.is_empty() {
+                name
+            } else {
+                name.strip_prefix(&path)?.strip_prefix('/')?
+            };
+            (!rest.is_empty() && !rest.contains('/')).then(|| rest.to_owned())
+        };
+        let files = self.files.iter().filter_map(|(name, bytes)| {
+            Some(Entry {
+                name: within(name)?,
+                len: bytes.len() as u64,
+                dir: false,
+            })
+        });
+        let dirs = self.dirs.iter().filter_map(|name| {
+            Some(Entry {
+                name: within(name)?,
+                len: 0,
+                dir: true,
+            })
+        });
+        let mut entries: Vec<Entry> = files.chain(dirs).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Outcome::Listing(entries)
+    }
+}
+
+fn size(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn absent(file: &FileName) -> Outcome {
+    Outcome::Failed(Fault {
+        kind: FaultKind::Absent,
+        text: format!("{file}: no such file or directory"),
+    })
+}

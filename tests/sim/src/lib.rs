@@ -1,0 +1,7 @@
+//! The deterministic simulator of Sawlog and the crash enumerator of its storage engine.
+//!
+//! Both drive the very code that is shipped (`sawlog-core`) on a disk, a net and a clock that can misbehave in every
+//! way of the fault model and in no other, from one random stream. Nothing here is part of the product.
+
+pub mod blocks;
+pub mod disk;
