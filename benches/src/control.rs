@@ -67,7 +67,7 @@ impl Control {
             if Instant::now() > deadline {
                 bail!("{topic} has no leaders after {SILENCE_MAX:?}");
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_micros(500));
         }
         Ok(())
     }

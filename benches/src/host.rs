@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+
+use crate::figures::Figures;
 
 /// CPU of one process so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,6 +129,65 @@ impl Machine {
             self.steal.saturating_sub(earlier.steal),
         )
     }
+}
+
+/// All counters at one end of a cell.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    at: Instant,
+    broker: Option<(Cpu, Memory)>,
+    generator: Cpu,
+    machine: Machine,
+}
+
+impl Snapshot {
+    /// Reads the counters of the broker, where it is known, of the generator and of the machine.
+    pub fn take(broker: Option<u32>, generator: u32) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            broker: broker
+                .map(|pid| Ok::<_, anyhow::Error>((Cpu::of(pid)?, Memory::of(pid)?)))
+                .transpose()?,
+            generator: Cpu::of(generator)?,
+            machine: Machine::now()?,
+        })
+    }
+
+    /// When it was taken.
+    #[must_use]
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// What happened between two of them; requests and records are the caller's to fill in.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Figures {
+        let (busy, steal) = self.machine.since(before.machine);
+        let own = self.generator.since(before.generator);
+        let broker = self.broker.zip(before.broker);
+        let spent = broker.map(|((after, _), (before, _))| after.since(before));
+        Figures {
+            seconds: (self.at - before.at).as_secs_f64(),
+            broker_cpu: spent.map(|spent| spent.as_secs_f64()),
+            broker_turns: broker
+                .map(|((after, _), (before, _))| after.turns.saturating_sub(before.turns)),
+            own_cpu: own.as_secs_f64(),
+            foreign_cpu: busy
+                .saturating_sub(own + spent.unwrap_or_default())
+                .as_secs_f64(),
+            steal: steal.as_secs_f64(),
+            resident: self.broker.map(|(_, memory)| memory.resident),
+            peak: self.broker.map(|(_, memory)| memory.peak),
+            ..Figures::default()
+        }
+    }
+}
+
+/// Bytes that a process had the disk read.
+pub fn bytes_read(pid: u32) -> Result<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let line = io.lines().find_map(|line| line.strip_prefix("read_bytes:"));
+    Ok(line.and_then(|line| line.trim().parse().ok()).unwrap_or(0))
 }
 
 /// CPUs that this process may use.

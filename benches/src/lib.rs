@@ -3,10 +3,18 @@
 
 pub mod batch;
 pub mod bytes;
+pub mod cell;
+pub mod cells;
 pub mod control;
 pub mod figures;
 pub mod frame;
 pub mod host;
 pub mod link;
 pub mod load;
+pub mod peer;
+pub mod report;
+pub mod side;
+pub mod start;
+pub mod stats;
+pub mod suite;
 pub mod verify;

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 
 use crate::batch;
 use crate::figures::{Figures, Latency};
-use crate::host::{Cpu, Machine, Memory};
+use crate::host::Snapshot;
 use crate::link::{Link, Load};
 use crate::verify::Expect;
 
@@ -150,64 +150,32 @@ fn window(
     broker: Option<u32>,
     over: &dyn Fn() -> bool,
 ) -> Result<Figures> {
-    struct Snapshot {
-        at: Instant,
-        answered: u64,
-        broker: Option<Cpu>,
-        own: Cpu,
-        machine: Machine,
-    }
-    let snapshot = || -> Result<Snapshot> {
-        Ok(Snapshot {
-            at: Instant::now(),
-            answered: shared.answered.load(Ordering::Acquire),
-            broker: broker.map(Cpu::of).transpose()?,
-            own: Cpu::of(std::process::id())?,
-            machine: Machine::now()?,
-        })
-    };
-    let nap = |until: Instant| {
+    let nap = |until: Instant, from: u64| {
         while Instant::now() < until && !over() {
             std::thread::sleep(
                 Duration::from_millis(10).min(until.saturating_duration_since(Instant::now())),
             );
-            let bytes = shared.answered.load(Ordering::Relaxed) * load.batch.len() as u64;
-            if bytes > shape.bytes_max {
+            let answered = shared.answered.load(Ordering::Relaxed) - from;
+            if answered * load.batch.len() as u64 > shape.bytes_max {
                 break;
             }
         }
     };
-    nap(Instant::now() + shape.warm);
-    let before = snapshot()?;
+    let own = std::process::id();
+    nap(Instant::now() + shape.warm, 0);
+    let (from, before) = (
+        shared.answered.load(Ordering::Acquire),
+        Snapshot::take(broker, own)?,
+    );
     shared.phase.store(COUNT, Ordering::Release);
-    nap(before.at + shape.run);
-    let after = snapshot()?;
-
-    let (busy, steal) = after.machine.since(before.machine);
-    let own = after.own.since(before.own);
-    let spent = after
-        .broker
-        .zip(before.broker)
-        .map(|(after, before)| after.since(before));
-    let memory = broker.map(Memory::of).transpose()?;
+    nap(before.at() + shape.run, from);
+    let (to, after) = (
+        shared.answered.load(Ordering::Acquire),
+        Snapshot::take(broker, own)?,
+    );
     Ok(Figures {
-        requests: after.answered - before.answered,
-        records: 0,
-        bytes: 0,
-        seconds: (after.at - before.at).as_secs_f64(),
-        latency: None,
-        broker_cpu: spent.map(|spent| spent.as_secs_f64()),
-        broker_turns: after
-            .broker
-            .zip(before.broker)
-            .map(|(after, before)| after.turns.saturating_sub(before.turns)),
-        own_cpu: own.as_secs_f64(),
-        foreign_cpu: busy
-            .saturating_sub(own + spent.unwrap_or_default())
-            .as_secs_f64(),
-        steal: steal.as_secs_f64(),
-        resident: memory.map(|memory| memory.resident),
-        peak: memory.map(|memory| memory.peak),
+        requests: to - from,
+        ..after.since(&before)
     })
 }
 

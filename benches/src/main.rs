@@ -3,24 +3,74 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use benches::cell::{self, Runner};
+use benches::cells::Set;
 use benches::load::{Pace, Shape};
+use benches::peer::{self, Programs, Subject};
+use benches::suite::{self, Plan};
 use benches::verify::{self, Source};
 use clap::{Args, Parser, Subcommand};
 
+/// Load on any broker of Kafka's protocol, and Sawlog compared with its peers on this machine
 #[derive(Parser)]
-#[command(name = "bench", version, about)]
+#[command(name = "bench", version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    compare: Compare,
+}
+
+#[derive(Args)]
+struct Compare {
+    /// Folder of the limit broker's sources, or its binary
+    #[arg(long, value_name = "DIR|BIN")]
+    limit: Option<PathBuf>,
+    /// Folder of Kafka's start script
+    #[arg(long, value_name = "DIR")]
+    kafka: Option<PathBuf>,
+    /// Sawlog's binary, the address of a running one, or `limit` (then every ratio to the limit broker must be 1)
+    #[arg(
+        long,
+        value_name = "BIN|HOST:PORT|limit",
+        default_value = "target/release/sawlog"
+    )]
+    sawlog: String,
+    /// How much is measured
+    #[arg(long, value_enum, default_value_t = Set::Smoke)]
+    set: Set,
+    /// Only these workloads (W1, W2, W3, W9) or cells with this in their name
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Pairs of each cell, instead of the set's own number
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// Repeat a round when others used more than this share of the machine
+    #[arg(long, default_value_t = 0.10)]
+    foreign: f64,
+    /// Data of the brokers, results, Python's environment; on a disk, not in memory
+    #[arg(long, default_value = "target/bench")]
+    room: PathBuf,
+    /// Where the results go as JSON (ROOM/report.json)
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Raw produce load on one address, checked afterwards
     Produce(Produce),
+    /// Run a program in a session of its own with its own share of the CPUs
+    #[command(hide = true)]
+    Side {
+        /// The program and its arguments
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -76,9 +126,82 @@ struct Produce {
     json: bool,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
-        Command::Produce(args) => produce(&args),
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Produce(args)) => produce(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Side { words }) => peer::become_side(&words).map(|()| ExitCode::SUCCESS),
+        None => compare(&cli.compare),
+    }
+}
+
+fn say(line: &str) {
+    // A closed terminal is no reason to stop measuring.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn compare(args: &Compare) -> Result<ExitCode> {
+    std::fs::create_dir_all(&args.room)?;
+    let room = args.room.canonicalize()?;
+    let programs = Programs {
+        sawlog: subject(&args.sawlog)?,
+        limit: args
+            .limit
+            .as_deref()
+            .map(|path| peer::build_limit(path, &room))
+            .transpose()?,
+        kafka: args
+            .kafka
+            .as_deref()
+            .map(|path| path.join("kafka").canonicalize())
+            .transpose()?,
+        room: room.clone(),
+    };
+    let python = cell::python(&room)
+        .inspect_err(|error| say(&format!("librdkafka is not measured: {error:#}")))
+        .ok();
+    let runner = Runner {
+        programs: &programs,
+        python,
+        seconds: args.set.seconds(),
+    };
+    let pairs = args.pairs.unwrap_or(args.set.pairs());
+    let report = suite::run(
+        &runner,
+        &mut Plan {
+            set: args.set,
+            only: &args.only,
+            pairs,
+            foreign_max: args.foreign,
+            say: &mut say,
+        },
+    )?;
+
+    let json = args
+        .json
+        .clone()
+        .unwrap_or_else(|| room.join("report.json"));
+    std::fs::write(&json, serde_json::to_string_pretty(&report)?)?;
+    write!(std::io::stdout().lock(), "{}", report.table())?;
+    Ok(if report.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn subject(word: &str) -> Result<Option<Subject>> {
+    if word == "limit" {
+        return Ok(Some(Subject::Limit));
+    }
+    if let Ok(address) = word.parse::<SocketAddr>() {
+        return Ok(Some(Subject::Running(address)));
+    }
+    match PathBuf::from(word).canonicalize() {
+        Ok(binary) => Ok(Some(Subject::Binary(binary))),
+        Err(error) => Err(error).with_context(|| {
+            format!("{word}: build it with `cargo build --release`, or name another by --sawlog")
+        }),
     }
 }
 

@@ -1,0 +1,253 @@
+//! Decides how the results are told: a table for people, JSON for machines. Judges nothing that is not in the numbers.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::cells::Set;
+use crate::figures::{Figures, Metric, short};
+use crate::side::Side;
+use crate::stats::{self, Bound, Ratio, Verdict};
+
+/// One comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Compared {
+    /// W1 to W12.
+    pub workload: String,
+    /// Which cell.
+    pub cell: String,
+    /// By what.
+    pub metric: Metric,
+    /// With whom.
+    pub over: Side,
+    /// Median of our figures.
+    pub ours: f64,
+    /// Median of theirs.
+    pub theirs: f64,
+    /// Median of the pairs' ratios.
+    pub ratio: Ratio,
+    /// What must hold.
+    pub must: Option<Bound>,
+    /// Whether it does.
+    pub verdict: Option<Verdict>,
+    /// Rounds that counted although others used more than a tenth of the machine.
+    pub noisy: usize,
+}
+
+/// One figure that is judged by itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// W1 to W12.
+    pub workload: String,
+    /// What it is, with its unit.
+    pub name: String,
+    /// Of whom.
+    pub side: Side,
+    /// Median and interval of the values.
+    pub value: Option<Ratio>,
+    /// What must hold.
+    pub must: Option<Bound>,
+    /// Whether it does.
+    pub verdict: Option<Verdict>,
+}
+
+impl Measured {
+    /// The median of `values`, held against `must`.
+    #[must_use]
+    pub fn judge(
+        workload: &str,
+        name: &str,
+        side: Side,
+        values: &[f64],
+        must: Option<Bound>,
+    ) -> Self {
+        let value = stats::ratio(values);
+        Self {
+            workload: workload.to_owned(),
+            name: name.to_owned(),
+            side,
+            value,
+            must,
+            verdict: value.zip(must).map(|(value, must)| must.judge(&value)),
+        }
+    }
+}
+
+/// All results of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// smoke, gate or full.
+    pub set: String,
+    /// CPUs shared by all.
+    pub cpus: u32,
+    /// Kernel and processor.
+    pub host: String,
+    /// Ratios.
+    pub compared: Vec<Compared>,
+    /// Single figures.
+    pub measured: Vec<Measured>,
+    /// What could not be done here, and why.
+    pub not_run: Vec<String>,
+    /// The figures of every round.
+    pub rounds: Vec<(String, Side, Vec<Figures>)>,
+    /// Bounds that hold, that may hold, that do not.
+    pub verdicts: [usize; 3],
+}
+
+impl Report {
+    /// An empty one.
+    #[must_use]
+    pub fn new(set: Set) -> Self {
+        let first = |path: &str, prefix: &str| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(prefix))
+                .unwrap_or_default();
+            line.rsplit(':')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        Self {
+            set: format!("{set:?}").to_lowercase(),
+            cpus: crate::host::cpus(),
+            host: format!(
+                "Linux {}, {}",
+                first("/proc/sys/kernel/osrelease", ""),
+                first("/proc/cpuinfo", "model name")
+            ),
+            compared: Vec::new(),
+            measured: Vec::new(),
+            not_run: Vec::new(),
+            rounds: Vec::new(),
+            verdicts: [0; 3],
+        }
+    }
+
+    /// Counts the verdicts.
+    pub fn conclude(&mut self) {
+        let verdicts = self
+            .compared
+            .iter()
+            .map(|row| row.verdict)
+            .chain(self.measured.iter().map(|row| row.verdict))
+            .flatten();
+        self.verdicts = [0; 3];
+        for verdict in verdicts {
+            let [pass, unclear, fail] = &mut self.verdicts;
+            match verdict {
+                Verdict::Pass => *pass += 1,
+                Verdict::Unclear => *unclear += 1,
+                Verdict::Fail => *fail += 1,
+            }
+        }
+    }
+
+    /// Whether no bound is broken beyond doubt.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let [_, _, fail] = self.verdicts;
+        fail == 0
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut rows = vec![
+            [
+                "",
+                "cell",
+                "metric",
+                "ours",
+                "over",
+                "theirs",
+                "ratio (95 %)",
+                "must",
+                "",
+            ]
+            .map(str::to_owned),
+        ];
+        for row in &self.compared {
+            let noisy = if row.noisy > 0 {
+                format!(" noisy {}/{}", row.noisy, row.ratio.pairs)
+            } else {
+                String::new()
+            };
+            rows.push([
+                row.workload.clone(),
+                row.cell.clone(),
+                row.metric.name().to_owned(),
+                short(row.ours),
+                row.over.name().to_owned(),
+                short(row.theirs),
+                format!(
+                    "{} ({}-{})",
+                    short(row.ratio.median),
+                    short(row.ratio.low),
+                    short(row.ratio.high)
+                ),
+                row.must.map(|must| must.to_string()).unwrap_or_default(),
+                format!("{}{noisy}", said(row.verdict)),
+            ]);
+        }
+        for row in &self.measured {
+            let value = row
+                .value
+                .map_or_else(String::new, |value| short(value.median));
+            let spread = row.value.map_or_else(String::new, |value| {
+                format!("({}-{})", short(value.low), short(value.high))
+            });
+            rows.push([
+                row.workload.clone(),
+                row.name.clone(),
+                row.side.name().to_owned(),
+                value,
+                String::new(),
+                String::new(),
+                spread,
+                row.must.map(|must| must.to_string()).unwrap_or_default(),
+                said(row.verdict).to_owned(),
+            ]);
+        }
+        let mut text = columns(&rows);
+        for missing in &self.not_run {
+            let _ = writeln!(text, "not run: {missing}");
+        }
+        let [pass, unclear, fail] = self.verdicts;
+        let _ = writeln!(
+            text,
+            "{}, {} CPUs shared by broker and client over loopback, virtual disk. {pass} hold, {unclear} unclear, {fail} fail.",
+            self.host, self.cpus
+        );
+        text
+    }
+}
+
+fn said(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Pass) => "pass",
+        Some(Verdict::Unclear) => "unclear",
+        Some(Verdict::Fail) => "FAIL",
+        None => "",
+    }
+}
+
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, field) in widths.iter_mut().zip(row) {
+            *width = field.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (width, field) in widths.iter().zip(row) {
+            let _ = write!(line, "{field:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
