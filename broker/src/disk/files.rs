@@ -167,7 +167,7 @@ impl Files {
         let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
         match how {
             How::Durable if self.direct && whole => {
-                write_all(&self.descriptor(file, Kind::Durable, true)?, bytes, at)?;
+                write_all(&*self.descriptor(file, Kind::Durable, true)?, bytes, at)?;
             }
             How::Durable => {
                 let descriptor = self.descriptor(file, Kind::Buffered, true)?;
@@ -177,7 +177,7 @@ impl Files {
             How::Bulk if self.direct && at.is_multiple_of(PAGE as u64) => {
                 let (blocks, rest) = bytes.split_at(len / PAGE * PAGE);
                 if !blocks.is_empty() {
-                    write_all(&self.descriptor(file, Kind::Direct, true)?, blocks, at)?;
+                    write_all(&*self.descriptor(file, Kind::Direct, true)?, blocks, at)?;
                 }
                 if !rest.is_empty() {
                     let descriptor = self.descriptor(file, Kind::Buffered, true)?;
@@ -185,7 +185,7 @@ impl Files {
                 }
             }
             How::Cached | How::Bulk => {
-                write_all(&self.descriptor(file, Kind::Buffered, true)?, bytes, at)?;
+                write_all(&*self.descriptor(file, Kind::Buffered, true)?, bytes, at)?;
             }
         }
         Ok(buffer)
