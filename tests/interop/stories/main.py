@@ -13,10 +13,11 @@ import traceback
 import answers
 import clients
 import kcat
+import readme
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "readme": readme}
 
 
 

@@ -29,6 +29,25 @@ def free_port():
             return port
 
 
+def answers(address):
+    try:
+        with Connection(address, timeout=2) as c:
+            return c.call(API_VERSIONS, 0, {})["error"] == 0
+    except (OSError, Closed):
+        return False
+
+
+def until_answering(address, process, said):
+    """Waits until the broker answers ApiVersions; its own words when it ends or stays silent."""
+    deadline = time.monotonic() + 60
+    while not answers(address):
+        if process.poll() is not None:
+            raise RuntimeError(f"the broker ended at its start with {process.returncode}:\n{said()}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the broker did not answer within 60 s:\n{said()}")
+        time.sleep(0.05)
+
+
 class Target:
     """A running broker: `.address`, `.data` (its directory), and the handle to end it."""
 
@@ -51,22 +70,12 @@ class Target:
             command = [self.binary, "broker", "--data", self.data, *words]
         log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
-        while not self.answers():
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{self.kind} ended at its start:\n{self.said()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"{self.kind} did not answer within 60 s:\n{self.said()}")
-            time.sleep(0.05)
-        return self
-
-    def answers(self):
         try:
-            with Connection(self.address, timeout=2) as c:
-                return c.call(API_VERSIONS, 0, {})["error"] == 0
-        except (OSError, Closed):
-            return False
+            until_answering(self.address, self.process, self.said)
+        except RuntimeError:
+            self.kill()
+            raise
+        return self
 
     def said(self):
         return (self.folder / "log").read_text(errors="replace")[-4000:]

@@ -1,5 +1,5 @@
 //! `cargo dev bless`: snapshots and stories rewritten with what the code says now.
-//! Decides only that `BLESS=1` is set; each test that holds a file rewrites its own, and the diff is read by a person.
+//! Decides only that `SAWLOG_BLESS=1` is set; each test that holds a file rewrites its own, and the diff is read by a person.
 
 use anyhow::Result;
 
@@ -20,5 +20,5 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(name) => call.args(["--package", name]),
         None => call.arg("--workspace"),
     };
-    step("bless", call.args(&args.filter).env("BLESS", "1"))
+    step("bless", call.args(&args.filter).env("SAWLOG_BLESS", "1"))
 }
