@@ -1,7 +1,7 @@
 //! Control records: what a log says about itself, in batches marked as such.
 //!
-//! Decides the bytes of their keys and values: transaction markers (KIP-98), and those of the
-//! metadata log (KIP-595, KIP-630, KIP-853). Never decides when one is written.
+//! Decides the bytes of their values: transaction markers (KIP-98), and those of the metadata log
+//! (KIP-595, KIP-630, KIP-853). Keys are [`ControlKind`]'s; when one is written is not known here.
 
 use bytes::Bytes;
 
@@ -9,15 +9,16 @@ use crate::{
     Uuid,
     message::Message,
     primitives::{DecodeError, EncodeError, Reader, Writer},
+    records::{ControlKind, EndMarker},
 };
 
 /// What a control record says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ControlRecord {
     /// A transaction is undone.
-    Abort(EndTxnMarker),
+    Abort(EndMarker),
     /// A transaction stands.
-    Commit(EndTxnMarker),
+    Commit(EndMarker),
     /// A leader has begun.
     LeaderChange(LeaderChangeMessage),
     /// A snapshot starts.
@@ -30,73 +31,53 @@ pub enum ControlRecord {
     Voters(VotersRecord),
 }
 
-/// The version of every key, and of the transaction markers, which carry theirs in front.
+/// The version of all values but that of LeaderChange.
 const VERSION: i16 = 0;
-const UNKNOWN: DecodeError = DecodeError::Malformed {
-    what: "a control record of unknown kind",
-};
 
 impl ControlRecord {
-    /// The number in the key.
-    pub const fn number(&self) -> i16 {
+    /// What its key says: [`ControlKind::key`].
+    pub const fn kind(&self) -> ControlKind {
         match self {
-            Self::Abort(_) => 0,
-            Self::Commit(_) => 1,
-            Self::LeaderChange(_) => 2,
-            Self::SnapshotHeader(_) => 3,
-            Self::SnapshotFooter(_) => 4,
-            Self::KRaftVersion(_) => 5,
-            Self::Voters(_) => 6,
+            Self::Abort(_) => ControlKind::Abort,
+            Self::Commit(_) => ControlKind::Commit,
+            Self::LeaderChange(_) => ControlKind::LeaderChange,
+            Self::SnapshotHeader(_) => ControlKind::SnapshotHeader,
+            Self::SnapshotFooter(_) => ControlKind::SnapshotFooter,
+            Self::KRaftVersion(_) => ControlKind::KRaftVersion,
+            Self::Voters(_) => ControlKind::KRaftVoters,
         }
     }
 
-    /// The number in a key; it may be one that nobody knows.
-    ///
-    /// A reader of a log skips those: [`ControlRecord::decode`] calls them malformed.
-    pub fn number_in(key: &[u8]) -> Result<i16, DecodeError> {
-        let mut reader = Reader::new(key);
-        if reader.i16()? < VERSION {
-            return Err(DecodeError::Malformed {
-                what: "a control record of negative version",
-            });
-        }
-        reader.i16()
-    }
-
-    /// Reads a control record from the key and value of a record.
-    ///
-    /// A later version of a marker is read as far as this one goes, as Kafka does.
-    pub fn decode(key: &[u8], value: &Bytes) -> Result<Self, DecodeError> {
-        let number = Self::number_in(key)?;
+    /// Reads the value of a record whose key says that it is of this kind. What a later version
+    /// has put behind it is left out.
+    pub fn decode(kind: ControlKind, value: &Bytes) -> Result<Self, DecodeError> {
         let mut reader = Reader::of(value);
-        Ok(match number {
-            0 => Self::Abort(decode_marker(&mut reader)?),
-            1 => Self::Commit(decode_marker(&mut reader)?),
+        let marker = || EndMarker::of_value(value).ok_or(DecodeError::Truncated);
+        Ok(match kind {
+            ControlKind::Abort => Self::Abort(marker()?),
+            ControlKind::Commit => Self::Commit(marker()?),
             // Its version is its first field: whoever wrote a later one says so there.
-            2 => {
+            ControlKind::LeaderChange => {
                 let version = reader.clone().i16()?.min(LeaderChangeMessage::VERSIONS.to);
-                Self::LeaderChange(LeaderChangeMessage::decode(&mut reader, version)?)
+                Self::LeaderChange(Message::decode(&mut reader, version)?)
             }
-            3 => Self::SnapshotHeader(SnapshotHeaderRecord::decode(&mut reader, VERSION)?),
-            4 => Self::SnapshotFooter(SnapshotFooterRecord::decode(&mut reader, VERSION)?),
-            5 => Self::KRaftVersion(KRaftVersionRecord::decode(&mut reader, VERSION)?),
-            6 => Self::Voters(VotersRecord::decode(&mut reader, VERSION)?),
-            _ => return Err(UNKNOWN),
+            ControlKind::SnapshotHeader => {
+                Self::SnapshotHeader(Message::decode(&mut reader, VERSION)?)
+            }
+            ControlKind::SnapshotFooter => {
+                Self::SnapshotFooter(Message::decode(&mut reader, VERSION)?)
+            }
+            ControlKind::KRaftVersion => Self::KRaftVersion(Message::decode(&mut reader, VERSION)?),
+            ControlKind::KRaftVoters => Self::Voters(Message::decode(&mut reader, VERSION)?),
         })
-    }
-
-    /// The key of the record.
-    pub fn key(&self) -> [u8; 4] {
-        let ([a, b], [c, d]) = (VERSION.to_be_bytes(), self.number().to_be_bytes());
-        [a, b, c, d]
     }
 
     /// Writes the value of the record.
     pub fn encode(&self, writer: &mut Writer) -> Result<(), EncodeError> {
         match self {
             Self::Abort(marker) | Self::Commit(marker) => {
-                writer.i16(VERSION);
-                marker.encode(writer, VERSION)
+                writer.slice(&marker.value());
+                Ok(())
             }
             Self::LeaderChange(change) => change.encode(writer, change.version),
             Self::SnapshotHeader(header) => header.encode(writer, VERSION),
@@ -104,23 +85,6 @@ impl ControlRecord {
             Self::KRaftVersion(version) => version.encode(writer, VERSION),
             Self::Voters(voters) => voters.encode(writer, VERSION),
         }
-    }
-}
-
-fn decode_marker(reader: &mut Reader<'_>) -> Result<EndTxnMarker, DecodeError> {
-    if reader.i16()? < VERSION {
-        return Err(DecodeError::Malformed {
-            what: "a transaction marker of negative version",
-        });
-    }
-    EndTxnMarker::decode(reader, VERSION)
-}
-
-message! {
-    /// The end of a transaction.
-    pub struct EndTxnMarker: data, versions 0..=0, flexible never {
-        /// The epoch of the coordinator that decided it.
-        coordinator_epoch: i32 [0..],
     }
 }
 
@@ -227,7 +191,6 @@ part! {
 pub(crate) const ENTRIES: &[crate::registry::Entry] = {
     use crate::registry::{Entry, Kind::Data};
     &[
-        Entry::of::<EndTxnMarker>(Data),
         Entry::of::<LeaderChangeMessage>(Data),
         Entry::of::<SnapshotHeaderRecord>(Data),
         Entry::of::<SnapshotFooterRecord>(Data),
@@ -247,29 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_marker_is_six_bytes_with_its_version_in_front() {
-        let marker = EndTxnMarker {
-            coordinator_epoch: 7,
-            ..Default::default()
-        };
-        let commit = ControlRecord::Commit(marker);
-        assert_eq!(commit.key(), [0, 0, 0, 1]);
-        assert_eq!(value(&commit), [0, 0, 0, 0, 0, 7][..]);
-        assert_eq!(
-            ControlRecord::decode(&commit.key(), &value(&commit)),
-            Ok(commit)
-        );
-        let later = Bytes::from_static(&[0, 3, 0, 0, 0, 7, 1, 2]);
-        let abort = ControlRecord::decode(&[0, 1, 0, 0, 9], &later);
-        let marker = EndTxnMarker {
-            coordinator_epoch: 7,
-            ..Default::default()
-        };
-        assert_eq!(abort, Ok(ControlRecord::Abort(marker)));
-    }
-
-    #[test]
-    fn every_control_record_of_the_metadata_log_comes_back() {
+    fn every_control_record_comes_back() {
         let voter = Voter {
             voter_id: 1,
             ..Default::default()
@@ -287,6 +228,12 @@ mod tests {
             ..voter.clone()
         };
         let records = [
+            ControlRecord::Abort(EndMarker {
+                coordinator_epoch: 7,
+            }),
+            ControlRecord::Commit(EndMarker {
+                coordinator_epoch: -1,
+            }),
             change(0, &voter),
             change(1, &with_directory),
             ControlRecord::SnapshotHeader(SnapshotHeaderRecord::default()),
@@ -305,24 +252,25 @@ mod tests {
         ];
         for record in records {
             assert_eq!(
-                ControlRecord::decode(&record.key(), &value(&record)),
+                ControlRecord::decode(record.kind(), &value(&record)),
                 Ok(record)
             );
         }
     }
 
     #[test]
-    fn an_unknown_kind_is_told_apart_from_damage() {
-        assert_eq!(ControlRecord::number_in(&[0, 0, 0, 9]), Ok(9));
-        assert_eq!(
-            ControlRecord::decode(&[0, 0, 0, 9], &Bytes::new()),
-            Err(UNKNOWN)
-        );
-        assert_eq!(
-            ControlRecord::number_in(&[0, 0, 0]),
-            Err(DecodeError::Truncated)
-        );
-        let error = ControlRecord::decode(&[0, 0, 0, 2], &Bytes::new());
-        assert_eq!(error, Err(DecodeError::Truncated));
+    fn a_value_cut_short_is_refused_and_a_longer_one_read_as_far_as_known() {
+        for kind in ControlKind::ALL {
+            assert_eq!(
+                ControlRecord::decode(kind, &Bytes::new()),
+                Err(DecodeError::Truncated)
+            );
+        }
+        let later = Bytes::from_static(&[0, 3, 0, 0, 0, 7, 1, 2]);
+        let marker = EndMarker {
+            coordinator_epoch: 7,
+        };
+        let read = ControlRecord::decode(ControlKind::Commit, &later);
+        assert_eq!(read, Ok(ControlRecord::Commit(marker)));
     }
 }

@@ -40,7 +40,7 @@ impl<'a> RequestHeader<'a> {
             None => None,
         };
         if flexible(key, version) {
-            Tags::default().read(reader, |_, value| value.take(value.left()).map(|_| true))?;
+            Tags::skip(reader)?;
         }
         Ok(Self {
             key,
@@ -84,7 +84,7 @@ impl ResponseHeader {
     pub fn decode(reader: &mut Reader<'_>, key: ApiKey, version: i16) -> Result<Self, DecodeError> {
         let correlation_id = reader.i32()?;
         if flexible_response(key, version) {
-            Tags::default().read(reader, |_, value| value.take(value.left()).map(|_| true))?;
+            Tags::skip(reader)?;
         }
         Ok(Self { correlation_id })
     }

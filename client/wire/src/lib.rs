@@ -38,6 +38,7 @@ pub mod random;
 pub mod records;
 #[cfg(any(test, feature = "random"))]
 pub mod registry;
+pub mod views;
 
 pub use code::{Code, ErrorCode};
 pub use header::{RequestHeader, ResponseHeader};

@@ -97,6 +97,12 @@ impl<'a> Reader<'a> {
         &mut self.budget
     }
 
+    /// The frame that is read, if its bytes can be shared.
+    #[inline]
+    pub const fn frame(&self) -> Option<&'a Bytes> {
+        self.frame
+    }
+
     /// How many bytes are left.
     #[inline]
     pub const fn left(&self) -> usize {

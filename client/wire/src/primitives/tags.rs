@@ -24,17 +24,55 @@ impl Tags {
     /// Least bytes of a tagged field on the wire: number and length.
     const LEAST: usize = 2;
 
-    /// Reads the tagged fields of a structure: `known` takes those it has a name for.
+    /// Reads the tagged fields of a structure: `known` takes those it has a name for, the others
+    /// are kept.
     #[inline]
     pub fn read<'a>(
         &mut self,
         reader: &mut Reader<'a>,
         mut known: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, DecodeError>,
     ) -> Result<(), DecodeError> {
+        Self::each(reader, |number, left, value| {
+            if known(number, value)? {
+                return Ok(());
+            }
+            if self.0.is_empty() {
+                self.0 = value.claim(left)?;
+            }
+            let value = value.bytes(value.left())?;
+            self.0.push(Tag { number, value });
+            Ok(())
+        })
+    }
+
+    /// Reads the tagged fields of a structure: `known` takes those it has a name for, the others
+    /// are dropped.
+    #[inline]
+    pub fn walk<'a>(
+        reader: &mut Reader<'a>,
+        mut known: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        Self::each(reader, |number, _, value| {
+            if !known(number, value)? {
+                value.take(value.left())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Drops the tagged fields of a structure.
+    #[inline]
+    pub fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        Self::walk(reader, |_, _| Ok(false))
+    }
+
+    /// Hands each tagged field to `take`, with how many are left, itself included.
+    #[inline]
+    fn each<'a>(
+        reader: &mut Reader<'a>,
+        mut take: impl FnMut(u32, usize, &mut Reader<'a>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         let count = reader.uvarint()? as usize;
-        if count == 0 {
-            return Ok(());
-        }
         if count > reader.left() / Self::LEAST {
             return Err(DecodeError::Truncated);
         }
@@ -42,25 +80,12 @@ impl Tags {
         for left in (1..=count).rev() {
             let number = reader.uvarint()?;
             if number < lowest {
-                return Err(DecodeError::Malformed {
-                    what: "tagged fields that do not ascend",
-                });
+                let what = "tagged fields that do not ascend";
+                return Err(DecodeError::Malformed { what });
             }
             lowest = number.saturating_add(1);
             let length = reader.uvarint()? as usize;
-            let mut unknown = None;
-            reader.within(length, |inner| {
-                if !known(number, inner)? {
-                    unknown = Some(inner.bytes(length)?);
-                }
-                Ok(())
-            })?;
-            if let Some(value) = unknown {
-                if self.0.is_empty() {
-                    self.0 = reader.claim(left)?;
-                }
-                self.0.push(Tag { number, value });
-            }
+            reader.within(length, |value| take(number, left, value))?;
         }
         Ok(())
     }
@@ -68,11 +93,8 @@ impl Tags {
     /// Writes those with numbers in `from..below`: between two known ones.
     #[inline]
     pub fn write(&self, writer: &mut Writer, from: u32, below: u32) -> Result<(), EncodeError> {
-        for tag in self
-            .0
-            .iter()
-            .filter(|tag| (from..below).contains(&tag.number))
-        {
+        let between = |tag: &&Tag| (from..below).contains(&tag.number);
+        for tag in self.0.iter().filter(between) {
             writer.uvarint(tag.number);
             let length = u32::try_from(tag.value.len()).map_err(|_| EncodeError::TooLong)?;
             writer.uvarint(length);
