@@ -44,3 +44,8 @@ ours(
 )
 ours("KIP-110: a client that old cannot read zstd, and is told so; Kafka 4 sends it all the same.", ["UNSUPPORTED_COMPRESSION_TYPE, hw 1, 0 batches", "UNSUPPORTED_COMPRESSION_TYPE, hw -1, 0 batches"], "Fetch v9 of a zstd batch")
 ours("Kafka never answers, and the client waits out its timeout; a definite refusal is answered.", [*REFUSED, "INVALID_REQUEST", "closes"], "Produce, records null")
+ours(
+    "Two names of one request that collide in '.' and '_' are as bad as any two; Kafka compares with existing topics only.",
+    ["INVALID_TOPIC_EXCEPTION NONE", "NONE NONE"],
+    "CreateTopics of two names that collide, in one request",
+)

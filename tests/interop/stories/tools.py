@@ -1,5 +1,107 @@
-"""x"""
+"""Kafka's own command-line tools: topics, console producer and consumer, offsets, and the readers of logs and snapshots.
+
+Decides that Kafka's readers find every record, no exception and no invalid batch in what a clean stop left on disk.
+"""
+
+import random
+import re
+import shutil
+
+from asking import Broker
+from batch import build, record
+from clients import new_topic, produce
+from target import Target, kafka_tool
+
+CLEAN = re.compile(r"exception|isvalid: false|corrupt|error", re.IGNORECASE)
 
 
 def stories(target, asked):
-    return []
+    at = ("--bootstrap-server", target.address)
+
+    def topics():
+        broker = Broker(target.address)
+        name = broker.name("tool")
+        broker.close()
+        told = kafka_tool("topics", *at, "--create", "--topic", name, "--partitions", 3, "--config", "retention.ms=60000")
+        assert f"Created topic {name}." in told, told
+        assert name in kafka_tool("topics", *at, "--list").split()
+
+    yield "kafka-topics --create, --list", topics
+
+    if target.kind == "kafka":  # DescribeConfigs, DescribeTopicPartitions and ListPartitionReassignments are not served yet
+
+        def describe():
+            name = new_topic(target, partitions=2)
+            assert "PartitionCount: 2" in kafka_tool("topics", *at, "--describe", "--topic", name)
+
+        yield "kafka-topics --describe", describe
+
+    def console():
+        name = new_topic(target, partitions=2)
+        lines = "".join(f"k{i}\tline {i}\n" for i in range(100))
+        words = ["--command-property", "enable.idempotence=true", "--reader-property", "parse.key=true", "--compression-codec", "zstd"]
+        kafka_tool("console-producer", *at, "--topic", name, *words, stdin=lines)
+        got = []
+        for partition in (0, 1):
+            count = int(kafka_tool("get-offsets", *at, "--topic", name, "--partitions", partition).split(":")[-1])
+            if count:
+                told = kafka_tool("console-consumer", *at, "--topic", name, "--partition", partition, "--offset", "earliest", "--max-messages", count, "--formatter-property", "print.key=true")
+                got += told.splitlines()
+        assert sorted(got) == sorted(lines.splitlines()), f"{len(got)} lines"
+
+    yield "kafka-console-producer (idempotent, zstd), kafka-get-offsets, kafka-console-consumer --partition", console
+
+    def offsets():
+        name = new_topic(target)
+        assert produce(target.address, name, [(None, b"x", None, 1000 * i) for i in range(1, 11)], **{"linger.ms": 0}) == []
+        for time, offset in (("latest", 10), ("earliest", 0), ("max-timestamp", 9), ("5500", 5)):
+            told = kafka_tool("get-offsets", *at, "--topic", name, "--time", time).strip()
+            assert told == f"{name}:0:{offset}", f"--time {time}: {told!r}"
+
+    yield "kafka-get-offsets by mark and by time (gotcha 17)", offsets
+
+    def on_disk():
+        """A node of its own: written to, stopped cleanly, read by Kafka's readers, started again."""
+        other = Target(target.kind, target.folder / "on-disk", binary=target.binary).start()
+        try:
+            broker = Broker(other.address)
+            name = broker.topic(partitions=2, segment_bytes="1048576")
+            dice, sent = random.Random(5), [0, 0]
+            for n in range(60):
+                for index, codec in ((0, "none"), (1, ["gzip", "snappy", "lz4", "zstd"][n % 4])):
+                    rows = [record(i, key=b"%d" % i, value=dice.randbytes(1500)) for i in range(20)]
+                    got = broker.produce(name, build(rows, codec=codec), index=index)
+                    assert got["error"] == 0, got
+                    sent[index] += len(rows)
+            producer, epoch = broker.producer_id()
+            assert broker.produce(name, build(producer=producer, producer_epoch=epoch, sequence=0))["error"] == 0
+            sent[0] += 1
+            broker.close()
+            code = other.stop()
+            assert code in (0, 143 if other.kind == "kafka" else 0), f"ended with {code}: {other.said()}"
+            for index in (0, 1):
+                logs = sorted((other.data / f"{name}-{index}").glob("*.log"))
+                assert len(logs) > 1, f"{logs}: the segments did not roll"
+                told = kafka_tool("dump-log", "--deep-iteration", "--files", ",".join(map(str, logs)))
+                assert not CLEAN.search(told), CLEAN.search(told).group() + told[-800:]
+                found = [int(n) for n in re.findall(r"^\| offset: (\d+)", told, re.M)]
+                assert found == list(range(sent[index])), f"{len(found)} of {sent[index]} records"
+            copy = other.folder / "copy"
+            shutil.copytree(other.data / "__cluster_metadata-0", copy)
+            logs = sorted(copy.glob("*.log"))
+            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs)))
+            assert name in told and "TOPIC_RECORD" in told and "PARTITION_RECORD" in told and "REGISTER_BROKER_RECORD" in told, told[-800:]
+            assert not CLEAN.search(told), CLEAN.search(told).group()
+            snapshots = sorted(copy.glob("*.checkpoint"))
+            assert snapshots, "no snapshot was written"
+            told = kafka_tool("metadata-shell", "--snapshot", snapshots[-1], "ls", "/image/topics/byName")
+            assert name in told, f"{snapshots}: {told!r}"
+            other.start()
+            broker = Broker(other.address)
+            for index in (0, 1):
+                assert broker.offsets(name, -1, index=index)["offset"] == sent[index]
+            broker.close()
+        finally:
+            other.kill()
+
+    yield "after a clean stop: kafka-dump-log --deep-iteration, --cluster-metadata-decoder, kafka-metadata-shell", on_disk
