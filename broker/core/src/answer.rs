@@ -16,7 +16,7 @@ use crate::now::{Deadline, Wall};
 /// When a produce request wants its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Acks {
-    /// `acks=0`: never.
+    /// `acks=0`: never, unless it is refused. The connection of a refused one is closed, so that the client notices.
     None,
     /// `acks=1`: when this node has it, by the topic's durability.
     Leader,
@@ -31,14 +31,16 @@ pub enum Part {
     Append(AppendPart),
     /// Read from one log what is there now.
     Fetch(FetchPart),
-    /// Say when there may be more to read in one log.
+    /// Say when there may be more to read in one log; at once if there is already.
     Watch(WatchPart),
+    /// The watch of this waiter in this log is not needed any more. It gets no answer, and may be gone already.
+    Unwatch(LogId),
     /// Find an offset in one log.
     Find(FindPart),
-    /// Create topics (shard 0).
-    CreateTopics(Box<CreateTopicsPart>),
     /// Grant a producer id (shard 0).
     ProducerId(ProducerIdPart),
+    /// Create topics (shard 0): a request of clients, or of Metadata for a topic that is to be created by its use.
+    CreateTopics(Box<CreateTopicsPart>),
 }
 
 /// A batch, walked and found whole (#118), to be stored as it was sent.
@@ -123,20 +125,20 @@ pub struct FindPart {
     pub find: Find,
 }
 
-/// Topics to be created, as asked on the wire or by auto-creation.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CreateTopicsPart {
-    /// Kafka's own request.
-    pub request: CreateTopicsRequest,
-    /// When to give up waiting for the commit.
-    pub deadline: Deadline,
-}
-
 /// A producer id wanted by an idempotent producer (KIP-98, KIP-360).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducerIdPart {
     /// What the producer had, if it asks for the next epoch.
     pub had: Option<(ProducerId, ProducerEpoch)>,
+}
+
+/// Topics wanted. Names are legal and asked for once, settings are known and within bounds: `api` has seen to that.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CreateTopicsPart {
+    /// What was asked for; -1 partitions or replicas mean the broker's default (KIP-464).
+    pub request: CreateTopicsRequest,
+    /// When to give up waiting for the metadata log; the topics may still appear (#114).
+    pub deadline: Deadline,
 }
 
 /// The answer to a [`Part`].
@@ -150,8 +152,6 @@ pub enum Response {
     Watched,
     /// To [`Part::Find`].
     Find(FindAnswer),
-    /// To [`Part::CreateTopics`].
-    CreateTopics(Box<CreateTopicsResponse>),
     /// To [`Part::ProducerId`].
     ProducerId {
         /// What went wrong, if anything.
@@ -161,6 +161,9 @@ pub enum Response {
         /// Its epoch.
         epoch: ProducerEpoch,
     },
+    /// To [`Part::CreateTopics`]: one result for each topic wanted. When a result says that a topic is there, the image
+    /// that has it was published before this answer.
+    CreateTopics(Box<CreateTopicsResponse>),
 }
 
 /// What became of an append.
@@ -187,6 +190,8 @@ pub struct FetchAnswer {
     pub stable: Offset,
     /// The log's start.
     pub start: Offset,
+    /// Where the log's history parts from the reader's (KIP-320, KIP-595): the last epoch they share and its end.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
     /// Whole batches, verified since they were last read from media (#7).
     pub records: Vec<Bytes>,
 }

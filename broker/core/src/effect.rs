@@ -5,10 +5,9 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use sawlog_wire::code::Code;
-
 use crate::answer::{FetchAnswer, Response};
 use crate::cluster::image::Image;
+pub use crate::complaint::Complaint;
 use crate::event::Event;
 use crate::file::{FileOp, ReadPlan};
 use crate::ids::{ShardId, Ticket, Waiter};
@@ -55,27 +54,4 @@ pub enum Line {
     Stopped,
     /// The node cannot go on; the process exits with another code and says why.
     Fatal(Complaint),
-}
-
-/// An error for people, in four parts.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Complaint {
-    /// What could not be done.
-    pub what: String,
-    /// Why, as a fact.
-    pub why: String,
-    /// What to try.
-    pub attempt: String,
-    /// What Kafka calls it.
-    pub code: Option<Code>,
-}
-
-impl core::fmt::Display for Complaint {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: {}. {}", self.what, self.why, self.attempt)?;
-        match self.code {
-            Some(code) => write!(f, " [{}]", code.name()),
-            None => Ok(()),
-        }
-    }
 }

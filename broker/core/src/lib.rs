@@ -11,7 +11,9 @@
 extern crate alloc;
 
 pub mod answer;
+pub mod api;
 pub mod cluster;
+pub mod complaint;
 pub mod config;
 pub mod effect;
 pub mod event;

@@ -19,7 +19,7 @@ pub struct Now {
 }
 
 /// A moment after which something is late.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Deadline(pub Mono);
 
 impl Now {

@@ -2,3 +2,4 @@
 //! Decides what each record changes; never which records are written (`controller`), nor who acts on them (`node`).
 
 pub mod image;
+pub mod names;

@@ -1,0 +1,338 @@
+//! One connection: frames in, frames out. Decides which requests are understood, that replies leave in the order of their
+//! requests, and when a connection is beyond help and closed; never what a request is answered (each key's own file).
+//! Holds #128 and #132 at this door: at most [`OPEN_MAX`] requests are open, and nothing here panics on any bytes.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use sawlog_wire::Reader;
+use sawlog_wire::header::RequestHeader;
+use sawlog_wire::messages::ApiKey;
+
+use super::job::{Begun, Call, Job};
+use super::table::{self, Audience, Row};
+use super::{Host, Outbox, api_versions};
+use crate::answer::Response;
+use crate::ids::{ConnId, Waiter};
+use crate::now::Deadline;
+
+/// How many requests of one connection may be open; while there are as many its socket is not read (#132).
+pub const OPEN_MAX: usize = 64;
+
+/// The number under which parts of `acks=0` are asked: no request waits under it.
+const SILENT: u64 = u64::MAX;
+
+/// One connection's requests.
+#[derive(Debug)]
+pub struct Conn {
+    id: ConnId,
+    listener: Arc<str>,
+    audience: Audience,
+    /// The number of the oldest open request.
+    first: u64,
+    open: VecDeque<Open>,
+    /// Open requests that may wait for a while with nobody answering: long polls.
+    polls: usize,
+    software: Option<Box<str>>,
+    closed: bool,
+}
+
+/// A request that has no reply yet.
+struct Open {
+    key: ApiKey,
+    version: i16,
+    correlation: i32,
+    job: Job,
+}
+
+impl core::fmt::Debug for Open {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} v{} #{}", self.key, self.version, self.correlation)
+    }
+}
+
+impl Conn {
+    /// A connection to the listener of this name. Its number is never used twice.
+    pub fn new(id: ConnId, listener: Arc<str>, audience: Audience) -> Conn {
+        let (open, software) = (VecDeque::new(), None);
+        Conn {
+            id,
+            listener,
+            audience,
+            first: 0,
+            open,
+            polls: 0,
+            software,
+            closed: false,
+        }
+    }
+
+    /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, and it is not closed.
+    pub fn room(&self) -> bool {
+        self.open.len() < OPEN_MAX && !self.closed
+    }
+
+    /// Takes one whole frame, without its length.
+    pub fn frame(&mut self, host: &mut Host<'_>, frame: Bytes, out: &mut Outbox) {
+        if self.closed {
+            return;
+        }
+        if self.open.len() >= OPEN_MAX {
+            return self.close(
+                out,
+                format!("{OPEN_MAX} requests are open and another one was read (#132)"),
+            );
+        }
+        let mut reader = Reader::of(&frame);
+        let header = match RequestHeader::decode(&mut reader) {
+            Ok(header) => header,
+            Err(error) => {
+                return self.close(
+                    out,
+                    format!("a frame of {} bytes has no header: {error}", frame.len()),
+                );
+            }
+        };
+        let row = match table::find(header.key, self.audience) {
+            Some(row) if row.served.contains(header.version) => row,
+            Some(row) if row.key == ApiKey::ApiVersions => {
+                return self.unknown_api_versions(&header, out);
+            }
+            row => return self.close(out, self.not_served(&header, row)),
+        };
+        let request = self.first + self.open.len() as u64;
+        let asked = out.asks.len();
+        let mut call = Call {
+            host,
+            listener: &self.listener,
+            audience: self.audience,
+            version: header.version,
+            conn: self.id,
+            request,
+            asks: &mut out.asks,
+            warn: &mut out.warn,
+            software: &mut self.software,
+        };
+        match (row.split)(&mut call, &mut reader) {
+            Ok(Begun::Job(job)) => {
+                self.polls += usize::from(job.deadline().is_some());
+                let (version, correlation) = (header.version, header.correlation_id);
+                self.open.push_back(Open {
+                    key: row.key,
+                    version,
+                    correlation,
+                    job,
+                });
+                self.flush(out);
+            }
+            Ok(Begun::Silent) => {
+                for (_, waiter, _) in out.asks.iter_mut().skip(asked) {
+                    waiter.request = SILENT;
+                }
+            }
+            Ok(Begun::Close(why)) => self.close(out, format!("{}: {why}", self.named(&header))),
+            Err(error) => {
+                out.asks.truncate(asked);
+                self.close(
+                    out,
+                    format!("{} cannot be read: {error}", self.named(&header)),
+                );
+            }
+        }
+    }
+
+    /// Takes the answer to a part. One for a request that is gone is dropped (#137).
+    pub fn reply(
+        &mut self,
+        host: &mut Host<'_>,
+        waiter: Waiter,
+        response: Response,
+        out: &mut Outbox,
+    ) {
+        if self.closed {
+            return;
+        }
+        if waiter.request == SILENT {
+            return self.silent_reply(&response, out);
+        }
+        let Some(at) = waiter
+            .request
+            .checked_sub(self.first)
+            .and_then(|at| usize::try_from(at).ok())
+        else {
+            return;
+        };
+        let Some(open) = self.open.get_mut(at) else {
+            return;
+        };
+        let mut call = Call {
+            host,
+            listener: &self.listener,
+            audience: self.audience,
+            version: open.version,
+            conn: self.id,
+            request: waiter.request,
+            asks: &mut out.asks,
+            warn: &mut out.warn,
+            software: &mut self.software,
+        };
+        let polled = open.job.deadline().is_some();
+        open.job.hear(&mut call, waiter.part, response);
+        match (polled, open.job.deadline().is_some()) {
+            (false, true) => self.polls += 1,
+            (true, false) => self.polls -= 1,
+            _ => {}
+        }
+        if at == 0 {
+            self.flush(out);
+        }
+    }
+
+    /// Looks at requests whose time has come.
+    pub fn tick(&mut self, host: &mut Host<'_>, out: &mut Outbox) {
+        if self.closed || self.polls == 0 {
+            return;
+        }
+        let now = host.now;
+        for (request, open) in (self.first..).zip(self.open.iter_mut()) {
+            if !open
+                .job
+                .deadline()
+                .is_some_and(|deadline| deadline.passed(now))
+            {
+                continue;
+            }
+            let mut call = Call {
+                host,
+                listener: &self.listener,
+                audience: self.audience,
+                version: open.version,
+                conn: self.id,
+                request,
+                asks: &mut out.asks,
+                warn: &mut out.warn,
+                software: &mut self.software,
+            };
+            open.job.tick(&mut call, now);
+            self.polls -= usize::from(open.job.deadline().is_none());
+        }
+        self.flush(out);
+    }
+
+    /// When [`Conn::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Deadline> {
+        if self.polls == 0 {
+            return None;
+        }
+        self.open
+            .iter()
+            .filter_map(|open| open.job.deadline())
+            .min()
+    }
+
+    /// How many requests are open.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What the client says it is, once it has said so: name and version (KIP-511).
+    pub fn software(&self) -> Option<&str> {
+        self.software.as_deref()
+    }
+
+    /// Writes the replies that are ready and whose turn it is.
+    fn flush(&mut self, out: &mut Outbox) {
+        while let Some(open) = self.open.front()
+            && open.job.ready()
+        {
+            if let Err(error) =
+                open.job
+                    .write(&mut out.wire, open.key, open.version, open.correlation)
+            {
+                // What a version cannot say is a bug of ours; the client asks again on another connection.
+                let why = format!(
+                    "the answer to {} v{} cannot be written: {error}",
+                    open.key, open.version
+                );
+                return self.close(out, why);
+            }
+            self.open.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Gotcha 1: a version of ApiVersions that nobody knows is answered in the oldest form, so that the client can choose
+    /// one from the range. Its body is not read: it may have any form.
+    fn unknown_api_versions(&mut self, header: &RequestHeader<'_>, out: &mut Outbox) {
+        let job = Job::ApiVersions(Box::new(api_versions::unknown_version()));
+        let (version, correlation) = (0, header.correlation_id);
+        self.open.push_back(Open {
+            key: ApiKey::ApiVersions,
+            version,
+            correlation,
+            job,
+        });
+        self.flush(out);
+    }
+
+    /// A refusal for `acks=0` cannot be said: as Kafka does, the connection is closed so that the client looks again.
+    fn silent_reply(&mut self, response: &Response, out: &mut Outbox) {
+        if let Response::Append(answer) = response
+            && answer.code != sawlog_wire::Code::None
+        {
+            self.close(
+                out,
+                format!(
+                    "a Produce with acks=0 was refused with {}",
+                    answer.code.name()
+                ),
+            );
+        }
+    }
+
+    fn close(&mut self, out: &mut Outbox, why: String) {
+        self.closed = true;
+        self.open.clear();
+        self.polls = 0;
+        out.close = Some(why);
+    }
+
+    /// Gotcha 9: clients say only that the connection broke, so this line is where one learns why.
+    fn not_served(&self, header: &RequestHeader<'_>, row: Option<&Row>) -> String {
+        match row {
+            Some(Row { served, .. }) => {
+                format!(
+                    "{}: versions {} to {} are served",
+                    self.named(header),
+                    served.from,
+                    served.to
+                )
+            }
+            None => format!("{}: this key is not served here", self.named(header)),
+        }
+    }
+
+    /// The request and its client, for people.
+    fn named(&self, header: &RequestHeader<'_>) -> String {
+        let client: String = header
+            .client_id
+            .unwrap_or_default()
+            .chars()
+            .take(64)
+            .collect();
+        let name = header.api_key().map_or("unknown", ApiKey::name);
+        let software = self
+            .software
+            .as_deref()
+            .map_or_else(String::new, |software| format!(" ({software})"));
+        let (key, version) = (header.key, header.version);
+        format!(
+            "{name} (key {key}) version {version} of client {:?}{software}",
+            client.to_string()
+        )
+    }
+}

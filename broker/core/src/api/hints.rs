@@ -1,0 +1,68 @@
+//! Where a client is to go: which topic a request means, who leads its partitions, where brokers are reached (KIP-951).
+//! Decides nothing of its own: it reads the image, so that every answer of one moment agrees with Metadata (gotcha 13).
+
+use alloc::sync::Arc;
+
+use sawlog_wire::{Code, Uuid};
+
+use crate::cluster::image::{Broker, Image, Topic};
+use crate::ids::{BrokerId, Endpoint, LeaderEpoch, LogId, PartitionId, TopicId};
+
+/// The topic that a request names: by id in versions that carry ids, else by name.
+pub(super) fn topic<'i>(
+    image: &'i Image,
+    by_id: bool,
+    name: &str,
+    id: Uuid,
+) -> Result<&'i Arc<Topic>, Code> {
+    if by_id {
+        image.topic_by_id(TopicId(id)).ok_or(Code::UnknownTopicId)
+    } else {
+        image.topic(name).ok_or(Code::UnknownTopicOrPartition)
+    }
+}
+
+/// One partition of a topic, if there is one of that number.
+pub(super) fn log(topic: &Topic, index: i32) -> Result<LogId, Code> {
+    let partition = PartitionId(index);
+    match topic.partition(partition) {
+        Some(_) => Ok(LogId {
+            topic: topic.id,
+            partition,
+        }),
+        None => Err(Code::UnknownTopicOrPartition),
+    }
+}
+
+/// Who leads a log.
+pub(super) struct Leads<'i> {
+    pub(super) broker: BrokerId,
+    pub(super) epoch: LeaderEpoch,
+    /// Where it is reached through the client's listener.
+    pub(super) at: Option<(&'i Endpoint, &'i Broker)>,
+}
+
+/// Who leads a log, if anybody does.
+pub(super) fn leader<'i>(image: &'i Image, listener: &str, log: LogId) -> Option<Leads<'i>> {
+    let partition = image.partition(log)?;
+    let (broker, epoch) = (partition.leader?, partition.epoch);
+    Some(Leads {
+        broker,
+        epoch,
+        at: endpoint(image, listener, broker),
+    })
+}
+
+/// Where a broker is reached through this listener; none of one that is fenced or not there.
+pub(super) fn endpoint<'i>(
+    image: &'i Image,
+    listener: &str,
+    id: BrokerId,
+) -> Option<(&'i Endpoint, &'i Broker)> {
+    let broker = image.brokers.get(&id).filter(|broker| !broker.fenced)?;
+    let endpoint = broker
+        .endpoints
+        .iter()
+        .find(|endpoint| endpoint.listener == listener)?;
+    Some((endpoint, broker))
+}

@@ -1,0 +1,26 @@
+//! What a connection may know of the node whose thread it lives on. Decides nothing.
+
+use alloc::sync::Arc;
+
+use sawlog_wire::records::{Inflater, Pool};
+
+use crate::cluster::image::Image;
+use crate::config::BrokerConfig;
+use crate::now::Now;
+
+/// Lent to a [`Conn`](super::Conn) for one call.
+#[derive(Debug)]
+pub struct Host<'h> {
+    /// Both clocks.
+    pub now: Now,
+    /// The cluster as this node knows it now.
+    pub image: &'h Arc<Image>,
+    /// The node's settings.
+    pub config: &'h BrokerConfig,
+    /// How many shards the node has: a log's owner follows from it.
+    pub shards: u16,
+    /// The thread's own decompressor.
+    pub inflater: &'h mut Inflater,
+    /// Memory for decompression, shared by all threads (#130).
+    pub pool: &'h Pool,
+}

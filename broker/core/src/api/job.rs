@@ -1,0 +1,147 @@
+//! A request between its split and its response: what it asks shards with, and what hears their answers.
+//! Decides only which key's job gets an answer; the rules stand in the keys' files.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use sawlog_wire::messages::{
+    ApiKey, ApiVersionsResponse, FindCoordinatorResponse, InitProducerIdResponse,
+};
+use sawlog_wire::primitives::EncodeError;
+use sawlog_wire::{Writer, frame};
+
+use super::{Host, create_topics, fetch, init_producer_id, list_offsets, metadata, produce};
+use crate::answer::{Part, Response};
+use crate::ids::{ConnId, LogId, ShardId, Waiter};
+use crate::now::{Deadline, Now};
+
+/// What a key's code may use while it handles one request.
+pub(super) struct Call<'c, 'h> {
+    pub(super) host: &'c mut Host<'h>,
+    /// The listener's name: clients are told the endpoints of the one they came to.
+    pub(super) listener: &'c Arc<str>,
+    pub(super) audience: super::table::Audience,
+    pub(super) version: i16,
+    pub(super) conn: ConnId,
+    pub(super) request: u64,
+    pub(super) asks: &'c mut Vec<(ShardId, Waiter, Part)>,
+    pub(super) warn: &'c mut Vec<String>,
+    /// What the client says it is (KIP-511).
+    pub(super) software: &'c mut Option<Box<str>>,
+}
+
+impl Call<'_, '_> {
+    /// Asks the owner of a log.
+    pub(super) fn ask(&mut self, log: LogId, part: u32, what: Part) {
+        self.ask_shard(log.owner(self.host.shards), part, what);
+    }
+
+    /// Asks a shard.
+    pub(super) fn ask_shard(&mut self, shard: ShardId, part: u32, what: Part) {
+        let waiter = Waiter {
+            conn: self.conn,
+            request: self.request,
+            part,
+        };
+        self.asks.push((shard, waiter, what));
+    }
+}
+
+/// What a split comes to.
+pub(super) enum Begun {
+    /// There will be a response, perhaps at once.
+    Job(Job),
+    /// There will be none (acks=0).
+    Silent,
+    /// The connection is closed, for this reason.
+    Close(&'static str),
+}
+
+/// A request whose response is being put together.
+pub(super) enum Job {
+    ApiVersions(Box<ApiVersionsResponse>),
+    FindCoordinator(Box<FindCoordinatorResponse>),
+    InitProducerId(init_producer_id::Job),
+    Produce(produce::Job),
+    Fetch(Box<fetch::Job>),
+    ListOffsets(list_offsets::Job),
+    Metadata(Box<metadata::Job>),
+    CreateTopics(Box<create_topics::Job>),
+}
+
+impl Job {
+    /// Takes one answer in. An answer that fits nothing is dropped (#137).
+    pub(super) fn hear(&mut self, call: &mut Call<'_, '_>, part: u32, response: Response) {
+        match (self, response) {
+            (Job::Produce(job), Response::Append(answer)) => job.hear(call, part, answer),
+            (Job::Fetch(job), Response::Fetch(answer)) => job.hear(call, part, answer),
+            (Job::Fetch(job), Response::Watched) => job.watched(call, part),
+            (Job::ListOffsets(job), Response::Find(answer)) => job.hear(part, answer),
+            (Job::Metadata(job), Response::CreateTopics(answer)) => job.hear(call, &answer),
+            (Job::CreateTopics(job), Response::CreateTopics(answer)) => job.hear(*answer),
+            (Job::InitProducerId(job), Response::ProducerId { code, id, epoch }) => {
+                job.hear(code, id, epoch)
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(super) fn ready(&self) -> bool {
+        match self {
+            Job::ApiVersions(_) | Job::FindCoordinator(_) => true,
+            Job::Produce(job) => job.left == 0,
+            Job::Fetch(job) => job.ready(),
+            Job::ListOffsets(job) => job.left == 0,
+            Job::Metadata(job) => job.ready(),
+            Job::CreateTopics(job) => job.ready(),
+            Job::InitProducerId(job) => job.ready(),
+        }
+    }
+
+    /// When to look at the job again although nobody has answered.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        match self {
+            Job::Fetch(job) => job.deadline(),
+            _ => None,
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, call: &mut Call<'_, '_>, now: Now) {
+        if let Job::Fetch(job) = self {
+            job.tick(call, now);
+        }
+    }
+
+    /// Writes the response as one frame.
+    pub(super) fn write(
+        &self,
+        out: &mut Writer,
+        key: ApiKey,
+        version: i16,
+        correlation: i32,
+    ) -> Result<(), EncodeError> {
+        match self {
+            Job::ApiVersions(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::FindCoordinator(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::Produce(job) => frame::response(out, key, version, correlation, &job.response),
+            Job::Fetch(job) => frame::response(out, key, version, correlation, &job.response),
+            Job::ListOffsets(job) => frame::response(out, key, version, correlation, &job.response),
+            Job::Metadata(job) => frame::response(out, key, version, correlation, &job.response),
+            Job::CreateTopics(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::InitProducerId(job) => {
+                let response: &InitProducerIdResponse = &job.response;
+                frame::response(out, key, version, correlation, response)
+            }
+        }
+    }
+}

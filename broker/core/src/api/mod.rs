@@ -1,0 +1,28 @@
+//! The requests that clients send, from frame to parts and from answers to frame: everything between a socket and a shard.
+//! Decides what each version of each key means; never what is stored, who leads or what exists (`node` answers that).
+//!
+//! `table` has a row for every key. `conn` cuts a connection's frames into requests and keeps their order; each key has a
+//! file of its own with `split` (request to parts) and a job that hears the answers and becomes the response.
+
+mod api_versions;
+mod conn;
+mod create_topics;
+mod fetch;
+mod find_coordinator;
+mod hints;
+mod host;
+mod init_producer_id;
+mod job;
+mod list_offsets;
+mod metadata;
+mod outbox;
+mod produce;
+pub mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use api_versions::FEATURES;
+pub use conn::{Conn, OPEN_MAX};
+pub use host::Host;
+pub use outbox::Outbox;

@@ -1,0 +1,307 @@
+//! Key 0, Produce 3-13: appends batches (KIP-98, KIP-110, KIP-467, KIP-516, KIP-951).
+//! Decides what is refused before it reaches a log, and says what became of the rest. A batch is judged here, on the
+//! connection's thread, once, and goes on as it was sent (#27, #118). Never decides an offset. Gotchas 15 and 16.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use sawlog_wire::message::Message;
+use sawlog_wire::messages::produce::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
+};
+use sawlog_wire::messages::{ProduceRequest, ProduceResponse};
+use sawlog_wire::primitives::DecodeError;
+use sawlog_wire::records::{BatchFault, BatchHeader, Rules, validate};
+use sawlog_wire::{Code, Reader};
+
+use super::job::{Begun, Call, Job as AnyJob};
+use super::{Host, hints};
+use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
+use crate::ids::LogId;
+use crate::now::Wall;
+
+/// How far ahead of this node's clock a record may be: Kafka's default of `message.timestamp.after.max.ms`.
+const AHEAD_MAX_MS: i64 = 3_600_000;
+/// What every partition is refused with where transactions are meant.
+const TRANSACTIONAL: Code = Code::TransactionalIdAuthorizationFailed;
+
+/// Waits for the logs. The response is put together in place.
+pub(super) struct Job {
+    pub(super) response: ProduceResponse,
+    /// Where each part's answer goes; empty if there is but one part in all, of the first partition.
+    places: Vec<Place>,
+    pub(super) left: usize,
+}
+
+struct Place {
+    topic: usize,
+    partition: usize,
+    log: LogId,
+}
+
+pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
+    let request = ProduceRequest::decode(body, call.version)?;
+    let acks = match request.acks {
+        0 => Ok(Acks::None),
+        1 => Ok(Acks::Leader),
+        -1 => Ok(Acks::All),
+        _ => Err(Code::InvalidRequiredAcks),
+    };
+    let by_id = call.version >= 13;
+    let image = call.host.image;
+    let deadline = call.host.now.after(Duration::from_millis(
+        u64::try_from(request.timeout_ms).unwrap_or(0),
+    ));
+    let twice = named_twice(call.host, by_id, &request);
+
+    let mut job = Job {
+        response: ProduceResponse::default(),
+        places: Vec::new(),
+        left: 0,
+    };
+    job.response
+        .responses
+        .reserve_exact(request.topic_data.len());
+    for (at, data) in request.topic_data.into_iter().enumerate() {
+        let topic = hints::topic(image, by_id, &data.name, data.topic_id);
+        let mut row = TopicProduceResponse {
+            name: data.name,
+            topic_id: data.topic_id,
+            ..TopicProduceResponse::default()
+        };
+        row.partition_responses
+            .reserve_exact(data.partition_data.len());
+        for (place, partition) in data.partition_data.into_iter().enumerate() {
+            let asked = topic.map_err(Refusal::of).and_then(|topic| {
+                let log = hints::log(topic, partition.index).map_err(Refusal::of)?;
+                let acks = acks.map_err(Refusal::of)?;
+                if request.transactional_id.is_some() {
+                    return Err(Refusal::said(
+                        TRANSACTIONAL,
+                        "there are no transactions yet",
+                    ));
+                }
+                if twice.contains(&log) {
+                    return Err(Refusal::said(
+                        Code::InvalidRequest,
+                        "the partition is named twice in one request",
+                    ));
+                }
+                let Some(records) = partition.records else {
+                    return Err(Refusal::fault(&BatchFault::Empty));
+                };
+                let max = topic.config.max_message_bytes as usize;
+                let (batch, bytes) = judge(call, max, records.into_bytes())?;
+                Ok(AppendPart {
+                    log,
+                    acks,
+                    deadline,
+                    batch,
+                    bytes,
+                })
+            });
+            let mut answer = PartitionProduceResponse {
+                index: partition.index,
+                base_offset: -1,
+                ..Default::default()
+            };
+            match asked {
+                Ok(append) => {
+                    let part = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
+                    job.places.push(Place {
+                        topic: at,
+                        partition: place,
+                        log: append.log,
+                    });
+                    job.left += 1;
+                    call.ask(append.log, part, Part::Append(append));
+                }
+                Err(refusal) => refusal.tell(&mut answer),
+            }
+            row.partition_responses.push(answer);
+        }
+        job.response.responses.push(row);
+    }
+    if acks != Ok(Acks::None) {
+        return Ok(Begun::Job(AnyJob::Produce(job)));
+    }
+    let mut rows = job
+        .response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
+    if rows.any(|row| !row.error_code.is_none()) {
+        return Ok(Begun::Close(
+            "a partition was refused and acks=0 leaves no other way to say so",
+        ));
+    }
+    Ok(Begun::Silent)
+}
+
+/// The partitions that a request names more than once. Kafka would append only one of the batches and answer for all.
+fn named_twice(host: &Host<'_>, by_id: bool, request: &ProduceRequest) -> Vec<LogId> {
+    let count: usize = request
+        .topic_data
+        .iter()
+        .map(|topic| topic.partition_data.len())
+        .sum();
+    if count < 2 {
+        return Vec::new();
+    }
+    let mut logs = Vec::with_capacity(count);
+    for data in &request.topic_data {
+        if let Ok(topic) = hints::topic(host.image, by_id, &data.name, data.topic_id) {
+            logs.extend(
+                data.partition_data
+                    .iter()
+                    .filter_map(|partition| hints::log(topic, partition.index).ok()),
+            );
+        }
+    }
+    super::list_offsets::twice(logs)
+}
+
+/// The batch, walked and found whole, as it is to be stored.
+fn judge(
+    call: &mut Call<'_, '_>,
+    max: usize,
+    sent: Bytes,
+) -> Result<(BatchHeader, Bytes), Refusal> {
+    let host = &mut *call.host;
+    let rules = Rules::produce(call.version, max);
+    let facts = validate(&sent, &rules, host.inflater, host.pool)
+        .map_err(|fault| Refusal::fault(&fault))?;
+    if facts.transactional {
+        return Err(Refusal::said(
+            TRANSACTIONAL,
+            "there are no transactions yet",
+        ));
+    }
+    let Wall(now) = host.now.wall;
+    if facts.max_timestamp > now.saturating_add(AHEAD_MAX_MS) {
+        let message = format!(
+            "timestamp {} is more than an hour ahead of the broker's clock",
+            facts.max_timestamp
+        );
+        let record = Some(0);
+        return Err(Refusal {
+            code: Code::InvalidTimestamp,
+            message: Some(message),
+            record,
+        });
+    }
+    let bytes = facts.to_store(sent);
+    let header = BatchHeader::parse(&bytes).map_err(|fault| Refusal::fault(&fault))?;
+    Ok((header, bytes))
+}
+
+/// Why a partition's batch is not stored: a definite error, nothing happened (#114).
+struct Refusal {
+    code: Code,
+    message: Option<String>,
+    record: Option<u32>,
+}
+
+impl Refusal {
+    fn of(code: Code) -> Refusal {
+        Refusal {
+            code,
+            message: None,
+            record: None,
+        }
+    }
+
+    fn said(code: Code, message: &str) -> Refusal {
+        Refusal {
+            code,
+            message: Some(message.to_string()),
+            record: None,
+        }
+    }
+
+    fn fault(fault: &BatchFault) -> Refusal {
+        Refusal {
+            code: fault.code(),
+            message: Some(fault.to_string()),
+            record: fault.record(),
+        }
+    }
+
+    fn tell(self, answer: &mut PartitionProduceResponse) {
+        answer.error_code = self.code.into();
+        if let Some(index) = self.record {
+            answer.record_errors.push(BatchIndexAndErrorMessage {
+                batch_index: i32::try_from(index).unwrap_or(i32::MAX),
+                batch_index_error_message: self.message.clone(),
+                ..BatchIndexAndErrorMessage::default()
+            });
+        }
+        answer.error_message = self.message;
+    }
+}
+
+impl Job {
+    pub(super) fn hear(&mut self, call: &mut Call<'_, '_>, part: u32, answer: AppendAnswer) {
+        let Some(place) = usize::try_from(part)
+            .ok()
+            .and_then(|part| self.places.get(part))
+        else {
+            return;
+        };
+        let topic = self.response.responses.get_mut(place.topic);
+        let Some(row) = topic.and_then(|topic| topic.partition_responses.get_mut(place.partition))
+        else {
+            return;
+        };
+        self.left = self.left.saturating_sub(1);
+        row.error_code = answer.code.into();
+        row.error_message = answer.message;
+        row.log_start_offset = answer.start.0;
+        if answer.code == Code::None {
+            row.base_offset = answer.base.0;
+        }
+        if answer.code == Code::NotLeaderOrFollower && call.version >= 10 {
+            let log = place.log;
+            self.point(call, place.topic, place.partition, log);
+        }
+    }
+
+    /// Says who leads now, if that is known (KIP-951).
+    fn point(&mut self, call: &Call<'_, '_>, topic: usize, partition: usize, log: LogId) {
+        let Some(leads) = hints::leader(call.host.image, call.listener, log) else {
+            return;
+        };
+        let row = self
+            .response
+            .responses
+            .get_mut(topic)
+            .and_then(|topic| topic.partition_responses.get_mut(partition));
+        if let Some(row) = row {
+            row.current_leader = LeaderIdAndEpoch {
+                leader_id: leads.broker.0,
+                leader_epoch: leads.epoch.0,
+                ..LeaderIdAndEpoch::default()
+            };
+        }
+        let known = self
+            .response
+            .node_endpoints
+            .iter()
+            .any(|node| node.node_id == leads.broker.0);
+        if let Some((endpoint, broker)) = leads.at
+            && !known
+        {
+            self.response.node_endpoints.push(NodeEndpoint {
+                node_id: leads.broker.0,
+                host: endpoint.host.clone(),
+                port: i32::from(endpoint.port),
+                rack: broker.rack.clone(),
+                ..NodeEndpoint::default()
+            });
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! One row per setting: name, kind with bounds, default, scope, when it takes effect, what it does.
+//! Decides nothing else; the parser, `sawlog config explain`, DescribeConfigs and the reference are read from here.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use super::listeners;
+use super::value::{Kind, Value};
+use super::{BrokerConfig, Doubt, TopicConfig};
+use crate::ids::BrokerId;
+use crate::marks::Durability;
+
+/// Where a value comes from, in Kafka's numbers (DescribeConfigs, CreateTopics).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i8)]
+pub enum Source {
+    /// Given for the topic.
+    Topic = 1,
+    /// Given to the broker at its start.
+    Broker = 4,
+    /// Nobody said anything.
+    Default = 5,
+}
+
+/// A setting of the broker. All of them are read once, at the start.
+pub struct BrokerKey {
+    /// Kafka's name, or ours below `sawlog.`.
+    pub name: &'static str,
+    /// Its kind and bounds.
+    pub kind: Kind,
+    /// Its default as text; empty if its absence has no text.
+    pub default: &'static str,
+    /// Some other value, as an example.
+    pub other: &'static str,
+    /// What it does.
+    pub text: &'static str,
+    /// Where it goes; an error is a reason that its kind cannot know.
+    pub set: fn(&mut BrokerConfig, Value) -> Result<(), String>,
+}
+
+/// A setting of a topic, given when it is created.
+pub struct TopicKey {
+    /// Kafka's name, or ours below `sawlog.`.
+    pub name: &'static str,
+    /// The broker's setting that gives its default.
+    pub broker: &'static str,
+    /// Its kind and bounds.
+    pub kind: Kind,
+    /// Its default as text.
+    pub default: &'static str,
+    /// Some other value, as an example.
+    pub other: &'static str,
+    /// What it does.
+    pub text: &'static str,
+    /// Where it goes.
+    pub set: fn(&mut TopicConfig, Value),
+    /// Its value as text.
+    pub get: fn(&TopicConfig) -> String,
+}
+
+const DURABILITIES: &[&str] = &["durable", "replicated"];
+const I32_MAX: i64 = i32::MAX as i64;
+const HOURS_MAX: i64 = I32_MAX;
+
+/// The broker's settings. Of two rows for one thing the later one wins.
+pub const BROKER: &[BrokerKey] = &[
+    BrokerKey {
+        name: "node.id",
+        kind: Kind::Int(0, I32_MAX),
+        default: "1",
+        other: "2",
+        text: "The number of this node in its cluster. It may not change once the log directory exists.",
+        set: |config, value| {
+            config.node_id = BrokerId(i32::try_from(value.int()).unwrap_or(i32::MAX));
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "process.roles",
+        kind: Kind::List,
+        default: "broker,controller",
+        other: "",
+        text: "What this node is. A node is broker and controller at once; other divisions are not there yet.",
+        set: |_, value| {
+            let mut roles = value.list().to_vec();
+            roles.sort();
+            let both = roles == ["broker", "controller"];
+            both.then_some(())
+                .ok_or_else(|| "a node is both broker and controller for now".to_string())
+        },
+    },
+    BrokerKey {
+        name: "controller.quorum.voters",
+        kind: Kind::List,
+        default: "",
+        other: "",
+        text: "The nodes that keep the metadata log, as ID@HOST:PORT. For now that is this node alone.",
+        set: |config, value| match value.list() {
+            [only]
+                if only.split_once('@').and_then(|(id, _)| id.parse().ok())
+                    == Some(config.node_id.0) =>
+            {
+                Ok(())
+            }
+            [_] => Err("it does not name this node's node.id".to_string()),
+            _ => Err("clusters of several nodes are not there yet".to_string()),
+        },
+    },
+    BrokerKey {
+        name: "controller.listener.names",
+        kind: Kind::List,
+        default: "CONTROLLER",
+        other: "QUORUM",
+        text: "The listeners that are for controllers, not for clients.",
+        set: |config, value| {
+            config.controller_listeners = value
+                .list()
+                .iter()
+                .map(|name| name.to_ascii_uppercase())
+                .collect();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "listeners",
+        kind: Kind::List,
+        default: "PLAINTEXT://localhost:9092",
+        other: "PLAINTEXT://127.0.0.1:0",
+        text: "Where sockets are bound, as NAME://HOST:PORT. The host localhost means the loopback addresses of both IP \
+               versions, no host means every address, port 0 any free port.",
+        set: |config, value| listeners::parse(&value).map(|all| config.listeners = all),
+    },
+    BrokerKey {
+        name: "advertised.listeners",
+        kind: Kind::List,
+        default: "",
+        other: "PLAINTEXT://broker.example:9092",
+        text: "Where clients are told to connect, as NAME://HOST:PORT. A listener that is not named here is told as bound.",
+        set: |config, value| listeners::parse(&value).map(|all| config.advertised = all),
+    },
+    BrokerKey {
+        name: "listener.security.protocol.map",
+        kind: Kind::List,
+        default: "PLAINTEXT:PLAINTEXT",
+        other: "",
+        text: "The protocol of each listener, as NAME:PROTOCOL. Only PLAINTEXT is there yet.",
+        set: |_, value| listeners::protocols(&value),
+    },
+    BrokerKey {
+        name: "inter.broker.listener.name",
+        kind: Kind::Text,
+        default: "",
+        other: "PLAINTEXT",
+        text: "The listener on which other nodes of the cluster have their powers.",
+        set: |config, value| {
+            config.node_listener = Some(value.text().to_ascii_uppercase());
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.dir",
+        kind: Kind::List,
+        default: "./data",
+        other: "/var/lib/sawlog",
+        text: "The directory of all data. As log.dirs, which wins where both are given.",
+        set: log_dir,
+    },
+    BrokerKey {
+        name: "log.dirs",
+        kind: Kind::List,
+        default: "./data",
+        other: "/var/lib/sawlog",
+        text: "The directory of all data. One, not several: use a file system that spans the disks.",
+        set: log_dir,
+    },
+    BrokerKey {
+        name: "num.partitions",
+        kind: Kind::Int(1, I32_MAX),
+        default: "1",
+        other: "6",
+        text: "Partitions of a topic that is created without a number, by its first use for instance.",
+        set: |config, value| {
+            config.num_partitions = i32::try_from(value.int()).unwrap_or(i32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "default.replication.factor",
+        kind: Kind::Int(1, i16::MAX as i64),
+        default: "1",
+        other: "3",
+        text: "Replicas of a topic that is created without a number.",
+        set: |config, value| {
+            config.replication_factor = i16::try_from(value.int()).unwrap_or(i16::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "auto.create.topics.enable",
+        kind: Kind::Bool,
+        default: "true",
+        other: "false",
+        text: "Whether a topic that a client asks for is created, if the client allows it.",
+        set: |config, value| {
+            config.auto_create_topics = value == Value::Bool(true);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "socket.request.max.bytes",
+        kind: Kind::Int(1024, I32_MAX),
+        default: "104857600",
+        other: "1048576",
+        text: "The largest request. A connection that sends a larger one is closed.",
+        set: |config, value| {
+            config.frame_max_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "fetch.max.bytes",
+        kind: Kind::Int(1024, I32_MAX),
+        default: "57671680",
+        other: "1048576",
+        text: "The most bytes of records in one answer, but for a single larger batch.",
+        set: |config, value| {
+            config.fetch_max_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "message.max.bytes",
+        kind: Kind::Int(0, I32_MAX),
+        default: "1048588",
+        other: "2097152",
+        text: "The largest record batch of a topic that does not say max.message.bytes itself.",
+        set: |config, value| {
+            config.topic.max_message_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.segment.bytes",
+        kind: Kind::Int(1 << 20, I32_MAX),
+        default: "1073741824",
+        other: "1048576",
+        text: "The size at which a segment is closed, of a topic that does not say segment.bytes itself.",
+        set: |config, value| {
+            config.topic.segment_bytes = value.unsigned();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.roll.hours",
+        kind: Kind::Int(1, HOURS_MAX),
+        default: "168",
+        other: "1",
+        text: "As log.roll.ms, in hours.",
+        set: |config, value| {
+            config.topic.segment_time = Duration::from_secs(value.unsigned() * 3600);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.roll.ms",
+        kind: Kind::Int(1, i64::MAX),
+        default: "",
+        other: "60000",
+        text: "The age at which a segment is closed, of a topic that does not say segment.ms itself.",
+        set: |config, value| {
+            config.topic.segment_time = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.retention.hours",
+        kind: Kind::Int(-1, HOURS_MAX),
+        default: "168",
+        other: "1",
+        text: "As log.retention.ms, in hours.",
+        set: |config, value| {
+            config.topic.retention_time = lasting(&value, Duration::from_secs(3600));
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.retention.minutes",
+        kind: Kind::Int(-1, I32_MAX),
+        default: "",
+        other: "1",
+        text: "As log.retention.ms, in minutes.",
+        set: |config, value| {
+            config.topic.retention_time = lasting(&value, Duration::from_secs(60));
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.retention.ms",
+        kind: Kind::Int(-1, i64::MAX),
+        default: "",
+        other: "60000",
+        text: "How long records are kept, of a topic that does not say retention.ms itself; -1 keeps them for ever.",
+        set: |config, value| {
+            config.topic.retention_time = lasting(&value, Duration::from_millis(1));
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.retention.bytes",
+        kind: Kind::Int(i64::MIN, i64::MAX),
+        default: "-1",
+        other: "1073741824",
+        text: "How much of each partition is kept, of a topic that does not say retention.bytes itself; -1 keeps all.",
+        set: |config, value| {
+            config.topic.retention_bytes = u64::try_from(value.int()).ok();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.retention.check.interval.ms",
+        kind: Kind::Int(1, i64::MAX),
+        default: "300000",
+        other: "1000",
+        text: "How often the node looks for segments to close or to delete.",
+        set: |config, value| {
+            config.retention_check = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "sawlog.durability",
+        kind: Kind::OneOf(DURABILITIES),
+        default: "durable",
+        other: "replicated",
+        text: "When a record counts as written, of a topic that does not say sawlog.durability itself.",
+        set: |config, value| {
+            config.topic.durability = durability(&value);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "sawlog.recovery.doubt",
+        kind: Kind::OneOf(&["cut", "stop"]),
+        default: "cut",
+        other: "stop",
+        text: "What to do when the last commit before a power cut is damaged and may have been acknowledged: cut it, keep \
+               its bytes aside and say so, or stop and leave it to you.",
+        set: |config, value| {
+            config.doubt = if value.text() == "stop" {
+                Doubt::Stop
+            } else {
+                Doubt::Cut
+            };
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "sawlog.cache.bytes",
+        kind: Kind::Int(4 << 20, i64::MAX),
+        default: "67108864",
+        other: "134217728",
+        text: "Memory for the records written last, from which consumers at the end of a log are served.",
+        set: |config, value| {
+            config.cache_bytes = value.unsigned();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "sawlog.shards",
+        kind: Kind::Int(1, 1024),
+        default: "",
+        other: "2",
+        text: "Threads that own partitions. Left out, one for up to four cores. A log directory may be opened with any number.",
+        set: |config, value| {
+            config.shards = u16::try_from(value.int()).ok();
+            Ok(())
+        },
+    },
+];
+
+/// The topics' settings.
+pub const TOPIC: &[TopicKey] = &[
+    TopicKey {
+        name: "max.message.bytes",
+        broker: "message.max.bytes",
+        kind: Kind::Int(0, I32_MAX),
+        default: "1048588",
+        other: "2097152",
+        text: "The largest record batch, compressed if it is compressed.",
+        set: |config, value| {
+            config.max_message_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX)
+        },
+        get: |config| config.max_message_bytes.to_string(),
+    },
+    TopicKey {
+        name: "retention.bytes",
+        broker: "log.retention.bytes",
+        kind: Kind::Int(i64::MIN, i64::MAX),
+        default: "-1",
+        other: "1073741824",
+        text: "How much of each partition is kept; -1 keeps all.",
+        set: |config, value| config.retention_bytes = u64::try_from(value.int()).ok(),
+        get: |config| {
+            config
+                .retention_bytes
+                .map_or_else(|| "-1".to_string(), |bytes| bytes.to_string())
+        },
+    },
+    TopicKey {
+        name: "retention.ms",
+        broker: "log.retention.ms",
+        kind: Kind::Int(-1, i64::MAX),
+        default: "604800000",
+        other: "-1",
+        text: "How long records are kept; -1 keeps them for ever.",
+        set: |config, value| config.retention_time = lasting(&value, Duration::from_millis(1)),
+        get: |config| {
+            config
+                .retention_time
+                .map_or_else(|| "-1".to_string(), |time| format!("{}", time.as_millis()))
+        },
+    },
+    TopicKey {
+        name: "sawlog.durability",
+        broker: "sawlog.durability",
+        kind: Kind::OneOf(DURABILITIES),
+        default: "durable",
+        other: "replicated",
+        text: "When a record counts as written: durable, once it would survive a power cut; replicated, once it would \
+               survive the death of the process.",
+        set: |config, value| config.durability = durability(&value),
+        get: |config| {
+            match config.durability {
+                Durability::Durable => "durable",
+                Durability::Replicated => "replicated",
+            }
+            .to_string()
+        },
+    },
+    TopicKey {
+        name: "segment.bytes",
+        broker: "log.segment.bytes",
+        kind: Kind::Int(1 << 20, I32_MAX),
+        default: "1073741824",
+        other: "1048576",
+        text: "The size at which a segment is closed.",
+        set: |config, value| config.segment_bytes = value.unsigned(),
+        get: |config| config.segment_bytes.to_string(),
+    },
+    TopicKey {
+        name: "segment.ms",
+        broker: "log.roll.ms",
+        kind: Kind::Int(1, i64::MAX),
+        default: "604800000",
+        other: "60000",
+        text: "The age at which a segment is closed.",
+        set: |config, value| config.segment_time = Duration::from_millis(value.unsigned()),
+        get: |config| format!("{}", config.segment_time.as_millis()),
+    },
+];
+
+fn log_dir(config: &mut BrokerConfig, value: Value) -> Result<(), String> {
+    match value.list() {
+        [dir] => {
+            config.log_dir.clone_from(dir);
+            Ok(())
+        }
+        _ => Err("there is one log directory, not several".to_string()),
+    }
+}
+
+/// -1 is for ever.
+fn lasting(value: &Value, unit: Duration) -> Option<Duration> {
+    let count = u64::try_from(value.int()).ok()?;
+    Some(Duration::from_millis(count.saturating_mul(
+        u64::try_from(unit.as_millis()).unwrap_or(1),
+    )))
+}
+
+fn durability(value: &Value) -> Durability {
+    if value.text() == "replicated" {
+        Durability::Replicated
+    } else {
+        Durability::Durable
+    }
+}
