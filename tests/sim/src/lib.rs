@@ -4,4 +4,6 @@
 //! way of the fault model and in no other, from one random stream. Nothing here is part of the product.
 
 pub mod blocks;
+pub mod checks;
 pub mod disk;
+pub mod history;
