@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::{
     layout::{Layout, Versions},
     message::{Message, Request},
-    primitives::{DecodeError, Reader, Writer},
+    primitives::{At, DecodeError, Reader, Writer},
     random::Dice,
 };
 
@@ -70,6 +70,14 @@ impl Entry {
                 Ok(encode(&M::decode_all(Reader::of(bytes), version)?, version))
             },
             read: |bytes, version| M::decode_all(Reader::of(bytes), version).map(drop),
+        }
+    }
+
+    /// The form of a version.
+    pub const fn at(&self, version: i16) -> At {
+        At {
+            version,
+            flexible: self.flexible.contains(version),
         }
     }
 

@@ -146,7 +146,32 @@ number! {
     u16, Uint16, u16;
     i32, Int32, i32;
     i64, Int64, i64;
-    f64, Float64, f64;
+}
+
+impl Field for f64 {
+    const TYPE: Type = Type::Float64;
+
+    #[inline]
+    fn least(_: At) -> usize {
+        8
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader<'_>, _: At) -> Result<Self, DecodeError> {
+        reader.f64()
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer, _: At) -> Result<(), EncodeError> {
+        writer.f64(*self);
+        Ok(())
+    }
+
+    #[cfg(any(test, feature = "random"))]
+    fn random(dice: &mut crate::random::Dice, _: At) -> Self {
+        // Few enough digits that every printer agrees on them.
+        Self::from(dice.number() as i32) / 8.0
+    }
 }
 
 impl Field for bool {

@@ -1,0 +1,112 @@
+// Apache Kafka's own reading of our bytes. Knows no layout itself: Kafka's generated classes do.
+//
+// Each line in: what NAME VERSION HEX, where what is
+//   bytes   read a message and write it again                 -> HEX
+//   json    the same, and print what was read                 -> HEX JSON
+//   frame   read and write a record of the metadata log with its frame (NAME and VERSION unused)
+//   header  the header versions of API key NAME (a number) in VERSION -> REQUEST RESPONSE
+// A line out that starts with '!' tells why Kafka refuses.
+
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.Map;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Message;
+import org.apache.kafka.common.protocol.MessageUtil;
+import org.apache.kafka.common.protocol.ObjectSerializationCache;
+import org.apache.kafka.common.protocol.Readable;
+import org.apache.kafka.metadata.MetadataRecordSerde;
+
+public class Oracle {
+    private static final String[] PLACES = {
+        "org.apache.kafka.common.message.%sData",
+        "org.apache.kafka.common.message.%s",
+        "org.apache.kafka.common.metadata.%s",
+        "org.apache.kafka.coordinator.group.generated.%s",
+        "org.apache.kafka.coordinator.transaction.generated.%s",
+        "org.apache.kafka.coordinator.share.generated.%s",
+    };
+
+    private record Kind(Constructor<?> read, Method print) {}
+
+    private static final Map<String, Kind> KINDS = new HashMap<>();
+    private static final MetadataRecordSerde FRAMES = MetadataRecordSerde.INSTANCE;
+
+    private static Kind find(String name) {
+        for (String place : PLACES) {
+            try {
+                Class<?> type = Class.forName(String.format(place, name));
+                Class<?> json = Class.forName(type.getName() + "JsonConverter");
+                return new Kind(
+                    type.getConstructor(Readable.class, short.class),
+                    json.getMethod("write", type, short.class, boolean.class));
+            } catch (ReflectiveOperationException elsewhere) {
+                // The next place.
+            }
+        }
+        throw new IllegalArgumentException("Kafka has no " + name);
+    }
+
+    private static String hex(ByteBuffer bytes) {
+        byte[] copy = new byte[bytes.remaining()];
+        bytes.duplicate().get(copy);
+        return HexFormat.of().formatHex(copy);
+    }
+
+    private static String answer(String line) throws Exception {
+        String[] words = line.split(" ", -1);
+        String name = words[1];
+        short version = Short.parseShort(words[2]);
+        ByteBuffer bytes = ByteBuffer.wrap(HexFormat.of().parseHex(words[3]));
+        if (words[0].equals("header")) {
+            ApiKeys key = ApiKeys.forId(Integer.parseInt(name));
+            return key.requestHeaderVersion(version) + " " + key.responseHeaderVersion(version);
+        }
+        if (words[0].equals("frame")) {
+            var record = FRAMES.read(new ByteBufferAccessor(bytes), bytes.remaining());
+            var cache = new ObjectSerializationCache();
+            var written = ByteBuffer.allocate(FRAMES.recordSize(record, cache));
+            FRAMES.write(record, cache, new ByteBufferAccessor(written));
+            written.flip();
+            return hex(written);
+        }
+        Kind kind = KINDS.computeIfAbsent(name, Oracle::find);
+        Message message = (Message) kind.read().newInstance(new ByteBufferAccessor(bytes), version);
+        if (bytes.hasRemaining()) {
+            return "! " + bytes.remaining() + " bytes left";
+        }
+        String written = hex(MessageUtil.toByteBufferAccessor(message, version).buffer());
+        if (words[0].equals("json")) {
+            return written + " " + kind.print().invoke(null, message, version, true);
+        }
+        return written;
+    }
+
+    public static void main(String[] none) throws Exception {
+        var in = new BufferedReader(new InputStreamReader(System.in, "UTF-8"), 1 << 20);
+        var out = new PrintWriter(new java.io.OutputStreamWriter(System.out, "UTF-8"));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            String reply;
+            try {
+                reply = answer(line);
+            } catch (InvocationTargetException refused) {
+                reply = "! " + refused.getCause();
+            } catch (Exception refused) {
+                reply = "! " + refused;
+            }
+            out.println(reply.replace('\n', ' '));
+            if (!in.ready()) {
+                out.flush();
+            }
+        }
+        out.flush();
+    }
+}
