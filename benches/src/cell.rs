@@ -297,7 +297,7 @@ fn file_of(dir: &Path, topic: &str, partition: i32) -> PathBuf {
 }
 
 fn high_watermark(control: &mut Control, topic: &str, partition: i32) -> Result<u64> {
-    let reply = control.ask(&[&frame::fetch(topic, partition, 0, 1)])?;
+    let reply = control.ask(&[&frame::fetch(topic, partition, 0, 1, frame::Wait::No)])?;
     Ok(u64::try_from(frame::fetched(reply)??.high_watermark)?)
 }
 

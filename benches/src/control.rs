@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::frame;
 
@@ -63,11 +63,24 @@ impl Control {
             Err((refused, words)) => bail!("create {topic}: {refused} {words}"),
         }
         let deadline = Instant::now() + SILENCE_MAX;
-        while frame::led_partitions(self.ask(&[&frame::metadata(topic)])?)? < partitions as usize {
-            if Instant::now() > deadline {
-                bail!("{topic} has no leaders after {SILENCE_MAX:?}");
-            }
+        let wait = || {
             std::thread::sleep(Duration::from_micros(500));
+            ensure!(
+                Instant::now() < deadline,
+                "{topic} has no leaders after {SILENCE_MAX:?}"
+            );
+            Ok(())
+        };
+        while frame::led_partitions(self.ask(&[&frame::metadata(topic)])?)? < partitions as usize {
+            wait()?;
+        }
+        // Kafka names the leader before the leader knows of it.
+        for partition in 0..partitions {
+            let fetch = frame::fetch(topic, partition, 0, 1, frame::Wait::No);
+            while let Err(refused) = frame::fetched(self.ask(&[&fetch])?)? {
+                ensure!(refused.passes(), "{topic}-{partition}: {refused}");
+                wait()?;
+            }
         }
         Ok(())
     }

@@ -161,12 +161,15 @@ pub fn produced(reply: &[u8], topic: &str) -> Result<Produced, Malformed> {
     })
 }
 
-/// A Fetch of one partition from `offset`, waiting up to 100 ms for a first byte.
+/// A Fetch of one partition from `offset`, waiting so long for a first byte.
 #[must_use]
-pub fn fetch(topic: &str, partition: i32, offset: i64, bytes_max: i32) -> Vec<u8> {
+pub fn fetch(topic: &str, partition: i32, offset: i64, bytes_max: i32, wait: Wait) -> Vec<u8> {
     let mut frame = Frame::new(FETCH, 0);
     frame.i32(-1);
-    frame.i32(100);
+    frame.i32(match wait {
+        Wait::No => 0,
+        Wait::Briefly => 100,
+    });
     frame.i32(1);
     frame.i32(bytes_max);
     frame.i8(0);
@@ -177,6 +180,15 @@ pub fn fetch(topic: &str, partition: i32, offset: i64, bytes_max: i32) -> Vec<u8
     frame.i64(offset);
     frame.i32(bytes_max);
     frame.done(0)
+}
+
+/// How long a Fetch may wait where there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// 100 ms.
+    Briefly,
 }
 
 /// What a Fetch brought.

@@ -103,7 +103,13 @@ pub fn partition(
     let mut walk = Walk::new(expect);
     let mut empty = 0;
     loop {
-        let reply = control.ask(&[&frame::fetch(topic, partition, walk.next, CHUNK)])?;
+        let reply = control.ask(&[&frame::fetch(
+            topic,
+            partition,
+            walk.next,
+            CHUNK,
+            frame::Wait::Briefly,
+        )])?;
         let fetched = frame::fetched(reply)??;
         if fetched.high_watermark == walk.next {
             break;
