@@ -19,6 +19,7 @@ pub mod effect;
 pub mod event;
 pub mod file;
 pub mod ids;
+pub mod log;
 pub mod machine;
 pub mod map;
 pub mod marks;

@@ -1,0 +1,669 @@
+//! What one commit looks like in a ring: header, echoes and entries (the head), then the batches, then padding.
+//! Decides bytes only: where a commit lies, when it is written and whether it counts is for others. Holds #8, #104.
+//!
+//! ```text
+//! at  bytes  header (all numbers little-endian)
+//!  0    4    magic "SLcm"
+//!  4    2    format version, 1
+//!  6    1    ring: 0 durable, 1 fast
+//!  7    1    phase: 0 live, 1 start (from `resumed` to `ready`)
+//!  8    8    ring id: keyed hash of ring, shard and the file's SEQUENCE
+//! 16    8    sequence of the commit in its ring, from 1
+//! 24    8    mark: the highest sequence known durable when this was written
+//! 32   16    boot id of the kernel
+//! 48    8    hash of the previous commit's header; 0 for the first
+//! 56    4    length of head and batches, without padding
+//! 60    4    length of the head
+//! 64    4    echoes
+//! 68    4    entries
+//! 72    4    zero
+//! 76    4    CRC-32C of bytes 0..76 and of the head from 80 on
+//! 80         echoes, then entries, then the batches in the order of their entries
+//!
+//! echo (12): what the previous commit held, so that a commit that cannot be read still has a name
+//!  0    4    checksum seed of a log
+//!  4    8    offset after that log's last batch in the previous commit
+//!
+//! batch (74)                                fact (44)                         node fact
+//!  0    1    kind: 1 new, 2 moved, 3 again   0   1  kind: 16 start, 17 cut,    resumed (40): kind 32, ring (1),
+//!  1    1    zero                                   18 dropped, 19 expired,      zero (2), at (4), commit (8),
+//!  2    2    attributes                             20 epoch                     hash (8), file (8), next (8)
+//!  4   16    topic id                        1   3  zero                       ready (4): kind 33, zero (3)
+//! 20    4    partition                       4  16  topic id                   stopped (12): kind 34, zero (3),
+//! 24    4    generation                     20   4  partition                    broker epoch (8)
+//! 28    4    leader epoch                   24   4  generation
+//! 32    8    base offset                    28   8  start, cut: offset; expired: producer id; epoch: leader epoch
+//! 40    4    last offset delta              36   8  cut: new generation; expired, epoch: offset
+//! 44    4    length
+//! 48    4    checksum over the whole batch, bound to topic id and partition
+//! 52    4    base sequence
+//! 56    8    producer id, -1 = none
+//! 64    8    largest timestamp
+//! 72    2    producer epoch
+//! ```
+//!
+//! In the durable ring each commit begins at a multiple of 4096 (a block that was synced is never written again, #96),
+//! in the fast ring at a multiple of 8.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::file::RingKind;
+use crate::ids::{
+    BootId, BrokerEpoch, Generation, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence,
+    ShardId,
+};
+use crate::log::checksum;
+use crate::log::hash;
+use crate::log::raw::{Put, Short, Take};
+use crate::log::state::{
+    BatchEntry, BatchKind, Entry, Fact, NodeFact, ProducerBatch, RingBatch, RingPoint, Spot,
+};
+use crate::proof;
+
+/// Bytes of a header.
+pub const HEADER: usize = 80;
+const MAGIC: [u8; 4] = *b"SLcm";
+const VERSION: u16 = 1;
+/// The CRC's place in the header.
+const CRC_AT: usize = 76;
+const ECHO: usize = 12;
+const BATCH: usize = 74;
+const FACT: usize = 44;
+const RESUMED: usize = 40;
+const READY: usize = 4;
+const STOPPED: usize = 12;
+/// Bytes of the largest entry.
+pub const ENTRY_MAX: usize = BATCH;
+/// A head echoes no more logs than this.
+pub const ECHOES_MAX: usize = 1024;
+
+/// What makes one ring's commits its own: minted with the ring, kept in every checkpoint, told to nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RingSecret(pub [u8; 16]);
+
+/// Whether a commit belongs to a start that is under way, or to a node that is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Written after `ready` was durable: its existence proves that.
+    Live,
+    /// Written by a start, from `resumed` to `ready`: void unless `ready` is proved.
+    Start,
+}
+
+/// The header of a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Which ring.
+    pub kind: RingKind,
+    /// Written by a start, or by a node that is up.
+    pub phase: Phase,
+    /// Hash of the ring's secret and the file's SEQUENCE.
+    pub ring: u64,
+    /// Number of the commit in its ring.
+    pub sequence: u64,
+    /// Highest number known durable when it was written.
+    pub mark: u64,
+    /// Under which boot of the kernel.
+    pub boot: BootId,
+    /// Hash of the previous commit's header.
+    pub previous: u64,
+    /// Bytes of head and batches.
+    pub total: u32,
+    /// Bytes of the head.
+    pub head: u32,
+    /// How many echoes.
+    pub echoes: u32,
+    /// How many entries.
+    pub entries: u32,
+}
+
+/// The end of one log in the previous commit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Echo {
+    /// The log's [`checksum::seed`].
+    pub seed: u32,
+    /// Offset after its last batch there.
+    pub next: Offset,
+}
+
+/// A head that was read and found whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Its header.
+    pub header: Header,
+    /// Hash of that header: what the next commit names.
+    pub hash: u64,
+    /// What the previous commit held.
+    pub echoes: Vec<Echo>,
+    /// What this one holds; places are filled in.
+    pub entries: Vec<Entry>,
+}
+
+/// Why bytes are not a head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeadFault {
+    /// No magic of ours: nothing was ever written here, or something else.
+    NotOurs,
+    /// Written by a newer Sawlog.
+    Version(u16),
+    /// More bytes are needed to judge: this many in all.
+    Short(usize),
+    /// A field that cannot be.
+    Field,
+    /// The CRC does not match.
+    Crc,
+}
+
+impl From<Short> for HeadFault {
+    fn from(_: Short) -> HeadFault {
+        HeadFault::Field
+    }
+}
+
+/// The id of one life of one ring file.
+pub fn ring_id(secret: RingSecret, kind: RingKind, shard: ShardId, file: u64) -> u64 {
+    let mut of = Vec::with_capacity(11);
+    of.u8(ring_byte(kind));
+    of.u16(shard.0);
+    of.u64(file);
+    hash::sip(&secret.0, &of)
+}
+
+/// Where commits of a ring may begin.
+pub fn step(kind: RingKind) -> u32 {
+    match kind {
+        RingKind::Durable => 4096,
+        RingKind::Fast => 8,
+    }
+}
+
+/// The length of a commit with its padding.
+pub fn padded(kind: RingKind, total: u32) -> u32 {
+    total.next_multiple_of(step(kind))
+}
+
+/// Bytes of an entry in the head.
+pub fn entry_len(entry: &Entry) -> usize {
+    match entry {
+        Entry::Batch(_) => BATCH,
+        Entry::Fact(..) => FACT,
+        Entry::Node(NodeFact::Resumed { .. }) => RESUMED,
+        Entry::Node(NodeFact::Ready) => READY,
+        Entry::Node(NodeFact::Stopped(_)) => STOPPED,
+    }
+}
+
+/// The commits of one ring, one after another: numbers them, chains them, and echoes what the last one held.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    kind: RingKind,
+    shard: ShardId,
+    secret: RingSecret,
+    next: u64,
+    previous: u64,
+    echoes: Vec<Echo>,
+}
+
+/// What is common to the commits of one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// SEQUENCE of the file it goes to.
+    pub file: u64,
+    /// The kernel's boot id.
+    pub boot: BootId,
+    /// The highest commit of this ring known durable.
+    pub mark: u64,
+    /// A start's, or a running node's.
+    pub phase: Phase,
+}
+
+/// A head ready to be put before its batches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    /// Header, echoes, entries.
+    pub head: Bytes,
+    /// Number of the commit.
+    pub sequence: u64,
+    /// Hash of its header.
+    pub hash: u64,
+    /// Bytes of head and batches, without padding.
+    pub total: u32,
+}
+
+impl Chain {
+    /// Goes on after `point` with the commit numbered `next` (which is `point.commit` + 1 except after a start).
+    pub fn new(
+        kind: RingKind,
+        shard: ShardId,
+        secret: RingSecret,
+        point: RingPoint,
+        next: u64,
+    ) -> Chain {
+        assert!(next > point.commit, "#1: a commit's number is used once");
+        Chain {
+            kind,
+            shard,
+            secret,
+            next,
+            previous: point.hash,
+            echoes: Vec::new(),
+        }
+    }
+
+    /// The number of the next commit.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Bytes that the head of these entries will take: the batches follow it back to back.
+    pub fn head_len(&self, entries: &[Entry]) -> usize {
+        HEADER + self.echoes.len() * ECHO + entries.iter().map(entry_len).sum::<usize>()
+    }
+
+    /// Writes the head of the next commit and moves on. The entries' batches must follow in their order.
+    pub fn seal(&mut self, written: Written, entries: &[Entry]) -> Sealed {
+        let head = self.head_len(entries);
+        let batches: u64 = entries
+            .iter()
+            .map(|entry| u64::from(batch_len(entry)))
+            .sum();
+        let header = Header {
+            kind: self.kind,
+            phase: written.phase,
+            ring: ring_id(self.secret, self.kind, self.shard, written.file),
+            sequence: self.next,
+            mark: written.mark,
+            boot: written.boot,
+            previous: self.previous,
+            total: count(head as u64 + batches),
+            head: count(head as u64),
+            echoes: count(self.echoes.len() as u64),
+            entries: count(entries.len() as u64),
+        };
+        assert!(
+            header.mark < header.sequence,
+            "#11: a commit is not durable before it is written"
+        );
+        let mut bytes = Vec::with_capacity(head);
+        put_header(&mut bytes, &header);
+        for echo in &self.echoes {
+            bytes.u32(echo.seed);
+            bytes.i64(echo.next.0);
+        }
+        for entry in entries {
+            put_entry(&mut bytes, entry);
+        }
+        assert!(
+            bytes.len() == head,
+            "#8: the head has the length that its batches were placed by"
+        );
+        let crc = crc_of(&bytes);
+        if let Some(slot) = bytes.get_mut(CRC_AT..HEADER) {
+            slot.copy_from_slice(&crc.to_le_bytes());
+        }
+        let hash = hash_of(&bytes);
+        self.next += 1;
+        self.previous = hash;
+        self.echoes = echoes_of(entries);
+        Sealed {
+            head: Bytes::from(bytes),
+            sequence: header.sequence,
+            hash,
+            total: header.total,
+        }
+    }
+}
+
+fn count(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or_else(|_| unreachable!("a commit is bounded far below 4 GiB"))
+}
+
+fn batch_len(entry: &Entry) -> u32 {
+    match entry {
+        Entry::Batch(batch) => batch.batch.len,
+        Entry::Fact(..) | Entry::Node(_) => 0,
+    }
+}
+
+/// The ends of the logs that these entries append to.
+fn echoes_of(entries: &[Entry]) -> Vec<Echo> {
+    let mut echoes: Vec<Echo> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Batch(batch) if batch.kind != BatchKind::Moved => Some(Echo {
+                seed: checksum::seed(batch.log),
+                next: batch.batch.next(),
+            }),
+            _ => None,
+        })
+        .collect();
+    // Of each log the greatest end: sorted by (log, end descending), the first of each log stays.
+    echoes.sort_unstable_by(|a, b| (a.seed, b.next).cmp(&(b.seed, a.next)));
+    echoes.dedup_by_key(|echo| echo.seed);
+    echoes.truncate(ECHOES_MAX);
+    echoes
+}
+
+fn ring_byte(kind: RingKind) -> u8 {
+    match kind {
+        RingKind::Durable => 0,
+        RingKind::Fast => 1,
+    }
+}
+
+fn ring_of(byte: u8) -> Result<RingKind, HeadFault> {
+    match byte {
+        0 => Ok(RingKind::Durable),
+        1 => Ok(RingKind::Fast),
+        _ => Err(HeadFault::Field),
+    }
+}
+
+fn put_header(to: &mut Vec<u8>, header: &Header) {
+    to.raw(&MAGIC);
+    to.u16(VERSION);
+    to.u8(ring_byte(header.kind));
+    to.u8(match header.phase {
+        Phase::Live => 0,
+        Phase::Start => 1,
+    });
+    to.u64(header.ring);
+    to.u64(header.sequence);
+    to.u64(header.mark);
+    to.raw(&header.boot.0);
+    to.u64(header.previous);
+    to.u32(header.total);
+    to.u32(header.head);
+    to.u32(header.echoes);
+    to.u32(header.entries);
+    to.u32(0);
+    to.u32(0); // the CRC, once the entries are there
+}
+
+/// Reads a header, without its CRC: enough to know how many bytes the head has.
+pub fn peek(bytes: &[u8]) -> Result<Header, HeadFault> {
+    let mut take = Take(bytes.get(..HEADER).ok_or(HeadFault::Short(HEADER))?);
+    if take.array()? != MAGIC {
+        return Err(HeadFault::NotOurs);
+    }
+    let version = take.u16()?;
+    if version != VERSION {
+        return Err(HeadFault::Version(version));
+    }
+    let kind = ring_of(take.u8()?)?;
+    let phase = match take.u8()? {
+        0 => Phase::Live,
+        1 => Phase::Start,
+        _ => return Err(HeadFault::Field),
+    };
+    let header = Header {
+        kind,
+        phase,
+        ring: take.u64()?,
+        sequence: take.u64()?,
+        mark: take.u64()?,
+        boot: BootId(take.array()?),
+        previous: take.u64()?,
+        total: take.u32()?,
+        head: take.u32()?,
+        echoes: take.u32()?,
+        entries: take.u32()?,
+    };
+    let least = HEADER as u64
+        + u64::from(header.echoes) * ECHO as u64
+        + u64::from(header.entries) * READY as u64;
+    let fits = header.head <= header.total && u64::from(header.head) >= least;
+    let orderly = header.mark < header.sequence && take.u32()? == 0;
+    if fits && orderly {
+        Ok(header)
+    } else {
+        Err(HeadFault::Field)
+    }
+}
+
+/// Reads a whole head that lies at `at` of the ring file `file`. `Short` tells how many bytes it takes.
+pub fn decode(file: u64, at: u32, bytes: &[u8]) -> Result<Head, HeadFault> {
+    let header = peek(bytes)?;
+    let head = header.head as usize;
+    let bytes = bytes.get(..head).ok_or(HeadFault::Short(head))?;
+    let stored = bytes.get(CRC_AT..HEADER).ok_or(HeadFault::Field)?;
+    if stored != crc_of(bytes).to_le_bytes() {
+        return Err(HeadFault::Crc);
+    }
+    let mut take = Take(bytes.get(HEADER..).ok_or(HeadFault::Field)?);
+    // `peek` has checked that the head is long enough for both counts.
+    let mut echoes = Vec::with_capacity(header.echoes as usize);
+    for _ in 0..header.echoes {
+        echoes.push(Echo {
+            seed: take.u32()?,
+            next: Offset(take.i64()?),
+        });
+    }
+    let mut entries = Vec::new();
+    let mut place = u64::from(at) + u64::from(header.head);
+    let end = u64::from(at) + u64::from(header.total);
+    for _ in 0..header.entries {
+        let spot = Spot {
+            kind: header.kind,
+            file,
+            at: u32::try_from(place).map_err(|_| HeadFault::Field)?,
+        };
+        let entry = take_entry(&mut take, spot)?;
+        place += u64::from(batch_len(&entry));
+        entries.push(entry);
+    }
+    if !take.0.is_empty() || place != end {
+        return Err(HeadFault::Field);
+    }
+    Ok(Head {
+        header,
+        hash: hash_of(bytes),
+        echoes,
+        entries,
+    })
+}
+
+fn crc_of(head: &[u8]) -> u32 {
+    let before = head.get(..CRC_AT).unwrap_or_default();
+    let after = head.get(HEADER..).unwrap_or_default();
+    if proof::mutant("header-outside-checksum") {
+        return crc32c::crc32c(after);
+    }
+    crc32c::crc32c_append(crc32c::crc32c(before), after)
+}
+
+/// The hash by which a commit names the one before it: of the header, whose CRC covers the entries.
+fn hash_of(head: &[u8]) -> u64 {
+    hash::sip(b"previous header.", head.get(..HEADER).unwrap_or(head))
+}
+
+fn put_entry(to: &mut Vec<u8>, entry: &Entry) {
+    match entry {
+        Entry::Batch(entry) => put_batch(to, entry),
+        Entry::Fact(log, generation, fact) => {
+            let (kind, a, b) = match *fact {
+                Fact::Start(offset) => (16, offset.0, 0),
+                Fact::Cut(offset, generation) => (17, offset.0, i64::from(generation.0)),
+                Fact::Dropped => (18, 0, 0),
+                Fact::Expired(producer, offset) => (19, producer.0, offset.0),
+                Fact::Epoch(epoch, offset) => (20, i64::from(epoch.0), offset.0),
+            };
+            to.raw(&[kind, 0, 0, 0]);
+            to.log(*log);
+            to.u32(generation.0);
+            to.i64(a);
+            to.i64(b);
+        }
+        Entry::Node(NodeFact::Resumed { kind, point, next }) => {
+            to.raw(&[32, ring_byte(*kind), 0, 0]);
+            put_point(to, point);
+            to.u64(*next);
+        }
+        Entry::Node(NodeFact::Ready) => to.raw(&[33, 0, 0, 0]),
+        Entry::Node(NodeFact::Stopped(epoch)) => {
+            to.raw(&[34, 0, 0, 0]);
+            to.i64(epoch.0);
+        }
+    }
+}
+
+/// A place between two commits: 28 bytes.
+pub(super) fn put_point(to: &mut Vec<u8>, point: &RingPoint) {
+    to.u32(point.at);
+    to.u64(point.commit);
+    to.u64(point.hash);
+    to.u64(point.file);
+}
+
+/// See [`put_point`].
+pub(super) fn take_point(take: &mut Take<'_>) -> Result<RingPoint, Short> {
+    Ok(RingPoint {
+        at: take.u32()?,
+        commit: take.u64()?,
+        hash: take.u64()?,
+        file: take.u64()?,
+    })
+}
+
+/// A batch as heads and checkpoints write it.
+pub(super) fn put_batch(to: &mut Vec<u8>, entry: &BatchEntry) {
+    let none = ProducerBatch {
+        id: ProducerId::NONE,
+        epoch: ProducerEpoch(-1),
+        base_sequence: Sequence(-1),
+    };
+    let producer = entry.producer.unwrap_or(none);
+    let batch = &entry.batch;
+    to.u8(match entry.kind {
+        BatchKind::New => 1,
+        BatchKind::Moved => 2,
+        BatchKind::Again => 3,
+    });
+    to.u8(0);
+    to.i16(entry.attributes);
+    to.log(entry.log);
+    to.u32(entry.generation.0);
+    to.i32(batch.epoch.0);
+    to.i64(batch.base.0);
+    to.u32(batch.delta);
+    to.u32(batch.len);
+    to.u32(batch.checksum);
+    to.i32(producer.base_sequence.0);
+    to.i64(producer.id.0);
+    to.i64(batch.max_timestamp);
+    to.i16(producer.epoch.0);
+}
+
+fn take_entry(take: &mut Take<'_>, spot: Spot) -> Result<Entry, HeadFault> {
+    match take.0.first() {
+        Some(1..=3) => take_batch(take, spot).map(Entry::Batch),
+        Some(16..=20) => take_fact(take),
+        Some(32..=34) => take_node(take).map(Entry::Node),
+        _ => Err(HeadFault::Field),
+    }
+}
+
+/// See [`put_batch`].
+pub(super) fn take_batch(take: &mut Take<'_>, spot: Spot) -> Result<BatchEntry, HeadFault> {
+    let kind = match take.u8()? {
+        1 => BatchKind::New,
+        2 => BatchKind::Moved,
+        3 => BatchKind::Again,
+        _ => return Err(HeadFault::Field),
+    };
+    if take.u8()? != 0 {
+        return Err(HeadFault::Field);
+    }
+    let attributes = take.i16()?;
+    let log = take.log()?;
+    let generation = Generation(take.u32()?);
+    let epoch = LeaderEpoch(take.i32()?);
+    let base = Offset(take.i64()?);
+    let (delta, len, checksum) = (take.u32()?, take.u32()?, take.u32()?);
+    let base_sequence = Sequence(take.i32()?);
+    let id = ProducerId(take.i64()?);
+    let max_timestamp = take.i64()?;
+    let producer_epoch = ProducerEpoch(take.i16()?);
+    let orderly = base.0 >= 0 && base.0.checked_add(i64::from(delta) + 1).is_some();
+    if !orderly {
+        return Err(HeadFault::Field);
+    }
+    let batch = RingBatch {
+        base,
+        delta,
+        epoch,
+        len,
+        checksum,
+        max_timestamp,
+        spot,
+    };
+    let producer = (id != ProducerId::NONE).then_some(ProducerBatch {
+        id,
+        epoch: producer_epoch,
+        base_sequence,
+    });
+    Ok(BatchEntry {
+        kind,
+        log,
+        generation,
+        batch,
+        attributes,
+        producer,
+    })
+}
+
+fn take_fact(take: &mut Take<'_>) -> Result<Entry, HeadFault> {
+    let [kind, zeros @ ..] = take.array::<4>()?;
+    let log = take.log()?;
+    let generation = Generation(take.u32()?);
+    let (a, b) = (take.i64()?, take.i64()?);
+    let fact = match kind {
+        16 => Fact::Start(offset(a)?),
+        17 => Fact::Cut(
+            offset(a)?,
+            Generation(u32::try_from(b).map_err(|_| HeadFault::Field)?),
+        ),
+        18 => Fact::Dropped,
+        19 => Fact::Expired(ProducerId(a), offset(b)?),
+        20 => Fact::Epoch(
+            LeaderEpoch(i32::try_from(a).map_err(|_| HeadFault::Field)?),
+            offset(b)?,
+        ),
+        _ => return Err(HeadFault::Field),
+    };
+    if zeros == [0; 3] {
+        Ok(Entry::Fact(log, generation, fact))
+    } else {
+        Err(HeadFault::Field)
+    }
+}
+
+fn offset(raw: i64) -> Result<Offset, HeadFault> {
+    if raw >= 0 {
+        Ok(Offset(raw))
+    } else {
+        Err(HeadFault::Field)
+    }
+}
+
+fn take_node(take: &mut Take<'_>) -> Result<NodeFact, HeadFault> {
+    match take.array::<4>()? {
+        [32, ring, 0, 0] => {
+            let kind = ring_of(ring)?;
+            let point = take_point(take)?;
+            Ok(NodeFact::Resumed {
+                kind,
+                point,
+                next: take.u64()?,
+            })
+        }
+        [33, 0, 0, 0] => Ok(NodeFact::Ready),
+        [34, 0, 0, 0] => Ok(NodeFact::Stopped(BrokerEpoch(take.i64()?))),
+        _ => Err(HeadFault::Field),
+    }
+}
+
+#[cfg(test)]
+mod tests;

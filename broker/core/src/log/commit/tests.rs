@@ -1,0 +1,237 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::{LogId, PartitionId, TopicId, Uuid};
+
+const SECRET: RingSecret = RingSecret([9; 16]);
+
+fn log(topic: u8, partition: i32) -> LogId {
+    LogId {
+        topic: TopicId(Uuid([topic; 16])),
+        partition: PartitionId(partition),
+    }
+}
+
+fn written(file: u64, mark: u64) -> Written {
+    Written {
+        file,
+        boot: BootId([0xb0; 16]),
+        mark,
+        phase: Phase::Live,
+    }
+}
+
+fn batch(log: LogId, base: i64, at: u32) -> Entry {
+    let spot = Spot {
+        kind: RingKind::Durable,
+        file: 3,
+        at,
+    };
+    let batch = RingBatch {
+        base: Offset(base),
+        delta: 4,
+        epoch: LeaderEpoch(2),
+        len: 100,
+        checksum: 0xdead_beef,
+        max_timestamp: 1_700_000_000_000,
+        spot,
+    };
+    let producer = ProducerBatch {
+        id: ProducerId(77),
+        epoch: ProducerEpoch(1),
+        base_sequence: Sequence(30),
+    };
+    let (kind, generation) = (BatchKind::New, Generation(1));
+    Entry::Batch(BatchEntry {
+        kind,
+        log,
+        generation,
+        batch,
+        attributes: 4,
+        producer: Some(producer),
+    })
+}
+
+fn chain() -> Chain {
+    Chain::new(
+        RingKind::Durable,
+        ShardId(0),
+        SECRET,
+        RingPoint::default(),
+        1,
+    )
+}
+
+/// One batch and one fact in the first commit of file 3, at byte 4096.
+fn small() -> Bytes {
+    let at = 4096 + u32::try_from(HEADER + BATCH + FACT).unwrap();
+    let fact = Entry::Fact(
+        log(1, 0),
+        Generation(1),
+        Fact::Epoch(LeaderEpoch(2), Offset(10)),
+    );
+    chain()
+        .seal(written(3, 0), &[batch(log(1, 0), 10, at), fact])
+        .head
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .chunks(16)
+        .map(|row| row.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
+        .collect()
+}
+
+#[test]
+fn golden_bytes_of_a_head() {
+    assert_eq!(hex(&small()), include_str!("head.golden"));
+}
+
+#[test]
+fn the_second_commit_echoes_and_names_the_first() {
+    let mut chain = chain();
+    let first = chain.seal(
+        written(3, 0),
+        &[
+            batch(log(1, 0), 10, 0),
+            batch(log(1, 0), 15, 0),
+            batch(log(2, 5), 0, 0),
+        ],
+    );
+    let second = chain.seal(written(3, 1), &[]);
+    let read = decode(3, 8192, &second.head).unwrap();
+    assert_eq!(read.header.previous, first.hash);
+    assert_eq!(read.header.sequence, 2);
+    let mut expected = [
+        Echo {
+            seed: checksum::seed(log(1, 0)),
+            next: Offset(20),
+        },
+        Echo {
+            seed: checksum::seed(log(2, 5)),
+            next: Offset(5),
+        },
+    ];
+    expected.sort();
+    assert_eq!(read.echoes, expected);
+}
+
+#[test]
+fn ring_ids_differ_by_secret_ring_shard_and_life() {
+    let base = ring_id(SECRET, RingKind::Durable, ShardId(0), 3);
+    assert_ne!(
+        base,
+        ring_id(RingSecret([8; 16]), RingKind::Durable, ShardId(0), 3)
+    );
+    assert_ne!(base, ring_id(SECRET, RingKind::Fast, ShardId(0), 3));
+    assert_ne!(base, ring_id(SECRET, RingKind::Durable, ShardId(1), 3));
+    assert_ne!(base, ring_id(SECRET, RingKind::Durable, ShardId(0), 4));
+}
+
+/// How many flips of one bit of a small head are not noticed.
+fn unnoticed() -> usize {
+    let good = small();
+    let whole = decode(3, 4096, &good).unwrap();
+    (0..good.len() * 8)
+        .filter(|bit| {
+            let mut bad = good.to_vec();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            decode(3, 4096, &bad).is_ok_and(|read| read != whole)
+        })
+        .count()
+}
+
+#[test]
+fn every_flip_of_one_bit_in_a_head_is_noticed() {
+    assert_eq!(unnoticed(), 0, "#8");
+}
+
+#[test]
+#[cfg(feature = "mutants")]
+fn a_checksum_without_the_header_is_caught() {
+    let good = small();
+    proof::choose(Some("header-outside-checksum"));
+    let sealed_by_mutant = small();
+    let missed = (0..HEADER * 8)
+        .filter(|bit| {
+            let mut bad = sealed_by_mutant.to_vec();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            decode(3, 4096, &bad).is_ok()
+        })
+        .count();
+    proof::choose(None);
+    assert_ne!(good, sealed_by_mutant);
+    assert!(missed > 100, "M20 must be seen: {missed} flips were missed");
+}
+
+prop_compose! {
+    fn any_entry()(
+        which in 0..9_u8, topic in 0..3_u8, partition in 0..3, generation in 0..3_u32, a in 0..i64::MAX / 2,
+        delta in any::<u32>(), len in 0..10_000_u32, checksum in any::<u32>(), producer in -1..5_i64, small in 0..i32::MAX,
+    ) -> Entry {
+        let (log, generation) = (log(topic, partition), Generation(generation));
+        let kind = match which { 0 => BatchKind::New, 1 => BatchKind::Moved, _ => BatchKind::Again };
+        match which {
+            0..=2 => {
+                let spot = Spot { kind: RingKind::Fast, file: 1, at: 0 };
+                let epoch = LeaderEpoch(small);
+                let batch = RingBatch { base: Offset(a), delta, epoch, len, checksum, max_timestamp: a, spot };
+                let producer = (producer >= 0).then_some(ProducerBatch {
+                    id: ProducerId(producer), epoch: ProducerEpoch(7), base_sequence: Sequence(small),
+                });
+                Entry::Batch(BatchEntry { kind, log, generation, batch, attributes: 5, producer })
+            }
+            3 => Entry::Fact(log, generation, Fact::Start(Offset(a))),
+            4 => Entry::Fact(log, generation, Fact::Cut(Offset(a), Generation(delta))),
+            5 => Entry::Fact(log, generation, Fact::Dropped),
+            6 => Entry::Fact(log, generation, Fact::Expired(ProducerId(producer), Offset(a))),
+            7 => {
+                let point = RingPoint { commit: 5, hash: 6, file: 7, at: len };
+                Entry::Node(NodeFact::Resumed { kind: RingKind::Durable, point, next: 9 })
+            }
+            _ => Entry::Node(if len % 2 == 0 { NodeFact::Ready } else { NodeFact::Stopped(BrokerEpoch(a)) }),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_is_read(mut entries in prop::collection::vec(any_entry(), 0..20), file in 0..9_u64) {
+        let mut chain = Chain::new(RingKind::Fast, ShardId(1), SECRET, RingPoint::default(), 1);
+        chain.seal(written(file, 0), &entries);
+        let mut at = 64 + u32::try_from(chain.head_len(&entries)).unwrap();
+        for entry in &mut entries {
+            if let Entry::Batch(batch) = entry {
+                batch.batch.spot = Spot { kind: RingKind::Fast, file, at };
+                at += batch.batch.len;
+            }
+        }
+        let sealed = chain.seal(written(file, 1), &entries);
+        let read = decode(file, 64, &sealed.head).unwrap();
+        prop_assert_eq!(&read.entries, &entries);
+        prop_assert_eq!(read.hash, sealed.hash);
+        prop_assert_eq!(read.header.total, sealed.total);
+        prop_assert_eq!(read.header.ring, ring_id(SECRET, RingKind::Fast, ShardId(1), file));
+        for short in 0..sealed.head.len() {
+            prop_assert!(decode(file, 64, &sealed.head[..short]).is_err());
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_reserve_more_than_they_are(bytes in prop::collection::vec(any::<u8>(), 0..400), fix in any::<bool>()) {
+        let mut bytes = bytes;
+        if fix && bytes.len() >= HEADER {
+            // A header that is right as far as `peek` can see, and a CRC that holds: the entries are hostile.
+            let len = u32::try_from(bytes.len()).unwrap();
+            bytes[..8].copy_from_slice(&[b'S', b'L', b'c', b'm', 1, 0, 0, 0]);
+            bytes[24..32].fill(0);
+            bytes[56..60].copy_from_slice(&len.to_le_bytes());
+            bytes[60..64].copy_from_slice(&len.to_le_bytes());
+            bytes[64..68].fill(0);
+            bytes[69..76].fill(0);
+            let crc = crc_of(&bytes);
+            bytes[76..80].copy_from_slice(&crc.to_le_bytes());
+        }
+        let _ = decode(1, 0, &bytes);
+    }
+}
