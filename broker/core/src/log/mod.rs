@@ -1,15 +1,53 @@
-//! The storage engine, sans-IO: it decides every byte on disk, its name and its order, and never touches a file.
-//! One per shard. It emits file operations and learns from their completions what is written and what is durable.
+//! The storage engine: what lies on disk, in which order it is written, and how a shard comes back. It is sans-IO: it
+//! emits file operations and is told what became of them; it never touches a file.
+//!
+//! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
+//! the commit log), `spill` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
+//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`. The fold of commits: `state`, `fold`, `producers`,
+//! `epochs`.
 
 pub mod checkpoint;
 pub mod checksum;
 pub mod commit;
+mod conf;
+mod dirs;
+mod drops;
+mod engine;
 pub mod epochs;
+mod find;
 pub mod fold;
 mod hash;
+mod keep;
+mod lane;
+mod live;
 pub mod producers;
+mod queue;
 mod raw;
+mod read;
+pub mod recover;
+pub mod recovered;
 pub mod refusal;
+mod retain;
+mod ring;
+mod rise;
 pub mod sidecar;
+mod space;
+mod spill;
 pub mod state;
 pub mod told;
+mod windows;
+mod write;
+
+pub use conf::{EngineConf, Sizes};
+pub use engine::{Appended, Engine};
+pub use live::LogSpec;
+pub use read::Planned;
+pub use refusal::{AppendRefusal, ReadRefusal, TrimRefusal};
+pub use told::{Broken, FoundAt, Ops, Report, Told};
+
+use crate::ids::LogId;
+
+/// What [`Place::checksum`](crate::file::Place::checksum) is compared with: over a batch as it is stored.
+pub fn checksum(log: LogId, stored: &[u8]) -> u32 {
+    checksum::over(checksum::seed(log), stored)
+}

@@ -1,0 +1,149 @@
+//! Sizes and bounds of the engine: how they follow from the file system, and what tests may set smaller.
+//! Decides numbers only. Every queue and cache of the engine has its bound here (#132).
+
+use core::time::Duration;
+
+use crate::config::Doubt;
+use crate::file::Free;
+
+/// Blocks of the durable ring: a commit begins on a fresh one (#96).
+pub(crate) const BLOCK: u32 = 4096;
+
+/// What an engine runs by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EngineConf {
+    /// What to do with a last commit that may be torn or rotten.
+    pub doubt: Doubt,
+    /// Bytes of a full-size ring file; none takes it from the file system.
+    pub ring_file: Option<u32>,
+    /// How many bytes the ring may grow to; none takes it from the file system.
+    pub ring_max: Option<u64>,
+    /// Most payload bytes of one commit, unless a single batch is larger.
+    pub commit_max: u32,
+    /// Most commits of a ring in flight.
+    pub inflight_max: usize,
+    /// Queued bytes beyond which sockets rest.
+    pub hold_above: u64,
+    /// Queued bytes beyond which an append is refused.
+    pub queue_max: u64,
+    /// The fast ring is synced this long after a write ...
+    pub flush_after: Duration,
+    /// ... or after this many bytes.
+    pub flush_bytes: u64,
+    /// A directory that rests this long gets its last mark written.
+    pub rest_after: Duration,
+    /// How often segments are looked through for retirement.
+    pub retention_every: Duration,
+    /// Producers silent for longer are forgotten (#74).
+    pub producer_idle: Duration,
+    /// A log with no more than this in the ring may stay there, and is copied forward instead of getting a file.
+    pub quiet_bytes: u64,
+    /// Bytes of sidecar windows kept in memory.
+    pub windows_bytes: usize,
+    /// Logs whose last partial block is kept in memory between spills.
+    pub tails_max: usize,
+    /// Bytes of one read, and of one block that is spilled.
+    pub block_bytes: u32,
+    /// Bytes read and not yet written while spilling.
+    pub spill_bytes: u64,
+    /// More dirty files than this are synced by one syncfs.
+    pub sync_all_above: usize,
+    /// Whether a reserve is kept that is given up when the disk is full.
+    pub ballast: bool,
+}
+
+impl Default for EngineConf {
+    fn default() -> EngineConf {
+        EngineConf {
+            doubt: Doubt::Cut,
+            ring_file: None,
+            ring_max: None,
+            commit_max: 4 << 20,
+            inflight_max: 2,
+            hold_above: 16 << 20,
+            queue_max: 256 << 20,
+            flush_after: Duration::from_millis(10),
+            flush_bytes: 4 << 20,
+            rest_after: Duration::from_millis(50),
+            retention_every: Duration::from_secs(300),
+            producer_idle: Duration::from_secs(7 * 24 * 3600),
+            quiet_bytes: 4096,
+            windows_bytes: 4 << 20,
+            tails_max: 256,
+            block_bytes: 1 << 20,
+            spill_bytes: 8 << 20,
+            sync_all_above: 8,
+            ballast: true,
+        }
+    }
+}
+
+/// What follows from the settings and the file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// Bytes of a full-size ring file.
+    pub ring_file: u32,
+    /// Bytes of the file that a start or a founding writes into first, so that pre-writing is off its path.
+    pub first_file: u32,
+    /// Bytes that a ring may grow to.
+    pub ring_max: u64,
+    /// The largest batch.
+    pub batch_max: u32,
+    /// A spill begins, and a checkpoint is written, after this many bytes of commits.
+    pub spill_every: u64,
+    /// Bytes of a ring that only urgent commits may take when no other file is ready.
+    pub reserve: u32,
+    /// Below this many free bytes writes are refused (#105).
+    pub free_low: u64,
+    /// Bytes of the reserve that is given up then.
+    pub ballast: u64,
+}
+
+impl Sizes {
+    /// The sizes for this file system.
+    pub fn of(conf: &EngineConf, space: Free) -> Sizes {
+        let total = if space.total == 0 {
+            u64::MAX
+        } else {
+            space.total
+        };
+        let block = u64::from(BLOCK);
+        let ring_file = conf
+            .ring_file
+            .map_or((total / 32).clamp(1 << 20, 64 << 20), u64::from)
+            / block
+            * block;
+        let ring_max = conf
+            .ring_max
+            .unwrap_or((total / 8).min(1 << 30))
+            .max(3 * ring_file);
+        let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Sizes {
+            ring_file: narrow(ring_file),
+            first_file: narrow(ring_file.min(1 << 20)),
+            ring_max,
+            batch_max: narrow((ring_file / 4).min(32 << 20)),
+            spill_every: (ring_file / 2).min(32 << 20),
+            reserve: narrow((ring_file / 16 / block * block).max(block)),
+            free_low: (total / 64).min(256 << 20).max(ring_file / 2),
+            ballast: (total / 64).min(64 << 20) / block * block,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_the_file_system() {
+        let of = |total: u64| Sizes::of(&EngineConf::default(), Free { total, free: total });
+        assert_eq!(of(1 << 40).ring_file, 64 << 20);
+        assert_eq!(of(1 << 40).ring_max, 1 << 30);
+        assert_eq!(of(1 << 40).batch_max, 16 << 20);
+        assert_eq!(of(64 << 20).ring_file, 2 << 20);
+        assert_eq!(of(16 << 20).ring_file, 1 << 20);
+        assert_eq!(of(16 << 20).ring_max, 3 << 20);
+        assert_eq!(of(16 << 20).batch_max, 256 << 10);
+    }
+}

@@ -1,0 +1,260 @@
+//! A log's directory before it is written to for the first time in this life of the process: made, found to be its own
+//! by the topic id in it, and tidied of what an unfinished spill left. Decides what is adopted, cut, removed or put
+//! aside; never removes what lies below what is spilled. Holds #40, #45, #104.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::file::{Entry, FaultKind, FileName, FileOp, How, Outcome, Piece};
+use crate::ids::{LogId, Offset, Uuid};
+use crate::log::engine::{Engine, Why};
+use crate::log::sidecar;
+use crate::log::spill::{Course, Files, Ready, SpillWhy};
+use crate::log::state::LogState;
+use crate::log::told::{Ops, Told};
+use crate::proof;
+
+/// A step of making a directory ready; each names the operation whose completion is awaited.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum DirStep {
+    /// What does it hold?
+    List,
+    /// Whose is it?
+    Read(Vec<Entry>),
+    /// A stranger's is put aside.
+    Aside,
+    /// The directory above it is made.
+    Parent,
+    /// It is made.
+    Make,
+    /// Kafka's file with the topic id is durable.
+    Id,
+    /// One of so many cuts and removals.
+    Tidy,
+}
+
+/// Kafka's file with the topic id.
+pub(crate) fn metadata_name(dir: &str) -> FileName {
+    FileName::Named(format!("{dir}/partition.metadata").into())
+}
+
+fn metadata_text(topic: Uuid) -> String {
+    format!("version: 0\ntopic_id: {topic}")
+}
+
+impl Engine {
+    /// Asks for the first step; `put_block` comes again when the directory is ready.
+    pub(crate) fn make_ready(&mut self, log: LogId, ops: &mut Ops) {
+        if self.drops.ready.contains(&log) {
+            self.dir_ready(log, ops);
+            return;
+        }
+        let Some(dir) = self.spill_dir(log) else {
+            return;
+        };
+        self.dir_ask(log, DirStep::List, FileOp::List(FileName::named(&dir)), ops);
+    }
+
+    fn spill_dir(&self, log: LogId) -> Option<alloc::sync::Arc<str>> {
+        match self.spill.courses.get(&log) {
+            Some(Course::Files(files)) => Some(files.dir.clone()),
+            _ => None,
+        }
+    }
+
+    fn dir_ask(&mut self, log: LogId, step: DirStep, op: FileOp, ops: &mut Ops) {
+        let ticket = ops.ask(op);
+        self.waiting
+            .insert(ticket, Why::Spill(SpillWhy::Dir(log, step)));
+        self.spill.puts += 1;
+    }
+
+    /// A step came back.
+    pub(crate) fn dir_done(&mut self, log: LogId, step: DirStep, outcome: Outcome, ops: &mut Ops) {
+        let Some(dir) = self.spill_dir(log) else {
+            return;
+        };
+        let name = FileName::Named(dir.clone());
+        match (step, outcome) {
+            (DirStep::List | DirStep::Read(_), Outcome::Failed(fault))
+                if fault.kind == FaultKind::Absent =>
+            {
+                match dir.split_once('/') {
+                    Some((parent, _)) => self.dir_ask(
+                        log,
+                        DirStep::Parent,
+                        FileOp::MakeDir(FileName::named(parent)),
+                        ops,
+                    ),
+                    None => self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops),
+                }
+            }
+            (_, Outcome::Failed(fault)) if fault.kind == FaultKind::Full => self.spill_full(),
+            (_, Outcome::Failed(fault)) => {
+                self.broken(
+                    &format!("the directory {dir} could not be made ready"),
+                    fault.text,
+                    ops,
+                );
+            }
+            (DirStep::List, Outcome::Listing(entries)) => {
+                if self
+                    .fold
+                    .logs
+                    .get(&log)
+                    .is_some_and(|state| state.dir.is_some())
+                {
+                    self.tidy(log, &entries, ops);
+                } else {
+                    let len = 4096;
+                    self.dir_ask(
+                        log,
+                        DirStep::Read(entries),
+                        FileOp::Read {
+                            file: metadata_name(&dir),
+                            at: 0,
+                            len,
+                        },
+                        ops,
+                    );
+                }
+            }
+            (DirStep::Read(entries), Outcome::Bytes(text)) => {
+                self.judge_dir(log, &entries, &text, ops)
+            }
+            (DirStep::Parent | DirStep::Aside, _) => {
+                self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops)
+            }
+            (DirStep::Make, _) => {
+                if let Some(files) = self.files(log) {
+                    files.new_dir = true;
+                    files.new_files = true;
+                }
+                let text = Bytes::from(metadata_text(log.topic.0).into_bytes());
+                let pieces = Vec::from([Piece::Bytes(text)]);
+                let op = FileOp::Put {
+                    file: metadata_name(&dir),
+                    at: 0,
+                    pieces,
+                    how: How::Durable,
+                };
+                self.dir_ask(log, DirStep::Id, op, ops);
+            }
+            (DirStep::Id, _) => self.dir_ready(log, ops),
+            (DirStep::Tidy, _) => {
+                let waits = self.drops.tidying.entry(log).or_insert(1);
+                *waits -= 1;
+                if *waits == 0 {
+                    self.drops.tidying.remove(&log);
+                    self.dir_ready(log, ops);
+                }
+            }
+            (DirStep::List | DirStep::Read(_), _) => {
+                self.broken(
+                    &format!("the directory {dir} could not be read"),
+                    "no answer".to_string(),
+                    ops,
+                );
+            }
+        }
+    }
+
+    /// A directory that no checkpoint names: it is an unfinished first spill of this topic, or somebody else's.
+    fn judge_dir(&mut self, log: LogId, entries: &[Entry], text: &[u8], ops: &mut Ops) {
+        let own = metadata_text(log.topic.0);
+        let text = core::str::from_utf8(text).unwrap_or_default();
+        if text
+            .lines()
+            .any(|line| own.lines().nth(1) == Some(line.trim_end()))
+        {
+            if let Some(files) = self.files(log) {
+                files.new_dir = true;
+                files.new_files = true;
+            }
+            self.tidy(log, entries, ops);
+            return;
+        }
+        // Never adopted and never removed: an operator decides about a stranger's bytes.
+        proof::sometimes("stranger-put-aside");
+        let Some(dir) = self.spill_dir(log) else {
+            return;
+        };
+        let aside = format!("{dir}.{}-stray", self.last_commit.0);
+        ops.tell(Told::Note(format!(
+            "The directory {dir} belongs to another topic than the one of that name here; it was renamed to {aside} and \
+             is not read"
+        )));
+        let op = FileOp::Rename {
+            from: FileName::Named(dir),
+            to: FileName::named(&aside),
+        };
+        self.dir_ask(log, DirStep::Aside, op, ops);
+    }
+
+    /// Cuts what lies past the ends that the fold knows, and removes files that an unfinished spill or an unfinished
+    /// retirement left: their bytes lie in the ring, or below the log's start.
+    fn tidy(&mut self, log: LogId, entries: &[Entry], ops: &mut Ops) {
+        let Some(dir) = self.spill_dir(log) else {
+            return;
+        };
+        let Some(state) = self.fold.logs.get(&log) else {
+            return;
+        };
+        let wishes: Vec<FileOp> = entries
+            .iter()
+            .filter_map(|entry| tidied(&dir, entry, state))
+            .collect();
+        if wishes.is_empty() {
+            self.dir_ready(log, ops);
+            return;
+        }
+        proof::sometimes("directory-tidied");
+        self.drops.tidying.insert(log, wishes.len());
+        for wish in wishes {
+            self.dir_ask(log, DirStep::Tidy, wish, ops);
+        }
+    }
+
+    fn files(&mut self, log: LogId) -> Option<&mut Files> {
+        match self.spill.courses.get_mut(&log) {
+            Some(Course::Files(files)) => Some(files),
+            _ => None,
+        }
+    }
+
+    fn dir_ready(&mut self, log: LogId, ops: &mut Ops) {
+        self.drops.ready.insert(log);
+        if let Some(files) = self.files(log) {
+            files.ready = Ready::Yes;
+        }
+        self.put_block(log, ops);
+    }
+}
+
+fn tidied(dir: &alloc::sync::Arc<str>, entry: &Entry, state: &LogState) -> Option<FileOp> {
+    let (stem, ending) = entry.name.split_once('.')?;
+    if stem.len() != 20 {
+        return None;
+    }
+    let base = Offset(stem.parse().ok()?);
+    let dir = dir.clone();
+    let file = match ending {
+        "log" => FileName::Segment { dir, base },
+        "side" => FileName::Sidecar { dir, base },
+        _ => return None,
+    };
+    match state.segments.iter().find(|segment| segment.base == base) {
+        Some(segment) => {
+            let len = match ending {
+                "log" => segment.bytes,
+                _ => sidecar::HEADER + u64::from(segment.batches) * sidecar::ENTRY as u64,
+            };
+            (entry.len > len).then_some(FileOp::Cut { file, len })
+        }
+        None if base >= state.spilled || base < state.start => Some(FileOp::Unlink(file)),
+        None => None,
+    }
+}

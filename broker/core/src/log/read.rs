@@ -1,0 +1,652 @@
+//! Where the bytes lie that a reader may have: in the ring, in segments, or first in a part of an index that must be
+//! loaded. Decides what a plan names and what damage means; the bytes themselves go from the shell to the reader
+//! without entering the core, each batch checked against the checksum named here. Holds #7, #9, #99, #106.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::file::{Fault, FileName, FileOp, Outcome, Place, ReadPlan, RingKind, Served};
+use crate::ids::{LogId, Offset};
+use crate::log::checksum;
+use crate::log::engine::{Engine, Why};
+use crate::log::refusal::ReadRefusal;
+use crate::log::sidecar::{self, SideEntry};
+use crate::log::state::{RingBatch, SegmentState};
+use crate::log::told::{Ops, Told};
+use crate::log::windows::{Lookup, WINDOW, WindowKey};
+use crate::map::Map;
+use crate::proof;
+
+/// Most batches of one plan.
+const PLACES_MAX: usize = 8192;
+
+/// Whether a plan could be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Planned {
+    /// Here it is; it pins its files until `served` gives it back. Without a place there is nothing to read yet.
+    Ready(ReadPlan),
+    /// A part of an index is being loaded; `Told::Look` follows.
+    Later,
+}
+
+/// Who wants the bytes that the engine reads for the core.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wants {
+    /// `load` with this tag.
+    Load(u64),
+    /// A look-up by time.
+    Find(u64),
+}
+
+/// Bytes on their way to the core.
+#[derive(Debug)]
+struct Load {
+    wants: Wants,
+    plan: ReadPlan,
+    /// Runs of places that one read each fetches: first place, how many, and what came.
+    runs: Vec<(usize, usize, Option<Bytes>)>,
+    left: usize,
+    failed: Option<(usize, Fault)>,
+}
+
+/// A load that waits for a part of an index.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    wants: Wants,
+    log: LogId,
+    from: Offset,
+    end: Offset,
+    max_bytes: u32,
+}
+
+/// See the file's head.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    /// How many plans name a segment file.
+    pub(crate) pins: Map<FileName, u32>,
+    loads: Map<u64, Load>,
+    next: u64,
+    wishes: Vec<Wish>,
+}
+
+/// Collects places in offset order.
+struct Collect {
+    files: Vec<FileName>,
+    places: Vec<Place>,
+    left: u64,
+    end: Offset,
+    at_least_one: bool,
+}
+
+impl Collect {
+    /// Adds one batch, if it lies wholly below the end that the reader may see (#9) and there is room.
+    fn add(
+        &mut self,
+        next: Offset,
+        len: u32,
+        at: u64,
+        checksum: u32,
+        name: impl FnOnce() -> FileName,
+        same: bool,
+    ) -> bool {
+        let first = self.places.is_empty();
+        let fits = u64::from(len) <= self.left || (first && self.at_least_one);
+        if next > self.end || !fits || self.places.len() >= PLACES_MAX {
+            return false;
+        }
+        if first || !same {
+            let name = name();
+            if self.files.last() != Some(&name) {
+                self.files.push(name);
+            }
+        }
+        let file = u16::try_from(self.files.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        self.left = self.left.saturating_sub(u64::from(len));
+        self.places.push(Place {
+            file,
+            at,
+            len,
+            checksum,
+        });
+        true
+    }
+}
+
+impl Engine {
+    /// Where the batches from the one that holds `from` on lie, wholly below `end`, up to `max_bytes`.
+    pub fn plan(
+        &mut self,
+        log: LogId,
+        from: Offset,
+        end: Offset,
+        max_bytes: u32,
+        at_least_one: bool,
+        ops: &mut Ops,
+    ) -> Result<Planned, ReadRefusal> {
+        let live = self.live.get(&log).ok_or(ReadRefusal::NotOpen)?;
+        if let Some(why) = &live.offline {
+            return Err(ReadRefusal::Offline(why.clone()));
+        }
+        let (start, next) = (live.marks.start, live.marks.next);
+        if from < start || from > next {
+            return Err(ReadRefusal::OutOfRange { start, end: next });
+        }
+        let generation = live.generation;
+        let end = end.min(live.marks.written);
+        let mut collect = Collect {
+            files: Vec::new(),
+            places: Vec::new(),
+            left: u64::from(max_bytes),
+            end,
+            at_least_one,
+        };
+        let mut cursor = from;
+        let spilled = self
+            .fold
+            .logs
+            .get(&log)
+            .map_or(Offset::ZERO, |state| state.spilled);
+        let mut open = true;
+        while open && cursor < spilled && cursor < end {
+            match self.segment_part(log, cursor, &mut collect) {
+                Part::Upto(reached) => cursor = reached,
+                Part::Enough => open = false,
+                Part::Need(key) => {
+                    self.want_window(key, ops);
+                    if !collect.places.is_empty() {
+                        open = false;
+                    } else {
+                        self.windows.lookers.insert(log);
+                        return Ok(Planned::Later);
+                    }
+                }
+            }
+        }
+        if open && cursor >= spilled {
+            self.ring_part(log, cursor, &mut collect);
+        }
+        let plan = ReadPlan {
+            log,
+            pin: u64::from(generation.0),
+            files: collect.files,
+            places: collect.places,
+        };
+        self.pin(&plan);
+        Ok(Planned::Ready(plan))
+    }
+
+    fn ring_part(&self, log: LogId, cursor: Offset, collect: &mut Collect) {
+        let (state, live) = (self.fold.logs.get(&log), self.live.get(&log));
+        let folded = state.map(|state| {
+            let first = state.ring.partition_point(|batch| batch.next() <= cursor);
+            state.ring.range(first..)
+        });
+        let placed = live.map(|live| {
+            let first = live.placed.partition_point(|batch| batch.next() <= cursor);
+            live.placed.range(first..)
+        });
+        let mut last = None;
+        for batch in folded
+            .into_iter()
+            .flatten()
+            .chain(placed.into_iter().flatten())
+        {
+            let spot = batch.spot;
+            let same = last == Some((spot.kind, spot.file));
+            last = Some((spot.kind, spot.file));
+            let name = || FileName::Ring {
+                kind: spot.kind,
+                shard: self.shard,
+                sequence: spot.file,
+            };
+            if !collect.add(
+                batch.next(),
+                batch.len,
+                u64::from(spot.at),
+                batch.checksum,
+                name,
+                same,
+            ) {
+                return;
+            }
+        }
+    }
+
+    fn segment_part(&mut self, log: LogId, cursor: Offset, collect: &mut Collect) -> Part {
+        let Some(state) = self.fold.logs.get(&log) else {
+            return Part::Enough;
+        };
+        let at = state
+            .segments
+            .partition_point(|segment| segment.next <= cursor);
+        let (Some(segment), Some(dir)) = (state.segments.get(at), &state.dir) else {
+            return Part::Upto(state.spilled);
+        };
+        match self.windows.by_offset(log, segment, cursor) {
+            Lookup::Need(index) => Part::Need(WindowKey {
+                log,
+                base: segment.base,
+                index,
+            }),
+            Lookup::Nowhere => Part::Upto(segment.next),
+            Lookup::At(index, from) => {
+                let mut reached = cursor;
+                for (nth, entry) in self
+                    .windows
+                    .entries(log, segment.base, index, from)
+                    .iter()
+                    .enumerate()
+                {
+                    let name = || FileName::Segment {
+                        dir: dir.clone(),
+                        base: segment.base,
+                    };
+                    if !collect.add(
+                        entry.next(),
+                        entry.len,
+                        entry.at,
+                        entry.checksum,
+                        name,
+                        nth > 0,
+                    ) {
+                        return Part::Enough;
+                    }
+                    reached = entry.next();
+                }
+                Part::Upto(reached)
+            }
+        }
+    }
+
+    fn pin(&mut self, plan: &ReadPlan) {
+        for file in &plan.files {
+            match file {
+                FileName::Ring { kind, sequence, .. } => {
+                    if let Some(file) = self
+                        .lanes
+                        .get_mut(*kind)
+                        .and_then(|lane| lane.ring.file(*sequence))
+                    {
+                        file.pins += 1;
+                    }
+                }
+                _ => *self.reads.pins.entry(file.clone()).or_insert(0) += 1,
+            }
+        }
+    }
+
+    fn unpin(&mut self, plan: &ReadPlan, ops: &mut Ops) {
+        for file in &plan.files {
+            match file {
+                FileName::Ring { kind, sequence, .. } => {
+                    if let Some(file) = self
+                        .lanes
+                        .get_mut(*kind)
+                        .and_then(|lane| lane.ring.file(*sequence))
+                    {
+                        file.pins = file.pins.saturating_sub(1);
+                    }
+                }
+                _ => {
+                    if let Some(pins) = self.reads.pins.get_mut(file) {
+                        *pins -= 1;
+                        if *pins == 0 {
+                            self.reads.pins.remove(file);
+                            self.unpinned(file, ops);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A plan comes back. Bytes that do not match are damage only if they still lie where the plan said; else the
+    /// reader plans again.
+    pub fn served(&mut self, plan: &ReadPlan, served: &Served, ops: &mut Ops) {
+        self.unpin(plan, ops);
+        match served {
+            Served::Whole | Served::Dropped => {}
+            Served::Rotten(index) => self.judge(plan, *index, "does not match its checksum", ops),
+            Served::Unreadable(index, fault) => self.judge(
+                plan,
+                *index,
+                &format!("cannot be read: {}", fault.text),
+                ops,
+            ),
+        }
+    }
+
+    fn judge(&mut self, plan: &ReadPlan, index: usize, what: &str, ops: &mut Ops) {
+        let Some(place) = plan.places.get(index).copied() else {
+            return;
+        };
+        let Some(file) = plan.files.get(usize::from(place.file)) else {
+            return;
+        };
+        if self.is_current(plan, file, &place) {
+            let why = format!(
+                "the batch of {} bytes in {file} at byte {} {what}",
+                place.len, place.at
+            );
+            self.take_offline(plan.log, why, ops);
+        } else {
+            proof::sometimes("place-no-longer-current");
+            ops.tell(Told::Look(plan.log));
+        }
+    }
+
+    fn is_current(&self, plan: &ReadPlan, file: &FileName, place: &Place) -> bool {
+        let (Some(state), Some(live)) = (self.fold.logs.get(&plan.log), self.live.get(&plan.log))
+        else {
+            return self
+                .live
+                .get(&plan.log)
+                .is_some_and(|live| lies_here(live.placed.iter(), file, place));
+        };
+        if u64::from(live.generation.0) != plan.pin {
+            return false;
+        }
+        match file {
+            FileName::Segment { dir, base } => {
+                state.dir.as_ref() == Some(dir)
+                    && state.segments.iter().any(|segment| segment.base == *base)
+            }
+            _ => lies_here(state.ring.iter().chain(&live.placed), file, place),
+        }
+    }
+
+    /// Asks for a part of a sidecar, unless it is on its way.
+    pub(crate) fn want_window(&mut self, key: WindowKey, ops: &mut Ops) {
+        let Some(dir) = self
+            .fold
+            .logs
+            .get(&key.log)
+            .and_then(|state| state.dir.clone())
+        else {
+            return;
+        };
+        if self.windows.loading.insert(key) {
+            let file = FileName::Sidecar {
+                dir,
+                base: key.base,
+            };
+            let bytes = WINDOW * sidecar::ENTRY as u32;
+            let at = sidecar::HEADER + u64::from(key.index) * u64::from(bytes);
+            let ticket = ops.ask(FileOp::Read {
+                file,
+                at,
+                len: bytes,
+            });
+            self.waiting.insert(ticket, Why::Window(key));
+        }
+    }
+
+    /// A part of a sidecar is here.
+    pub(crate) fn window_done(&mut self, key: WindowKey, outcome: Outcome, ops: &mut Ops) {
+        self.windows.loading.remove(&key);
+        let Some(state) = self.fold.logs.get(&key.log) else {
+            return;
+        };
+        if let Some(segment) = state
+            .segments
+            .iter()
+            .find(|segment| segment.base == key.base)
+            .copied()
+        {
+            match parse_window(&key, &segment, &outcome) {
+                Ok(entries) => self.windows.keep(key, entries, self.conf.windows_bytes),
+                Err(what) => {
+                    let dir = state.dir.clone().unwrap_or_default();
+                    let file = FileName::Sidecar {
+                        dir,
+                        base: key.base,
+                    };
+                    let why = format!(
+                        "the index {file} {what}; the batches of its segment cannot be told from damage"
+                    );
+                    self.take_offline(key.log, why, ops);
+                }
+            }
+        }
+        if self.windows.lookers.remove(&key.log) {
+            ops.tell(Told::Look(key.log));
+        }
+        for wish in core::mem::take(&mut self.reads.wishes) {
+            if wish.log == key.log {
+                self.load_wish(wish, ops)
+            } else {
+                self.reads.wishes.push(wish)
+            }
+        }
+        self.find_on(key.log, ops);
+    }
+
+    /// Reads batches for the core itself; `Told::Loaded` with this tag follows.
+    pub fn load(&mut self, log: LogId, from: Offset, max_bytes: u32, tag: u64, ops: &mut Ops) {
+        let end = self
+            .live
+            .get(&log)
+            .map_or(Offset::ZERO, |live| live.marks.written);
+        self.load_wish(
+            Wish {
+                wants: Wants::Load(tag),
+                log,
+                from,
+                end,
+                max_bytes,
+            },
+            ops,
+        );
+    }
+
+    /// Reads the one batch that holds an offset, for a look-up.
+    pub(crate) fn load_batch(&mut self, log: LogId, at: Offset, find: u64, ops: &mut Ops) {
+        let end = self
+            .live
+            .get(&log)
+            .map_or(Offset::ZERO, |live| live.marks.written);
+        self.load_wish(
+            Wish {
+                wants: Wants::Find(find),
+                log,
+                from: at,
+                end,
+                max_bytes: 1,
+            },
+            ops,
+        );
+    }
+
+    fn load_wish(&mut self, wish: Wish, ops: &mut Ops) {
+        let looker = self.windows.lookers.contains(&wish.log);
+        match self.plan(wish.log, wish.from, wish.end, wish.max_bytes, true, ops) {
+            Err(refusal) => self.loaded(wish.wants, Err(refusal), ops),
+            Ok(Planned::Later) => {
+                if !looker {
+                    self.windows.lookers.remove(&wish.log);
+                }
+                self.reads.wishes.push(wish);
+            }
+            Ok(Planned::Ready(plan)) if plan.places.is_empty() => {
+                self.unpin(&plan, ops);
+                self.loaded(wish.wants, Ok(Vec::new()), ops);
+            }
+            Ok(Planned::Ready(plan)) => self.fetch(wish.wants, plan, ops),
+        }
+    }
+
+    fn fetch(&mut self, wants: Wants, plan: ReadPlan, ops: &mut Ops) {
+        self.reads.next += 1;
+        let id = self.reads.next;
+        let mut runs: Vec<(usize, usize, Option<Bytes>)> = Vec::new();
+        let mut run_end = (u16::MAX, 0_u64, 0_u64);
+        for (index, place) in plan.places.iter().enumerate() {
+            let (file, end, begun) = run_end;
+            let joins = file == place.file
+                && end == place.at
+                && place.at - begun < u64::from(self.conf.block_bytes);
+            match runs.last_mut() {
+                Some((_, count, _)) if joins => *count += 1,
+                _ => {
+                    runs.push((index, 1, None));
+                    run_end.2 = place.at;
+                }
+            }
+            run_end = (place.file, place.at + u64::from(place.len), run_end.2);
+        }
+        for (nth, (first, count, _)) in runs.iter().enumerate() {
+            let (Some(begin), Some(last)) =
+                (plan.places.get(*first), plan.places.get(first + count - 1))
+            else {
+                continue;
+            };
+            let Some(file) = plan.files.get(usize::from(begin.file)).cloned() else {
+                continue;
+            };
+            let len = u32::try_from(last.at + u64::from(last.len) - begin.at).unwrap_or(u32::MAX);
+            let ticket = ops.ask(FileOp::Read {
+                file,
+                at: begin.at,
+                len,
+            });
+            self.waiting.insert(ticket, Why::Load(id, nth));
+        }
+        let left = runs.len();
+        self.reads.loads.insert(
+            id,
+            Load {
+                wants,
+                plan,
+                runs,
+                left,
+                failed: None,
+            },
+        );
+    }
+
+    /// One read of a load is here.
+    pub(crate) fn load_done(&mut self, id: u64, nth: usize, outcome: Outcome, ops: &mut Ops) {
+        let Some(load) = self.reads.loads.get_mut(&id) else {
+            return;
+        };
+        load.left -= 1;
+        if let Some((first, _, bytes)) = load.runs.get_mut(nth) {
+            match outcome {
+                Outcome::Bytes(read) => *bytes = Some(read),
+                Outcome::Failed(fault) => load.failed = Some((*first, fault)),
+                _ => {}
+            }
+        }
+        if load.left > 0 {
+            return;
+        }
+        let Some(load) = self.reads.loads.remove(&id) else {
+            return;
+        };
+        let seed = self.live.get(&load.plan.log).map_or(0, |live| live.seed);
+        let mut served = match &load.failed {
+            Some((place, fault)) => Served::Unreadable(*place, fault.clone()),
+            None => Served::Whole,
+        };
+        let mut batches = Vec::with_capacity(load.plan.places.len());
+        for (first, count, bytes) in &load.runs {
+            let mut rest = bytes.clone().unwrap_or_default();
+            for index in *first..first + count {
+                let Some(place) = load.plan.places.get(index) else {
+                    continue;
+                };
+                let batch = rest.split_to(rest.len().min(place.len as usize));
+                let whole =
+                    checksum::over(seed, &batch) == place.checksum || proof::mutant("trust-index");
+                if !whole && served == Served::Whole {
+                    served = Served::Rotten(index);
+                }
+                batches.push(batch);
+            }
+        }
+        let whole = served == Served::Whole;
+        self.served(&load.plan, &served, ops);
+        let log = load.plan.log;
+        let answer = if whole {
+            Ok(batches)
+        } else {
+            Err(match self.offline(log) {
+                Some(why) => ReadRefusal::Offline(why.into()),
+                None => ReadRefusal::NotOpen,
+            })
+        };
+        self.loaded(load.wants, answer, ops);
+    }
+
+    fn loaded(&mut self, wants: Wants, answer: Result<Vec<Bytes>, ReadRefusal>, ops: &mut Ops) {
+        match wants {
+            Wants::Load(tag) => ops.tell(Told::Loaded(tag, answer)),
+            Wants::Find(find) => self.find_loaded(find, answer, ops),
+        }
+    }
+}
+
+/// What a segment gave to a plan.
+enum Part {
+    /// All up to here.
+    Upto(Offset),
+    /// As much as the reader may have.
+    Enough,
+    /// This must be loaded first.
+    Need(WindowKey),
+}
+
+fn lies_here<'a>(
+    mut batches: impl Iterator<Item = &'a RingBatch>,
+    file: &FileName,
+    place: &Place,
+) -> bool {
+    let FileName::Ring { kind, sequence, .. } = file else {
+        return false;
+    };
+    let here =
+        |kind: RingKind, batch: &RingBatch| batch.spot.kind == kind && batch.spot.file == *sequence;
+    batches.any(|batch| {
+        here(*kind, batch)
+            && u64::from(batch.spot.at) == place.at
+            && batch.checksum == place.checksum
+    })
+}
+
+fn parse_window(
+    key: &WindowKey,
+    segment: &SegmentState,
+    outcome: &Outcome,
+) -> Result<Vec<SideEntry>, String> {
+    let bytes = match outcome {
+        Outcome::Bytes(bytes) => bytes,
+        Outcome::Failed(fault) => return Err(format!("cannot be read: {}", fault.text)),
+        _ => return Err("gave no bytes".into()),
+    };
+    let wanted = segment
+        .batches
+        .saturating_sub(key.index * WINDOW)
+        .min(WINDOW) as usize;
+    let mut entries = Vec::with_capacity(wanted);
+    for chunk in bytes.chunks(sidecar::ENTRY).take(wanted) {
+        match sidecar::take(chunk) {
+            Ok((entry, ..)) => entries.push(entry),
+            Err(fault) => {
+                return Err(format!(
+                    "is damaged at entry {}: {fault:?}",
+                    key.index as usize * WINDOW as usize + entries.len()
+                ));
+            }
+        }
+    }
+    if entries.len() < wanted {
+        return Err(format!(
+            "ends after {} entries of this part, {wanted} were written",
+            entries.len()
+        ));
+    }
+    Ok(entries)
+}

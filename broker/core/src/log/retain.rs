@@ -1,0 +1,226 @@
+//! What is removed by age and size, and when its bytes may go. Decides which whole closed segments retire; the start
+//! fact is durable before a file is unlinked, and no reader pins it then. Holds #74, #89, #110, #111.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::file::{FileName, FileOp};
+use crate::ids::{LogId, Offset, ProducerId};
+use crate::log::engine::{Engine, Why};
+use crate::log::spill::Course;
+use crate::log::told::Ops;
+use crate::now::{Mono, Now, Wall};
+use crate::proof;
+use crate::timers::AlarmKey;
+
+/// A logical segment: what lies in one file, or will.
+#[derive(Clone, Copy, Debug)]
+struct Logical {
+    next: Offset,
+    bytes: u64,
+    max_timestamp: i64,
+}
+
+/// The wall clock as retention believes it: it never runs faster than the steady clock, so that a jump forward deletes
+/// nothing before its time (#111).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steady {
+    begun: Option<(Mono, Wall)>,
+}
+
+impl Steady {
+    pub(crate) fn wall(&mut self, now: Now) -> Wall {
+        let (mono, wall) = *self.begun.get_or_insert((now.mono, now.wall));
+        let passed = i64::try_from(now.since(mono).as_millis()).unwrap_or(i64::MAX);
+        now.wall.min(Wall(wall.0.saturating_add(passed)))
+    }
+}
+
+impl Engine {
+    /// Looks through all logs for segments that are to go, and sets the next look.
+    pub(crate) fn retain(&mut self, now: Now, ops: &mut Ops) {
+        ops.wake(AlarmKey::Retention, now.after(self.conf.retention_every));
+        let wall = self.drops.steady.wall(now);
+        let logs: Vec<LogId> = self.live.keys().copied().collect();
+        for log in logs {
+            if let Some(start) = self.retires(log, wall) {
+                // A refusal means that the log is going away, or is damaged: then nothing is removed.
+                let _ = self.trim(log, start);
+            }
+        }
+    }
+
+    /// The start that a log is to have, if that is further on than now.
+    fn retires(&mut self, log: LogId, wall: Wall) -> Option<Offset> {
+        let live = self.live.get_mut(&log)?;
+        let config = live.spec.as_ref()?.config.clone();
+        if config.retention_time.is_none() && config.retention_bytes.is_none() || live.urgent() {
+            return None;
+        }
+        let age = |timestamp: i64| u128::try_from(wall.0.saturating_sub(timestamp)).unwrap_or(0);
+        // An open segment that nobody writes to any more is closed by its age, so that it can retire too.
+        if live.open.bytes > 0
+            && live.open.first_timestamp >= 0
+            && age(live.open.first_timestamp) > config.segment_time.as_millis()
+        {
+            live.rolls.push_back(live.marks.next);
+            live.open = crate::log::live::OpenSegment {
+                base: live.marks.next,
+                bytes: 0,
+                first_timestamp: -1,
+            };
+        }
+        let closed = self.closed(log);
+        let live = self.live.get(&log)?;
+        let (hw, start) = (live.marks.hw, live.marks.start);
+        let mut bytes = closed.iter().map(|segment| segment.bytes).sum::<u64>() + live.open.bytes;
+        let mut upto = None;
+        for segment in closed {
+            let old = config.retention_time.is_some_and(|time| {
+                segment.max_timestamp >= 0 && age(segment.max_timestamp) > time.as_millis()
+            });
+            let large = config
+                .retention_bytes
+                .is_some_and(|most| bytes - segment.bytes >= most);
+            if segment.next > hw || !(old || large) {
+                break;
+            }
+            bytes -= segment.bytes;
+            upto = Some(segment.next);
+        }
+        upto.filter(|upto| *upto > start)
+    }
+
+    /// The closed logical segments of a log, oldest first: files that are not the open one, then what lies in the ring.
+    fn closed(&self, log: LogId) -> Vec<Logical> {
+        let mut all: Vec<(Offset, Logical)> = Vec::new();
+        let Some(live) = self.live.get(&log) else {
+            return Vec::new();
+        };
+        let state = self.fold.logs.get(&log);
+        for segment in state.into_iter().flat_map(|state| state.segments.iter()) {
+            let logical = Logical {
+                next: segment.next,
+                bytes: segment.bytes,
+                max_timestamp: segment.max_timestamp,
+            };
+            all.push((segment.base, logical));
+        }
+        let ring = state
+            .into_iter()
+            .flat_map(|state| state.ring.iter())
+            .chain(&live.placed);
+        for batch in ring {
+            let last = state.and_then(|state| state.segments.last());
+            let base = live.segment_for(batch.base, last);
+            let first = all.last().map(|(base, _)| *base);
+            // Without a file the first logical segment begins with the first batch.
+            let same = first == Some(base)
+                || (live.rolls.iter().all(|roll| *roll > batch.base) && !all.is_empty());
+            if !same {
+                all.push((
+                    base,
+                    Logical {
+                        next: batch.next(),
+                        bytes: 0,
+                        max_timestamp: -1,
+                    },
+                ));
+            }
+            if let Some((_, logical)) = all.last_mut() {
+                logical.next = batch.next();
+                logical.bytes += u64::from(batch.len);
+                logical.max_timestamp = logical.max_timestamp.max(batch.max_timestamp);
+            }
+        }
+        all.into_iter()
+            .filter(|(base, logical)| *base != live.open.base && logical.next <= live.open.base)
+            .map(|(_, logical)| logical)
+            .collect()
+    }
+
+    /// A log durably starts further on: files wholly below may go, once nobody reads them (#89).
+    pub(crate) fn start_moved(&mut self, log: LogId, ops: &mut Ops) {
+        let spilling: Vec<Offset> = match self.spill.courses.get(&log) {
+            Some(Course::Files(files)) => {
+                files.segments.iter().map(|segment| segment.base).collect()
+            }
+            _ => Vec::new(),
+        };
+        let (Some(state), Some(live)) = (self.fold.logs.get_mut(&log), self.live.get(&log)) else {
+            return;
+        };
+        let Some(dir) = state.dir.clone() else { return };
+        let start = state.start;
+        let open = live.open.base;
+        let mut gone = Vec::new();
+        state.segments.retain(|segment| {
+            let stays =
+                segment.next > start || segment.base == open || spilling.contains(&segment.base);
+            if !stays {
+                gone.push(segment.base);
+            }
+            stays
+        });
+        if gone.is_empty() {
+            return;
+        }
+        proof::sometimes("start-fact-durable-and-unlink-not");
+        for base in gone {
+            self.unlink_segment(&dir, base, ops);
+        }
+    }
+
+    pub(crate) fn unlink_segment(&mut self, dir: &Arc<str>, base: Offset, ops: &mut Ops) {
+        let file = FileName::Segment {
+            dir: dir.clone(),
+            base,
+        };
+        if self.reads.pins.contains_key(&file) {
+            proof::sometimes("segment-pinned-by-a-reader");
+            self.drops.pinned.insert(file);
+            return;
+        }
+        for file in [
+            file,
+            FileName::Sidecar {
+                dir: dir.clone(),
+                base,
+            },
+        ] {
+            let ticket = ops.ask(FileOp::Unlink(file));
+            self.waiting.insert(ticket, Why::Tidy);
+        }
+    }
+
+    /// Nobody reads this file any more.
+    pub(crate) fn unpinned(&mut self, file: &FileName, ops: &mut Ops) {
+        if self.drops.pinned.remove(file) {
+            if let FileName::Segment { dir, base } = file {
+                self.unlink_segment(&dir.clone(), *base, ops);
+            }
+        }
+    }
+
+    /// Forgets producers that were silent for longer than the limit, counted from their last batch (#74).
+    pub(crate) fn expire_producers(&mut self, now: Now, ops: &mut Ops) {
+        ops.wake(AlarmKey::Producers, now.after(self.conf.retention_every));
+        let wall = self.drops.steady.wall(now);
+        let limit = i64::try_from(self.conf.producer_idle.as_millis()).unwrap_or(i64::MAX);
+        let mut silent: Vec<(LogId, ProducerId)> = Vec::new();
+        for (log, state) in &self.fold.logs {
+            let Some(live) = self.live.get(log) else {
+                continue;
+            };
+            for (id, producer) in &state.producers.by_id {
+                let idle = wall.0.saturating_sub(producer.last_timestamp);
+                if producer.last_timestamp >= 0 && idle > limit && !live.ahead.contains_key(id) {
+                    silent.push((*log, *id));
+                }
+            }
+        }
+        for (log, id) in silent {
+            self.expire(log, id);
+        }
+    }
+}
