@@ -11,6 +11,7 @@ pub mod frame;
 pub mod host;
 pub mod link;
 pub mod load;
+pub mod micro;
 pub mod peer;
 pub mod report;
 pub mod side;

@@ -15,6 +15,10 @@ use benches::suite::{self, Plan};
 use benches::verify::{self, Source};
 use clap::{Args, Parser, Subcommand};
 
+/// As in the broker, so that single pieces cost what they cost there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Load on any broker of Kafka's protocol, and Sawlog compared with its peers on this machine
 #[derive(Parser)]
 #[command(name = "bench", version, args_conflicts_with_subcommands = true)]
@@ -64,6 +68,8 @@ struct Compare {
 enum Command {
     /// Raw produce load on one address, checked afterwards
     Produce(Produce),
+    /// Nanoseconds of single pieces of the hot path
+    Micro,
     /// Run a program in a session of its own with its own share of the CPUs
     #[command(hide = true)]
     Side {
@@ -130,6 +136,11 @@ fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Produce(args)) => produce(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Micro) => {
+            let table = benches::micro::run()?;
+            write!(std::io::stdout().lock(), "{table}")?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Side { words }) => peer::become_side(&words).map(|()| ExitCode::SUCCESS),
         None => compare(&cli.compare),
     }
