@@ -8,11 +8,25 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::run::{cargo, root, say, step};
 
+mod apis;
+mod configuration;
+mod errors;
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write nothing; fail when a generated page is not what the code says now
     #[arg(long)]
     check: bool,
+}
+
+/// The first lines of every generated page.
+fn head(title: &str, from: &str) -> String {
+    format!("# {title}\n\nWritten by `cargo dev docs` from `{from}`; edit that, not this.\n\n")
+}
+
+/// A text inside a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
 }
 
 /// A page under `broker/docs/reference`, and the table it is written from.
@@ -21,19 +35,32 @@ struct Page {
     text: fn() -> String,
 }
 
-const PAGES: &[Page] = &[];
+const PAGES: &[Page] = &[
+    Page {
+        file: "configuration.md",
+        text: configuration::page,
+    },
+    Page {
+        file: "apis.md",
+        text: apis::page,
+    },
+    Page {
+        file: "errors.md",
+        text: errors::page,
+    },
+];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    rustdoc()?;
     if args.check {
-        return fresh();
+        fresh()?;
+        return rustdoc();
     }
     for page in PAGES {
         let at = path(page);
         fs::write(&at, (page.text)()).with_context(|| format!("write {}", at.display()))?;
         say(&format!("wrote broker/docs/reference/{}", page.file));
     }
-    Ok(())
+    rustdoc()
 }
 
 /// Every public item is documented and every link in the documentation leads somewhere.
@@ -66,4 +93,9 @@ pub(crate) fn fresh() -> Result<()> {
 
 fn path(page: &Page) -> PathBuf {
     root().join("broker/docs/reference").join(page.file)
+}
+
+#[test]
+fn generated_pages_are_what_the_code_says_now() {
+    fresh().expect("fresh pages");
 }
