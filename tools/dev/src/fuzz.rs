@@ -1,5 +1,5 @@
-//! `cargo dev fuzz`: hostile bytes against every decoder, by plain tests with a count of inputs.
-//! Decides only the build and the count; the targets lie beside the decoders they attack.
+//! `cargo dev fuzz`: mutated bytes against every decoder, optimised but with every assertion on.
+//! Decides only the build; targets, bounds and what counts as a find lie in `client/wire/fuzz`.
 
 use anyhow::Result;
 

@@ -1,3 +1,5 @@
+//! Commits come back as they were written, and a damaged one is told apart at every byte.
+
 use proptest::prelude::*;
 
 use super::*;
