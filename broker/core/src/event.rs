@@ -8,7 +8,8 @@ use crate::answer::Part;
 use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
 use crate::file::{Fault, Free, Outcome, ReadPlan, Served};
-use crate::ids::{BootId, ConnId, Endpoint, ShardId, Ticket, Waiter};
+use crate::ids::{BootId, BrokerEpoch, ConnId, Endpoint, Offset, ShardId, Ticket, Waiter};
+use crate::log::{EngineConf, Report};
 use crate::now::{Dice, Now};
 use crate::timers::AlarmKey;
 
@@ -50,17 +51,36 @@ pub enum Event {
     Stop,
 }
 
-/// What shards tell each other.
+/// What shards tell each other. All judge what they find before any of them changes anything.
 #[derive(Debug)]
 pub enum News {
+    /// From shard 0: look at what is yours, change nothing.
+    Start(Box<Found>),
+    /// To shard 0: this is what I found.
+    Judged(Box<Judged>),
+    /// From shard 0: the directory is new, or you are: lay out what is yours.
+    Lay,
+    /// To shard 0: it is laid out, not yet synced.
+    Laid,
+    /// From shard 0: what was found is good; go on from it.
+    Accept,
     /// To shard 0: my logs are recovered, what I accepted is durable again.
     Recovered,
-    /// To shard 0: my partitions are open.
-    Open,
+    /// From shard 0: this is the node's registration.
+    Registered(BrokerEpoch),
+    /// To shard 0: what is mine of the image up to this offset is open.
+    Open(Offset),
     /// To shard 0: everything is spilled and my ring says so.
     Stopped,
-    /// From shard 0: the directory is yours to start from.
-    Start(Box<Found>),
+}
+
+/// What a shard found of its own when it looked.
+#[derive(Debug)]
+pub enum Judged {
+    /// Nothing.
+    Fresh,
+    /// Logs, and how they are.
+    Logs(Report),
 }
 
 /// What the shell knows when it starts a node.
@@ -76,4 +96,8 @@ pub struct Found {
     pub config: Arc<BrokerConfig>,
     /// Where clients are told to connect: listener name, host, port, once the sockets are bound.
     pub endpoints: Arc<[Endpoint]>,
+    /// The cluster that the node must belong to (`CLUSTER_ID`); none takes whatever the directory says.
+    pub cluster_id: Option<Arc<str>>,
+    /// Sizes and bounds of the storage engine.
+    pub engine: EngineConf,
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::config::TopicConfig;
 use crate::ids::{
     BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, LogId, Offset, PartitionEpoch, PartitionId, Term,
-    TopicId,
+    TopicId, Uuid,
 };
 use crate::map::Map;
 
@@ -21,10 +21,12 @@ pub struct Image {
     pub term: Term,
     /// The active controller; none until one is known.
     pub controller: Option<BrokerId>,
-    /// The cluster's id, as Kafka prints it.
+    /// The cluster's id, as Kafka prints it. Not from the log: from `meta.properties`.
     pub cluster: Arc<str>,
     /// Registered brokers.
     pub brokers: Map<BrokerId, Broker>,
+    /// Registered controllers (KIP-919).
+    pub controllers: Map<BrokerId, Controller>,
     /// Topics by name.
     pub topics: Map<Arc<str>, Arc<Topic>>,
     /// Names by topic id.
@@ -33,21 +35,60 @@ pub struct Image {
     pub features: Map<String, i16>,
     /// Topic settings by topic name, then key, as they were given.
     pub configs: Map<Arc<str>, Map<String, String>>,
-    /// The first producer id that no block has granted yet.
-    pub next_producer_id: i64,
+    /// What topics get that say nothing themselves. Not from the log: this node's own settings.
+    pub defaults: Arc<TopicConfig>,
+    /// The first producer id that no block has granted yet, and who got the last block.
+    pub producer_ids: ProducerIds,
+}
+
+/// How far producer ids have been given out (#73).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProducerIds {
+    /// The first id of the next block.
+    pub next: i64,
+    /// Who got the last block, under which registration; none before the first.
+    pub holder: Option<(BrokerId, BrokerEpoch)>,
+}
+
+/// A feature and the levels of it that a node can run at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeatureRange {
+    /// Kafka's name.
+    pub name: String,
+    /// Lowest level.
+    pub min: i16,
+    /// Highest level.
+    pub max: i16,
 }
 
 /// One registered broker.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Broker {
     /// Its registration.
     pub epoch: BrokerEpoch,
-    /// Whether it may lead.
+    /// Which life of its process registered.
+    pub incarnation: Uuid,
+    /// Whether it may not lead.
     pub fenced: bool,
     /// Where clients reach it.
     pub endpoints: Vec<Endpoint>,
+    /// What it can run at.
+    pub features: Vec<FeatureRange>,
     /// Its rack.
     pub rack: Option<String>,
+    /// Its log directories (#19).
+    pub directories: Vec<Uuid>,
+}
+
+/// One registered controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Controller {
+    /// Which life of its process registered.
+    pub incarnation: Uuid,
+    /// Where the quorum reaches it.
+    pub endpoints: Vec<Endpoint>,
+    /// What it can run at.
+    pub features: Vec<FeatureRange>,
 }
 
 /// One topic.
@@ -68,6 +109,8 @@ pub struct Topic {
 pub struct Partition {
     /// Brokers that hold it, preferred leader first.
     pub replicas: Vec<BrokerId>,
+    /// In which log directory each holds it.
+    pub directories: Vec<Uuid>,
     /// Those in sync.
     pub isr: Vec<BrokerId>,
     /// Who leads; none if nobody may.
@@ -92,6 +135,24 @@ impl Image {
     /// One partition of a topic.
     pub fn partition(&self, log: LogId) -> Option<&Partition> {
         self.topic_by_id(log.topic)?.partition(log.partition)
+    }
+
+    /// Every partition of every topic, by topic name and number.
+    pub fn partitions(&self) -> impl Iterator<Item = (LogId, &Arc<Topic>, &Partition)> {
+        self.topics.values().flat_map(|topic| {
+            (0..)
+                .zip(&topic.partitions)
+                .map(move |(number, partition)| {
+                    (
+                        LogId {
+                            topic: topic.id,
+                            partition: PartitionId(number),
+                        },
+                        topic,
+                        partition,
+                    )
+                })
+        })
     }
 }
 

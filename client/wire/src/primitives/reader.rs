@@ -6,7 +6,6 @@
 use bytes::Bytes;
 
 use super::{At, DecodeError, Field};
-use crate::proof;
 
 /// How many more bytes of memory a decode may claim.
 ///
@@ -176,9 +175,6 @@ impl<'a> Reader<'a> {
     /// bytes that are left, and the memory the budget.
     #[inline]
     pub fn room<T>(&mut self, count: usize, least: usize) -> Result<Vec<T>, DecodeError> {
-        if proof::mutant("capacity-from-wire") {
-            return Ok(Vec::with_capacity(count.min(1 << 20)));
-        }
         if count > self.left() / least.max(1) {
             return Err(DecodeError::Truncated);
         }

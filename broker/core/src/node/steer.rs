@@ -1,0 +1,113 @@
+//! From the image to this shard's partitions: what the metadata says it leads, it opens and leads.
+//! Decides by comparing wanted with own state, never by a list of changes, so that a start and a missed image take the
+//! same path. Holds #40: absence in the image removes nothing.
+
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::cluster::image::{Image, Partition as Wanted, Topic};
+use crate::effect::Effect;
+use crate::event::{Event, News};
+use crate::ids::{LogId, PartitionId, ShardId};
+use crate::log::LogSpec;
+use crate::node::life::{Phase, Running};
+use crate::node::parts::Partition;
+use crate::now::Now;
+use crate::parked::Parked;
+use crate::replica::Leader;
+
+/// `min.insync.replicas` of every topic: no key for it is taken yet.
+const MIN_IN_SYNC: usize = 1;
+
+impl Running {
+    /// The cluster's metadata moved on.
+    pub(crate) fn steer(&mut self, now: Now, image: Arc<Image>, out: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Stopped | Phase::Dead) {
+            return;
+        }
+        if self
+            .image
+            .as_ref()
+            .is_some_and(|had| image.offset < had.offset)
+        {
+            return;
+        }
+        let had = self.image.replace(image.clone());
+        for (name, topic) in &image.topics {
+            // The same topic, untouched: nothing to compare.
+            let same = had
+                .as_ref()
+                .and_then(|had| had.topics.get(name))
+                .is_some_and(|had| Arc::ptr_eq(had, topic));
+            if same {
+                continue;
+            }
+            for (number, wanted) in (0..).zip(&topic.partitions) {
+                let log = LogId {
+                    topic: topic.id,
+                    partition: PartitionId(number),
+                };
+                if log.owner(self.shards) == self.id && wanted.replicas.contains(&self.me) {
+                    self.steer_one(now, log, topic, wanted, out);
+                }
+            }
+        }
+        if self.phase == Phase::Coming && self.id != ShardId(0) {
+            self.phase = Phase::Up;
+        }
+        if self.id == ShardId(0) {
+            self.opened(ShardId(0), image.offset, out);
+        } else {
+            out.push(Effect::Pass(
+                ShardId(0),
+                Event::News(self.id, News::Open(image.offset)),
+            ));
+        }
+    }
+
+    fn steer_one(
+        &mut self,
+        now: Now,
+        log: LogId,
+        topic: &Arc<Topic>,
+        wanted: &Wanted,
+        out: &mut Vec<Effect>,
+    ) {
+        let known = self
+            .partitions
+            .get(&log)
+            .map(|partition| partition.name.clone());
+        let name: Arc<str> =
+            known.unwrap_or_else(|| format!("{}-{}", topic.name, log.partition).into());
+        self.engine.open(
+            log,
+            LogSpec {
+                dir: name.clone(),
+                config: topic.config.clone(),
+                urgent: false,
+            },
+        );
+        let partition = self.partitions.entry(log).or_insert_with(|| Partition {
+            name,
+            durability: topic.config.durability,
+            leader: None,
+            parked: Parked::default(),
+            looking: Vec::new(),
+        });
+        partition.durability = topic.config.durability;
+        if wanted.leader != Some(self.me) {
+            partition.leader = None;
+            return;
+        }
+        match &mut partition.leader {
+            Some(leader) if leader.epoch() == wanted.epoch => leader.recorded(&wanted.isr),
+            leader => {
+                *leader = Some(Leader::new(self.me, wanted.epoch, &wanted.isr, MIN_IN_SYNC));
+                self.engine.begin_epoch(log, wanted.epoch);
+            }
+        }
+        // What recovery made durable again may be seen at once (#31, #98).
+        self.moved(now, log, out);
+    }
+}
