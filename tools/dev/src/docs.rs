@@ -11,6 +11,7 @@ use crate::run::{cargo, root, say, step};
 mod apis;
 mod configuration;
 mod errors;
+mod formats;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,6 +48,10 @@ const PAGES: &[Page] = &[
     Page {
         file: "errors.md",
         text: errors::page,
+    },
+    Page {
+        file: "formats.md",
+        text: formats::page,
     },
 ];
 
