@@ -86,7 +86,7 @@ pub fn run() -> Result<String> {
         Ok(writer.len())
     };
     encode()?;
-    tell("encode a Produce reply", best(|| encode()), 0);
+    tell("encode a Produce reply", best(&mut encode), 0);
     Ok(text)
 }
 
