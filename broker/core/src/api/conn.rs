@@ -88,6 +88,9 @@ impl Conn {
             );
         }
         let mut reader = Reader::of(&frame);
+        if let Some(correlation) = unknown_api_versions(reader.clone()) {
+            return self.step_down(correlation, out);
+        }
         let header = match RequestHeader::decode(&mut reader) {
             Ok(header) => header,
             Err(error) => {
@@ -99,9 +102,6 @@ impl Conn {
         };
         let row = match table::find(header.key, self.audience) {
             Some(row) if row.served.contains(header.version) => row,
-            Some(row) if row.key == ApiKey::ApiVersions => {
-                return self.unknown_api_versions(&header, out);
-            }
             row => return self.close(out, self.not_served(&header, row)),
         };
         let request = self.first + self.open.len() as u64;
@@ -265,14 +265,12 @@ impl Conn {
         }
     }
 
-    /// Gotcha 1: a version of ApiVersions that nobody knows is answered in the oldest form, so that the client can choose
-    /// one from the range. Its body is not read: it may have any form.
-    fn unknown_api_versions(&mut self, header: &RequestHeader<'_>, out: &mut Outbox) {
+    /// Gotcha 1: the answer is in the oldest form, so that the client can choose from the range in it.
+    fn step_down(&mut self, correlation: i32, out: &mut Outbox) {
         let job = Job::ApiVersions(Box::new(api_versions::unknown_version()));
-        let (version, correlation) = (0, header.correlation_id);
         self.open.push_back(Open {
             key: ApiKey::ApiVersions,
-            version,
+            version: 0,
             correlation,
             job,
         });
@@ -335,4 +333,15 @@ impl Conn {
             client.to_string()
         )
     }
+}
+
+/// The correlation id of a request for ApiVersions in a version that nobody knows. What follows may have any form, the rest
+/// of the header too, so it is not read.
+fn unknown_api_versions(mut reader: Reader<'_>) -> Option<i32> {
+    let (key, version) = (reader.i16().ok()?, reader.i16().ok()?);
+    let key = ApiKey::from_number(key).filter(|key| *key == ApiKey::ApiVersions)?;
+    let known = table::ROWS
+        .iter()
+        .any(|row| row.key == key && row.served.contains(version));
+    if known { None } else { reader.i32().ok() }
 }

@@ -7,14 +7,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use sawlog_wire::message::Message;
+use sawlog_wire::messages::FetchResponse;
 use sawlog_wire::messages::fetch::{
-    EpochEndOffset, FetchTopic, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
-    PartitionData,
+    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use sawlog_wire::messages::{FetchRequest, FetchResponse};
 use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::records::{Batches, Codec};
+use sawlog_wire::views::{FetchTopicView, FetchView, List};
 use sawlog_wire::{Code, Pieces, Reader};
 
 use super::hints;
@@ -22,6 +21,7 @@ use super::job::{Begun, Call, Job as AnyJob};
 use super::list_offsets::{epoch, isolation};
 use crate::answer::{FetchAnswer, FetchPart, Isolation, Part, WatchPart};
 use crate::ids::{LeaderEpoch, LogId, Offset};
+use crate::map::Set;
 use crate::now::{Deadline, Now};
 use crate::proof;
 
@@ -77,7 +77,7 @@ enum State {
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-    let request = FetchRequest::decode(body, call.version)?;
+    let request = FetchView::decode(body.clone(), call.version)?;
     let mut response = FetchResponse::default();
     // A session that is gone for good: there are none. Epochs 0 and -1 ask for everything, which is always answered.
     let session = !matches!(request.session_epoch, 0 | -1);
@@ -89,7 +89,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             return Ok(Begun::Job(AnyJob::Fetch(Box::new(job))));
         }
     };
-    let replica = request.replica_id.max(request.replica_state.replica_id) >= 0;
+    let replica = request.replica_id >= 0;
     let room = usize::try_from(request.max_bytes)
         .unwrap_or(0)
         .min(call.host.config.fetch_max_bytes as usize);
@@ -102,7 +102,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         done: false,
         ..Job::over(response)
     };
-    job.collect(call, request.topics, replica);
+    job.collect(call, &request.topics, replica);
     job.go_on(call);
     Ok(Begun::Job(AnyJob::Fetch(Box::new(job))))
 }
@@ -126,21 +126,26 @@ impl Job {
         }
     }
 
-    /// Lays the response out, and what is wanted for it.
-    fn collect(&mut self, call: &Call<'_, '_>, topics: Vec<FetchTopic>, replica: bool) {
+    /// Lays the response out, and what is wanted for it. A partition that is named again is not read again, as in Kafka.
+    fn collect(
+        &mut self,
+        call: &Call<'_, '_>,
+        topics: &List<'_, FetchTopicView<'_>>,
+        replica: bool,
+    ) {
         let image = call.host.image;
-        self.response.responses.reserve_exact(topics.len());
-        for (at, data) in topics.into_iter().enumerate() {
-            let topic = hints::topic(image, call.version >= 13, &data.topic, data.topic_id);
+        let several = topics.len() > 1 || topics.iter().any(|topic| topic.partitions.len() > 1);
+        let mut seen = Set::new();
+        for (at, data) in topics.iter().enumerate() {
+            let topic = hints::topic(image, data.topic);
+            let (name, topic_id) = hints::key(data.topic);
             let mut row = FetchableTopicResponse {
-                topic: data.topic,
-                topic_id: data.topic_id,
+                topic: name,
+                topic_id,
                 ..FetchableTopicResponse::default()
             };
-            row.partitions.reserve_exact(data.partitions.len());
-            self.wants.reserve(data.partitions.len());
-            for (place, partition) in data.partitions.into_iter().enumerate() {
-                let log = topic.and_then(|topic| hints::log(topic, partition.partition));
+            for partition in &data.partitions {
+                let log = topic.and_then(|topic| hints::log(topic, partition.index));
                 // Whoever says that it is a replica wants a replica's powers, and there are none on this listener (#116).
                 let log = log.and_then(|log| {
                     if replica {
@@ -150,9 +155,10 @@ impl Job {
                     }
                 });
                 match log {
+                    Ok(log) if several && !seen.insert(log) => continue,
                     Ok(log) => self.wants.push(Want {
                         topic: at,
-                        partition: place,
+                        partition: row.partitions.len(),
                         log,
                         from: Offset(partition.fetch_offset),
                         epoch: epoch(partition.current_leader_epoch),
@@ -166,7 +172,7 @@ impl Job {
                     }),
                     Err(_) => self.urgent = true,
                 }
-                row.partitions.push(nothing(partition.partition, log.err()));
+                row.partitions.push(nothing(partition.index, log.err()));
             }
             self.response.responses.push(row);
         }

@@ -1,24 +1,29 @@
 //! Where a client is to go: which topic a request means, who leads its partitions, where brokers are reached (KIP-951).
 //! Decides nothing of its own: it reads the image, so that every answer of one moment agrees with Metadata (gotcha 13).
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::sync::Arc;
 
+use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Uuid};
 
 use crate::cluster::image::{Broker, Image, Topic};
 use crate::ids::{BrokerId, Endpoint, LeaderEpoch, LogId, PartitionId, TopicId};
 
 /// The topic that a request names: by id in versions that carry ids, else by name.
-pub(super) fn topic<'i>(
-    image: &'i Image,
-    by_id: bool,
-    name: &str,
-    id: Uuid,
-) -> Result<&'i Arc<Topic>, Code> {
-    if by_id {
-        image.topic_by_id(TopicId(id)).ok_or(Code::UnknownTopicId)
-    } else {
-        image.topic(name).ok_or(Code::UnknownTopicOrPartition)
+pub(super) fn topic<'i>(image: &'i Image, key: TopicKey<'_>) -> Result<&'i Arc<Topic>, Code> {
+    match key {
+        TopicKey::Name(name) => image.topic(name).ok_or(Code::UnknownTopicOrPartition),
+        TopicKey::Id(id) => image.topic_by_id(TopicId(id)).ok_or(Code::UnknownTopicId),
+    }
+}
+
+/// The same for an answer: name and id, of which its version writes one.
+pub(super) fn key(key: TopicKey<'_>) -> (String, Uuid) {
+    match key {
+        TopicKey::Name(name) => (name.to_owned(), Uuid::ZERO),
+        TopicKey::Id(id) => (String::new(), id),
     }
 }
 

@@ -78,7 +78,7 @@ impl Job {
             (Job::Produce(job), Response::Append(answer)) => job.hear(call, part, answer),
             (Job::Fetch(job), Response::Fetch(answer)) => job.hear(call, part, answer),
             (Job::Fetch(job), Response::Watched) => job.watched(call, part),
-            (Job::ListOffsets(job), Response::Find(answer)) => job.hear(part, answer),
+            (Job::ListOffsets(job), Response::Find(answer)) => job.hear(call, part, answer),
             (Job::Metadata(job), Response::CreateTopics(answer)) => job.hear(call, &answer),
             (Job::CreateTopics(job), Response::CreateTopics(answer)) => job.hear(*answer),
             (Job::InitProducerId(job), Response::ProducerId { code, id, epoch }) => {

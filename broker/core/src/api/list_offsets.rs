@@ -7,7 +7,8 @@ use sawlog_wire::message::Message;
 use sawlog_wire::messages::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use sawlog_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use sawlog_wire::primitives::DecodeError;
-use sawlog_wire::{Code, Reader, Uuid};
+use sawlog_wire::views::TopicKey;
+use sawlog_wire::{Code, Reader};
 
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob};
@@ -44,7 +45,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         left: 0,
     };
     for (at, data) in request.topics.into_iter().enumerate() {
-        let topic = hints::topic(image, false, &data.name, Uuid::ZERO);
+        let topic = hints::topic(image, TopicKey::Name(&data.name));
         let mut row = ListOffsetsTopicResponse {
             name: data.name,
             ..ListOffsetsTopicResponse::default()
@@ -89,13 +90,11 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 }
 
 impl Job {
-    pub(super) fn hear(&mut self, part: u32, answer: FindAnswer) {
-        let Some(&(topic, place)) = usize::try_from(part)
+    pub(super) fn hear(&mut self, call: &Call<'_, '_>, part: u32, answer: FindAnswer) {
+        let place = usize::try_from(part)
             .ok()
-            .and_then(|part| self.places.get(part))
-        else {
-            return;
-        };
+            .and_then(|part| self.places.get(part));
+        let Some(&(topic, place)) = place else { return };
         let topic = self.response.topics.get_mut(topic);
         let Some(row) = topic.and_then(|topic| topic.partitions.get_mut(place)) else {
             return;
@@ -103,8 +102,10 @@ impl Job {
         self.left = self.left.saturating_sub(1);
         row.error_code = answer.code.into();
         if answer.code == Code::None {
-            (row.offset, row.timestamp, row.leader_epoch) =
-                (answer.offset.0, answer.timestamp.0, answer.epoch.0);
+            (row.offset, row.timestamp) = (answer.offset.0, answer.timestamp.0);
+            if call.version >= 4 {
+                row.leader_epoch = answer.epoch.0;
+            }
         }
     }
 }

@@ -4,25 +4,28 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use sawlog_wire::message::Message;
+use sawlog_wire::messages::ProduceResponse;
 use sawlog_wire::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
     TopicProduceResponse,
 };
-use sawlog_wire::messages::{ProduceRequest, ProduceResponse};
 use sawlog_wire::primitives::DecodeError;
-use sawlog_wire::records::{BatchFault, BatchHeader, Rules, validate};
+use sawlog_wire::records::lookup::first_at_or_after;
+use sawlog_wire::records::{Batch, BatchFault, BatchHeader, Caps, Rules, validate};
+use sawlog_wire::views::{ProducePartitionView, ProduceView};
 use sawlog_wire::{Code, Reader};
 
 use super::job::{Begun, Call, Job as AnyJob};
 use super::{Host, hints};
 use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
+use crate::cluster::image::Topic;
 use crate::ids::LogId;
-use crate::now::Wall;
+use crate::now::{Deadline, Wall};
 
 /// How far ahead of this node's clock a record may be: Kafka's default of `message.timestamp.after.max.ms`.
 const AHEAD_MAX_MS: i64 = 3_600_000;
@@ -32,7 +35,7 @@ const TRANSACTIONAL: Code = Code::TransactionalIdAuthorizationFailed;
 /// Waits for the logs. The response is put together in place.
 pub(super) struct Job {
     pub(super) response: ProduceResponse,
-    /// Where each part's answer goes; empty if there is but one part in all, of the first partition.
+    /// Where each part's answer goes.
     places: Vec<Place>,
     pub(super) left: usize,
 }
@@ -44,20 +47,20 @@ struct Place {
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-    let request = ProduceRequest::decode(body, call.version)?;
+    let request = ProduceView::decode(body.clone(), call.version)?;
     let acks = match request.acks {
         0 => Ok(Acks::None),
         1 => Ok(Acks::Leader),
         -1 => Ok(Acks::All),
         _ => Err(Code::InvalidRequiredAcks),
     };
-    let by_id = call.version >= 13;
-    let image = call.host.image;
-    let deadline = call.host.now.after(Duration::from_millis(
-        u64::try_from(request.timeout_ms).unwrap_or(0),
-    ));
-    let twice = named_twice(call.host, by_id, &request);
-
+    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let all = All {
+        acks,
+        deadline: call.host.now.after(wait),
+        transactional: request.transactional_id.is_some(),
+        twice: named_twice(call.host, &request),
+    };
     let mut job = Job {
         response: ProduceResponse::default(),
         places: Vec::new(),
@@ -65,51 +68,24 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     };
     job.response
         .responses
-        .reserve_exact(request.topic_data.len());
-    for (at, data) in request.topic_data.into_iter().enumerate() {
-        let topic = hints::topic(image, by_id, &data.name, data.topic_id);
+        .reserve_exact(least(request.topics.len()));
+    for (at, data) in request.topics.iter().enumerate() {
+        let topic = hints::topic(call.host.image, data.topic);
+        let (name, topic_id) = hints::key(data.topic);
         let mut row = TopicProduceResponse {
-            name: data.name,
-            topic_id: data.topic_id,
+            name,
+            topic_id,
             ..TopicProduceResponse::default()
         };
         row.partition_responses
-            .reserve_exact(data.partition_data.len());
-        for (place, partition) in data.partition_data.into_iter().enumerate() {
-            let asked = topic.map_err(Refusal::of).and_then(|topic| {
-                let log = hints::log(topic, partition.index).map_err(Refusal::of)?;
-                let acks = acks.map_err(Refusal::of)?;
-                if request.transactional_id.is_some() {
-                    return Err(Refusal::said(
-                        TRANSACTIONAL,
-                        "there are no transactions yet",
-                    ));
-                }
-                if twice.contains(&log) {
-                    return Err(Refusal::said(
-                        Code::InvalidRequest,
-                        "the partition is named twice in one request",
-                    ));
-                }
-                let Some(records) = partition.records else {
-                    return Err(Refusal::fault(&BatchFault::Empty));
-                };
-                let max = topic.config.max_message_bytes as usize;
-                let (batch, bytes) = judge(call, max, records.into_bytes())?;
-                Ok(AppendPart {
-                    log,
-                    acks,
-                    deadline,
-                    batch,
-                    bytes,
-                })
-            });
+            .reserve_exact(least(data.partitions.len()));
+        for (place, partition) in data.partitions.iter().enumerate() {
             let mut answer = PartitionProduceResponse {
                 index: partition.index,
                 base_offset: -1,
-                ..Default::default()
+                ..PartitionProduceResponse::default()
             };
-            match asked {
+            match all.take(call, topic, &partition) {
                 Ok(append) => {
                     let part = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
                     job.places.push(Place {
@@ -142,23 +118,73 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     Ok(Begun::Silent)
 }
 
-/// The partitions that a request names more than once. Kafka would append only one of the batches and answer for all.
-fn named_twice(host: &Host<'_>, by_id: bool, request: &ProduceRequest) -> Vec<LogId> {
-    let count: usize = request
-        .topic_data
-        .iter()
-        .map(|topic| topic.partition_data.len())
-        .sum();
-    if count < 2 {
-        return Vec::new();
+/// Room to reserve for a list: it grows where it is longer, but no request reserves much by a count alone.
+fn least(count: usize) -> usize {
+    count.min(64)
+}
+
+/// What holds for all partitions of a request.
+struct All {
+    acks: Result<Acks, Code>,
+    deadline: Deadline,
+    transactional: bool,
+    twice: Vec<LogId>,
+}
+
+impl All {
+    /// The part for one partition, or why there is none. Refusals come first, in Kafka's order.
+    fn take(
+        &self,
+        call: &mut Call<'_, '_>,
+        topic: Result<&Arc<Topic>, Code>,
+        partition: &ProducePartitionView<'_>,
+    ) -> Result<AppendPart, Refusal> {
+        let topic = topic.map_err(Refusal::of)?;
+        let log = hints::log(topic, partition.index).map_err(Refusal::of)?;
+        let acks = self.acks.map_err(Refusal::of)?;
+        if self.transactional {
+            return Err(Refusal::said(
+                TRANSACTIONAL,
+                "there are no transactions yet",
+            ));
+        }
+        if self.twice.contains(&log) {
+            return Err(Refusal::said(
+                Code::InvalidRequest,
+                "the partition is named twice in one request",
+            ));
+        }
+        let Ok(sent) = partition.payload() else {
+            return Err(Refusal::fault(&BatchFault::Empty));
+        };
+        let (batch, bytes) = judge(call, topic.config.max_message_bytes as usize, sent)?;
+        Ok(AppendPart {
+            log,
+            acks,
+            deadline: self.deadline,
+            batch,
+            bytes,
+        })
     }
-    let mut logs = Vec::with_capacity(count);
-    for data in &request.topic_data {
-        if let Ok(topic) = hints::topic(host.image, by_id, &data.name, data.topic_id) {
+}
+
+/// The partitions that a request names more than once. Kafka would append only one of the batches and answer for all.
+fn named_twice(host: &Host<'_>, request: &ProduceView<'_>) -> Vec<LogId> {
+    let mut logs = Vec::new();
+    if request.topics.len() < 2
+        && request
+            .topics
+            .iter()
+            .all(|topic| topic.partitions.len() < 2)
+    {
+        return logs;
+    }
+    for data in &request.topics {
+        if let Ok(topic) = hints::topic(host.image, data.topic) {
             logs.extend(
-                data.partition_data
+                data.partitions
                     .iter()
-                    .filter_map(|partition| hints::log(topic, partition.index).ok()),
+                    .filter_map(|part| hints::log(topic, part.index).ok()),
             );
         }
     }
@@ -181,22 +207,44 @@ fn judge(
             "there are no transactions yet",
         ));
     }
-    let Wall(now) = host.now.wall;
-    if facts.max_timestamp > now.saturating_add(AHEAD_MAX_MS) {
-        let message = format!(
-            "timestamp {} is more than an hour ahead of the broker's clock",
-            facts.max_timestamp
-        );
-        let record = Some(0);
-        return Err(Refusal {
-            code: Code::InvalidTimestamp,
-            message: Some(message),
-            record,
-        });
-    }
     let bytes = facts.to_store(sent);
+    let Wall(now) = host.now.wall;
+    let latest = now.saturating_add(AHEAD_MAX_MS);
+    if facts.max_timestamp > latest {
+        return Err(ahead(host, &bytes, latest));
+    }
     let header = BatchHeader::parse(&bytes).map_err(|fault| Refusal::fault(&fault))?;
     Ok((header, bytes))
+}
+
+/// Names the first record that is too far ahead.
+fn ahead(host: &mut Host<'_>, bytes: &[u8], latest: i64) -> Refusal {
+    let found = Batch::first(bytes).and_then(|batch| {
+        first_at_or_after(
+            &batch,
+            latest.saturating_add(1),
+            Caps::DEFAULT,
+            host.inflater,
+            host.pool,
+        )
+    });
+    // A batch from a producer starts at offset 0, so the offset in it is the record's place.
+    let found = found.ok().flatten();
+    let message = match found {
+        Some(found) => {
+            format!(
+                "record {} is of {}, more than an hour ahead of the broker's clock",
+                found.offset, found.timestamp
+            )
+        }
+        None => "a record is more than an hour ahead of the broker's clock".to_string(),
+    };
+    let record = found.and_then(|found| u32::try_from(found.offset).ok());
+    Refusal {
+        code: Code::InvalidTimestamp,
+        message: Some(message),
+        record,
+    }
 }
 
 /// Why a partition's batch is not stored: a definite error, nothing happened (#114).

@@ -102,17 +102,31 @@ impl Writer {
         });
     }
 
-    /// Writes four bytes of length in front of what `write` writes.
+    /// Writes four bytes of length in front of what `write` writes; after an error nothing of it is left.
     #[inline]
     pub fn framed(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let at = self.buffer.len();
+        let splices = self.splices.len();
         self.i32(0);
         let start = self.len();
-        write(self)?;
-        let length = i32::try_from(self.len() - start).map_err(|_| EncodeError::TooLong)?;
+        let length = write(self)
+            .and_then(|()| i32::try_from(self.len() - start).map_err(|_| EncodeError::TooLong));
+        let length = match length {
+            Ok(length) => length,
+            Err(error) => {
+                self.buffer.truncate(at);
+                let undone = self
+                    .splices
+                    .drain(splices..)
+                    .map(|splice| splice.bytes.len());
+                self.spliced -= undone.sum::<usize>();
+                self.held = false;
+                return Err(error);
+            }
+        };
         if let Some(field) = self.buffer.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             *field = length.to_be_bytes();
         }
@@ -257,6 +271,21 @@ mod tests {
         assert_eq!(parts[1].as_ptr(), payload.as_ptr());
         assert_eq!(parts[2], [2][..]);
         assert!(writer.is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_fails_leaves_nothing_behind() {
+        let payload = Bytes::from(vec![7; Writer::SPLICE_MIN]);
+        let mut writer = Writer::new();
+        writer.u8(9);
+        let failed = writer.framed(|writer| {
+            writer.splice(&payload);
+            writer.u8(1);
+            Err(EncodeError::TooLong)
+        });
+        assert_eq!(failed, Err(EncodeError::TooLong));
+        assert_eq!(writer.len(), 1);
+        assert_eq!(writer.finish().into_bytes(), [9][..]);
     }
 
     #[test]

@@ -1,1 +1,0 @@
-//! Frames in, frames out, on shards that answer what the test says.

@@ -1,0 +1,537 @@
+//! Fetch: what is read of which log, when it is enough, and that nobody waits longer than he said.
+
+use sawlog_wire::Pieces;
+use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData, ReplicaState};
+use sawlog_wire::messages::{ApiKey, FetchRequest, FetchResponse};
+
+use super::*;
+use crate::answer::{FetchPart, Isolation, WatchPart};
+
+const KIB: i32 = 1024;
+
+fn fetch(parts: &[(&str, i32, i64)]) -> FetchRequest {
+    let partition = |index, fetch_offset| FetchPartition {
+        partition: index,
+        fetch_offset,
+        current_leader_epoch: -1,
+        partition_max_bytes: 1024 * KIB,
+        ..FetchPartition::default()
+    };
+    let topic = |&(name, index, offset): &(&str, i32, i64)| FetchTopic {
+        topic: name.into(),
+        topic_id: id_of(name).0,
+        partitions: vec![partition(index, offset)],
+        ..FetchTopic::default()
+    };
+    FetchRequest {
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: 50 * 1024 * KIB,
+        topics: parts.iter().map(topic).collect(),
+        ..FetchRequest::default()
+    }
+}
+
+/// What was asked to be read, in order.
+fn reads(bench: &mut Bench) -> Vec<(Waiter, FetchPart)> {
+    let read = |(_, waiter, part)| match part {
+        Part::Fetch(part) => (waiter, part),
+        other => panic!("{other:?}"),
+    };
+    bench.asks().into_iter().map(read).collect()
+}
+
+/// What was asked to be watched, in order.
+fn watches(bench: &mut Bench) -> Vec<(Waiter, WatchPart)> {
+    let watch = |(_, waiter, part)| match part {
+        Part::Watch(part) => (waiter, part),
+        other => panic!("{other:?}"),
+    };
+    bench.asks().into_iter().map(watch).collect()
+}
+
+fn rows(told: FetchResponse) -> Vec<PartitionData> {
+    told.responses
+        .into_iter()
+        .flat_map(|topic| topic.partitions)
+        .collect()
+}
+
+fn bytes_of(row: &PartitionData) -> usize {
+    row.records.as_ref().map_or(0, Pieces::len)
+}
+
+#[test]
+fn what_a_log_has_is_answered_at_once_in_every_version_without_copying_it() {
+    for version in 4..=18 {
+        let mut bench = Bench::new(&[("t", 2)]);
+        bench.send(version, &fetch(&[("t", 1, 3)]));
+        let (waiter, part) = reads(&mut bench).remove(0);
+        let wanted = FetchPart {
+            log: log("t", 1),
+            from: Offset(3),
+            epoch: None,
+            last_epoch: None,
+            isolation: Isolation::ReadUncommitted,
+            max_bytes: 1024 * 1024,
+            at_least_one: true,
+        };
+        assert_eq!(part, wanted);
+        let stored = batch(Codec::None, 40);
+        bench.answer(waiter, there(43, std::slice::from_ref(&stored)));
+        let pieces = bench.out.wire.finish();
+        assert!(
+            pieces.iter().any(|piece| piece.as_ptr() == stored.as_ptr()),
+            "it was copied"
+        );
+        let frame = pieces.into_bytes().slice(4..);
+        let (_, told) = read::<FetchResponse>(&frame, ApiKey::Fetch, version);
+        assert_eq!((told.error_code.0, told.session_id), (0, 0));
+        let row = &rows(told)[0];
+        assert_eq!(
+            (row.partition_index, row.error_code.0, row.high_watermark),
+            (1, 0, 43)
+        );
+        assert_eq!(
+            (row.last_stable_offset, row.preferred_read_replica),
+            (43, -1)
+        );
+        assert_eq!(row.log_start_offset, if version >= 5 { 0 } else { -1 });
+        assert_eq!(row.aborted_transactions, None);
+        assert_eq!(row.records, Some(stored.into()));
+    }
+}
+
+#[test]
+fn gotcha_11_the_batch_that_holds_an_offset_passes_whole() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    bench.send(12, &fetch(&[("t", 0, 2)]));
+    let (waiter, part) = reads(&mut bench).remove(0);
+    assert_eq!(part.from, Offset(2));
+    let whole = batch(Codec::None, 5);
+    bench.answer(waiter, there(5, std::slice::from_ref(&whole)));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    assert_eq!(rows(told)[0].records, Some(whole.into()));
+}
+
+#[test]
+fn gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met() {
+    for (min_bytes, stored) in [(1, &[][..]), (1 << 20, &[batch(Codec::None, 1)])] {
+        let mut bench = Bench::new(&[("t", 1), ("u", 1)]);
+        bench.send(
+            12,
+            &FetchRequest {
+                min_bytes,
+                ..fetch(&[("t", 0, 7), ("u", 0, 0)])
+            },
+        );
+        let asked = reads(&mut bench);
+        bench.answer(asked[0].0, there(7, &[]));
+        bench.answer(asked[1].0, there(stored.len() as i64, stored));
+        let watched = watches(&mut bench);
+        assert_eq!(watched.len(), 2);
+        assert_eq!(
+            (watched[0].1.log, watched[0].1.beyond),
+            (log("t", 0), Offset(7))
+        );
+        bench.pass(499);
+        assert!(bench.frames().is_empty());
+        let deadline = bench.conn.deadline().expect("somebody waits");
+        assert_eq!(deadline.0.0, bench.now.mono.0 + 1_000_000);
+        bench.pass(1);
+        let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+        let told = rows(told);
+        assert_eq!((told[0].error_code.0, told[0].high_watermark), (0, 7));
+        assert_eq!(
+            bytes_of(&told[1]),
+            stored.iter().map(Bytes::len).sum::<usize>()
+        );
+        // Nothing is left behind in the logs.
+        let left: Vec<Part> = bench.asks().into_iter().map(|(_, _, part)| part).collect();
+        assert_eq!(
+            left,
+            [Part::Unwatch(log("t", 0)), Part::Unwatch(log("u", 0))]
+        );
+        assert_eq!(bench.conn.deadline(), None);
+        // A watch that was on its way is dropped.
+        bench.answer(watched[0].0, Response::Watched);
+        assert!(bench.asks().is_empty());
+    }
+}
+
+#[test]
+fn a_watch_is_a_hint_that_log_is_read_again_and_the_others_are_not() {
+    let mut bench = Bench::new(&[("t", 2)]);
+    bench.send(
+        12,
+        &FetchRequest {
+            min_bytes: 300,
+            ..fetch(&[("t", 0, 0), ("t", 1, 0)])
+        },
+    );
+    let asked = reads(&mut bench);
+    let small = batch(Codec::None, 1);
+    bench.answer(asked[0].0, there(0, &[]));
+    bench.answer(asked[1].0, there(1, std::slice::from_ref(&small)));
+    let watched = watches(&mut bench);
+    // Not yet enough: one log is read again, and watched again.
+    bench.answer(watched[1].0, Response::Watched);
+    let again = reads(&mut bench);
+    assert_eq!(
+        (again.len(), again[0].1.log, again[0].1.from),
+        (1, log("t", 1), Offset(0))
+    );
+    assert_eq!(bench.conn.deadline(), None, "an answer is on its way");
+    bench.answer(again[0].0, there(1, std::slice::from_ref(&small)));
+    let watched_again = watches(&mut bench);
+    assert_eq!(watched_again.len(), 1);
+    // The other one brings enough.
+    bench.answer(watched[0].0, Response::Watched);
+    let again = reads(&mut bench);
+    bench.answer(again[0].0, there(2, &[small.clone(), small.clone()]));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let told: Vec<usize> = rows(told).iter().map(bytes_of).collect();
+    assert_eq!(told, [2 * small.len(), small.len()]);
+    assert_eq!(bench.asked().1, Part::Unwatch(log("t", 1)));
+}
+
+#[test]
+fn what_cannot_wait_is_answered_at_once() {
+    let now = |request: FetchRequest| {
+        let mut bench = Bench::new(&[("t", 1)]);
+        bench.send(12, &request);
+        for (waiter, _) in reads(&mut bench) {
+            bench.answer(waiter, there(0, &[]));
+        }
+        assert!(bench.asks().is_empty(), "nothing is watched");
+        bench.response::<FetchResponse>(ApiKey::Fetch, 12).1
+    };
+    assert_eq!(
+        rows(now(FetchRequest {
+            min_bytes: 0,
+            ..fetch(&[("t", 0, 0)])
+        }))
+        .len(),
+        1
+    );
+    assert_eq!(
+        rows(now(FetchRequest {
+            max_wait_ms: 0,
+            ..fetch(&[("t", 0, 0)])
+        }))
+        .len(),
+        1
+    );
+    assert_eq!(
+        rows(now(FetchRequest {
+            max_wait_ms: -5,
+            ..fetch(&[("t", 0, 0)])
+        }))
+        .len(),
+        1
+    );
+    assert_eq!(rows(now(fetch(&[]))).len(), 0);
+    let told = rows(now(fetch(&[("t", 0, 0), ("nowhere", 0, 0), ("t", 99, 0)])));
+    let told: Vec<_> = told
+        .iter()
+        .map(|row| (row.error_code.0, row.high_watermark))
+        .collect();
+    assert_eq!(told, [(0, 0), (3, -1), (3, -1)]);
+}
+
+#[test]
+fn an_error_of_a_log_is_told_at_once_and_says_who_leads_from_version_16_on() {
+    for (code, version, hints) in [
+        (Code::OffsetOutOfRange, 18, false),
+        (Code::UnknownLeaderEpoch, 18, false),
+        (Code::NotLeaderOrFollower, 12, false),
+        (Code::NotLeaderOrFollower, 16, true),
+        (Code::FencedLeaderEpoch, 16, true),
+    ] {
+        let mut bench = Bench::new(&[("t", 1)]);
+        bench.send(version, &fetch(&[("t", 0, 0)]));
+        let (waiter, _) = reads(&mut bench).remove(0);
+        bench.answer(waiter, not_there(code));
+        let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, version);
+        let nodes: Vec<_> = told
+            .node_endpoints
+            .iter()
+            .map(|node| (node.node_id, &*node.host, node.port))
+            .collect();
+        assert_eq!(nodes, [(1, "here.example", 9092)][..usize::from(hints)]);
+        let row = &rows(told)[0];
+        assert_eq!((row.error_code, row.high_watermark), (code.into(), -1));
+        assert_eq!(row.current_leader.leader_epoch, if hints { 4 } else { -1 });
+        assert_eq!(bytes_of(row), 0);
+    }
+}
+
+#[test]
+fn epochs_go_to_the_log_and_a_parting_of_histories_comes_back() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    let mut request = fetch(&[("t", 0, 10)]);
+    request.topics[0].partitions[0].current_leader_epoch = 4;
+    request.topics[0].partitions[0].last_fetched_epoch = 3;
+    bench.send(12, &request);
+    let (waiter, part) = reads(&mut bench).remove(0);
+    assert_eq!(
+        (part.epoch, part.last_epoch),
+        (Some(LeaderEpoch(4)), Some(LeaderEpoch(3)))
+    );
+    let Response::Fetch(answer) = there(20, &[]) else {
+        unreachable!()
+    };
+    let diverging = Some((LeaderEpoch(2), Offset(8)));
+    bench.answer(
+        waiter,
+        Response::Fetch(FetchAnswer {
+            diverging,
+            ..answer
+        }),
+    );
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let row = &rows(told)[0];
+    assert_eq!(
+        (
+            row.diverging_epoch.epoch,
+            row.diverging_epoch.end_offset,
+            bytes_of(row)
+        ),
+        (2, 8, 0)
+    );
+}
+
+#[test]
+fn bytes_stay_within_max_bytes_and_the_logs_behind_still_tell_their_marks() {
+    let mut bench = Bench::new(&[("t", 4)]);
+    let parts = [("t", 0, 0), ("t", 1, 0), ("t", 2, 0), ("t", 3, 0)];
+    let mut request = FetchRequest {
+        max_bytes: 2000,
+        ..fetch(&parts)
+    };
+    for topic in &mut request.topics {
+        topic.partitions[0].partition_max_bytes = 1500;
+    }
+    bench.send(12, &request);
+    // Two fit the room if each brings all it may.
+    let asked = reads(&mut bench);
+    assert_eq!(
+        asked
+            .iter()
+            .map(|(_, part)| part.max_bytes)
+            .collect::<Vec<_>>(),
+        [1500, 500]
+    );
+    assert_eq!(
+        asked
+            .iter()
+            .map(|(_, part)| part.at_least_one)
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
+    let large = batch(Codec::None, 10);
+    assert!(large.len() > 1000 && large.len() < 1500);
+    bench.answer(asked[1].0, there(1, &[]));
+    let third = reads(&mut bench);
+    assert_eq!(
+        third
+            .iter()
+            .map(|(_, part)| part.max_bytes)
+            .collect::<Vec<_>>(),
+        [500]
+    );
+    bench.answer(asked[0].0, there(10, std::slice::from_ref(&large)));
+    let fourth = reads(&mut bench);
+    assert_eq!(fourth[0].1.max_bytes as usize, 2000 - large.len() - 500);
+    bench.answer(third[0].0, there(1, &[]));
+    bench.answer(fourth[0].0, there(9, &[]));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let told: Vec<_> = rows(told)
+        .iter()
+        .map(|row| (row.high_watermark, bytes_of(row)))
+        .collect();
+    assert_eq!(told, [(10, large.len()), (1, 0), (1, 0), (9, 0)]);
+}
+
+#[test]
+fn a_batch_beyond_all_limits_still_gets_through_from_whichever_log_has_one() {
+    let mut bench = Bench::new(&[("t", 2)]);
+    bench.send(
+        12,
+        &FetchRequest {
+            max_bytes: 1,
+            ..fetch(&[("t", 0, 5), ("t", 1, 0)])
+        },
+    );
+    let asked = reads(&mut bench);
+    assert!(asked[0].1.at_least_one);
+    bench.answer(asked[0].0, there(5, &[]));
+    let asked = reads(&mut bench);
+    assert!(!asked[0].1.at_least_one);
+    bench.answer(asked[0].0, there(3, &[]));
+    // The second log has something, and nothing was sent: it is asked for one batch, whatever its size (KIP-74).
+    let asked = reads(&mut bench);
+    assert_eq!(
+        (asked.len(), asked[0].1.log, asked[0].1.at_least_one),
+        (1, log("t", 1), true)
+    );
+    let large = batch(Codec::None, 3);
+    bench.answer(asked[0].0, there(3, std::slice::from_ref(&large)));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    assert_eq!(
+        rows(told).iter().map(bytes_of).collect::<Vec<_>>(),
+        [0, large.len()]
+    );
+}
+
+#[test]
+fn gotcha_14_a_read_committed_reader_waits_for_the_stable_end_and_gets_an_empty_list() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    bench.send(
+        12,
+        &FetchRequest {
+            isolation_level: 1,
+            ..fetch(&[("t", 0, 5)])
+        },
+    );
+    let (waiter, part) = reads(&mut bench).remove(0);
+    assert_eq!(part.isolation, Isolation::ReadCommitted);
+    let Response::Fetch(answer) = there(9, &[]) else {
+        unreachable!()
+    };
+    bench.answer(
+        waiter,
+        Response::Fetch(FetchAnswer {
+            stable: Offset(5),
+            ..answer
+        }),
+    );
+    let (_, watch) = watches(&mut bench).remove(0);
+    assert_eq!(
+        (watch.isolation, watch.beyond),
+        (Isolation::ReadCommitted, Offset(5))
+    );
+    bench.pass(500);
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let row = &rows(told)[0];
+    assert_eq!(row.aborted_transactions, Some(vec![]));
+    assert_eq!((row.high_watermark, row.last_stable_offset), (9, 5));
+}
+
+#[test]
+fn a_reader_before_version_10_gets_what_stands_before_zstd_and_then_the_error() {
+    let (plain, zstd) = (batch(Codec::Lz4, 2), batch(Codec::Zstd, 2));
+    let joined = Bytes::from([&plain[..], &zstd[..], &plain[..]].concat());
+    for (version, records, told_code, told_bytes) in [
+        (9, vec![zstd.clone()], 76, 0),
+        (
+            9,
+            vec![plain.clone(), zstd.clone(), plain.clone()],
+            0,
+            plain.len(),
+        ),
+        (9, vec![joined.clone()], 0, plain.len()),
+        (9, vec![plain.clone(), plain.clone()], 0, 2 * plain.len()),
+        (10, vec![joined.clone()], 0, joined.len()),
+    ] {
+        let mut bench = Bench::new(&[("t", 1)]);
+        bench.send(version, &fetch(&[("t", 0, 0)]));
+        let (waiter, _) = reads(&mut bench).remove(0);
+        bench.answer(waiter, there(6, &records));
+        let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, version);
+        let row = &rows(told)[0];
+        assert_eq!(
+            (row.error_code.0, bytes_of(row), row.high_watermark),
+            (told_code, told_bytes, 6)
+        );
+    }
+}
+
+#[test]
+fn there_are_no_sessions_and_whoever_means_one_is_told_so() {
+    // Asking for a session gets all, and the session that is none.
+    for (session_id, session_epoch) in [(0, 0), (0, -1), (9, -1), (9, 0)] {
+        let mut bench = Bench::new(&[("t", 1)]);
+        bench.send(
+            12,
+            &FetchRequest {
+                session_id,
+                session_epoch,
+                ..fetch(&[("t", 0, 0)])
+            },
+        );
+        assert_eq!(reads(&mut bench).len(), 1, "{session_id} {session_epoch}");
+    }
+    for (session_id, session_epoch) in [(12345, 1), (0, 1), (7, -2)] {
+        let request = FetchRequest {
+            session_id,
+            session_epoch,
+            ..fetch(&[("t", 0, 0)])
+        };
+        let told = Bench::new(&[("t", 1)]).ask(12, &request);
+        assert_eq!(
+            (told.error_code, told.responses.len()),
+            (Code::FetchSessionIdNotFound.into(), 0)
+        );
+    }
+    let told = Bench::new(&[("t", 1)]).ask(
+        12,
+        &FetchRequest {
+            isolation_level: 7,
+            ..fetch(&[("t", 0, 0)])
+        },
+    );
+    assert_eq!(told.error_code, Code::InvalidRequest);
+}
+
+#[test]
+fn a_replicas_powers_are_not_to_be_had_on_a_clients_listener() {
+    let replica_state = ReplicaState {
+        replica_id: 1,
+        replica_epoch: 9,
+        ..ReplicaState::default()
+    };
+    for (version, request) in [
+        (
+            11,
+            FetchRequest {
+                replica_id: 1,
+                ..fetch(&[("t", 0, 0)])
+            },
+        ),
+        (
+            18,
+            FetchRequest {
+                replica_state,
+                ..fetch(&[("t", 0, 0)])
+            },
+        ),
+    ] {
+        let told = Bench::new(&[("t", 1)]).ask(version, &request);
+        let row = &rows(told)[0];
+        assert_eq!(
+            (row.error_code, bytes_of(row)),
+            (Code::NotLeaderOrFollower.into(), 0),
+            "#116"
+        );
+    }
+}
+
+#[test]
+fn a_partition_named_twice_is_one_row() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    bench.send(12, &fetch(&[("t", 0, 0), ("t", 0, 0)]));
+    let asked = reads(&mut bench);
+    assert_eq!(asked.len(), 1);
+    bench.answer(asked[0].0, there(1, &[batch(Codec::None, 1)]));
+    assert_eq!(
+        rows(bench.response::<FetchResponse>(ApiKey::Fetch, 12).1).len(),
+        1
+    );
+}
+
+#[test]
+fn an_unknown_topic_id_is_told_without_a_name() {
+    let told = rows(Bench::new(&[("t", 1)]).ask(13, &fetch(&[("nowhere", 0, 0)])));
+    assert_eq!(told[0].error_code, Code::UnknownTopicId);
+}
