@@ -423,6 +423,33 @@ pub fn peek(bytes: &[u8]) -> Result<Header, HeadFault> {
     }
 }
 
+/// Whether the first bytes of a header could be these: a quick look for a scan.
+pub fn may_begin(bytes: &[u8; 16], ring: u64) -> bool {
+    let [magic @ .., _, _, _, _, a, b, c, d, e, f, g, h] = bytes;
+    *magic == MAGIC || u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) == ring
+}
+
+/// What bytes that are no whole header claim to be, if magic or ring id say that a commit was meant.
+pub fn resemble(bytes: &[u8], ring: u64) -> Option<Header> {
+    let mut take = Take(bytes.get(..HEADER)?);
+    let magic = take.array::<4>().ok()? == MAGIC;
+    take.array::<4>().ok()?;
+    let header = Header {
+        kind: RingKind::Durable,
+        phase: Phase::Live,
+        ring: take.u64().ok()?,
+        sequence: take.u64().ok()?,
+        mark: take.u64().ok()?,
+        boot: BootId(take.array().ok()?),
+        previous: take.u64().ok()?,
+        total: take.u32().ok()?,
+        head: take.u32().ok()?,
+        echoes: 0,
+        entries: 0,
+    };
+    (magic || header.ring == ring).then_some(header)
+}
+
 /// Reads a whole head that lies at `at` of the ring file `file`. `Short` tells how many bytes it takes.
 pub fn decode(file: u64, at: u32, bytes: &[u8]) -> Result<Head, HeadFault> {
     let header = peek(bytes)?;

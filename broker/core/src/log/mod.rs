@@ -3,9 +3,10 @@
 //!
 //! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
 //! the commit log), `spill` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
-//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`. The fold of commits: `state`, `fold`, `producers`,
+//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
 
+mod again;
 pub mod checkpoint;
 pub mod checksum;
 pub mod commit;
@@ -17,6 +18,7 @@ pub mod epochs;
 mod find;
 pub mod fold;
 mod hash;
+pub mod judge;
 mod keep;
 mod lane;
 mod live;
@@ -30,6 +32,7 @@ pub mod refusal;
 mod retain;
 mod ring;
 mod rise;
+pub mod scan;
 pub mod sidecar;
 mod space;
 mod spill;

@@ -1,123 +1,448 @@
-//! Comes up in a directory that was just laid out: makes the first ring file. Refuses, and touches nothing, where a
-//! ring is already: reading rings back is what comes next in this file.
+//! Reads a directory, has it judged, and brings it up: the start path, and the only one (crash-only).
+//! Decides what is read in which order, and in which order what was accepted is written again; never what counts: that
+//! is `judge`. Holds #97 and #98: nothing is changed before `accept`, and nothing that was there is changed after it.
+//!
+//! ```text
+//! list the directory, list the rings -> read both checkpoints -> scan the rings from the newest whole one on -> judge
+//! accept: keep torn bytes aside -> make a fresh ring file -> `resumed`, what lies above the marks again, `ready`
+//! ```
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::Doubt;
-use crate::file::{FileName, FileOp, Outcome, RingKind, Side};
+use crate::file::{Entry as Listed, FileName, FileOp, Outcome, RingKind, Side};
 use crate::ids::{BootId, ShardId, Ticket};
-use crate::log::commit::{Chain, RingSecret};
+use crate::log::again::Again;
+use crate::log::checkpoint::{self, Checkpoint, CheckpointFault};
+use crate::log::commit::RingSecret;
 use crate::log::conf::Sizes;
-use crate::log::recovered::{FoundFile, Progress, Recovered, RingHead};
-use crate::log::state::{Fold, RingPoint};
+use crate::log::judge::{self, Judged, Read, Verdict};
+use crate::log::recovered::{FoundFile, Progress};
+use crate::log::scan::{Scan, Scanned};
+use crate::log::state::Fold;
 use crate::log::told::{Broken, Ops, Report};
-use crate::now::Dice;
+use crate::map::Map;
+use crate::proof;
 
-/// A start under way.
+/// Bytes of a checkpoint read at once.
+const CHUNK: u64 = 4 << 20;
+
+/// Whose directory is read, and under which circumstances.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose {
+    pub(crate) shard: ShardId,
+    pub(crate) shards: u16,
+    pub(crate) doubt: Doubt,
+    pub(crate) sizes: Sizes,
+    pub(crate) boot: BootId,
+}
+
+/// One start of one shard.
 #[derive(Debug)]
 pub struct Recovery {
-    shard: ShardId,
-    sizes: Sizes,
-    secret: RingSecret,
-    step: u8,
+    whose: Whose,
+    stage: Stage,
+    /// Whether the node's identity is there: then a directory without a checkpoint is damaged, not new.
+    founded: bool,
+    checkpoints: Map<Side, Loading>,
+    files: Vec<FoundFile>,
+    /// The checkpoint that recovery starts from.
+    newest: Option<(Side, Checkpoint)>,
+    scans: Vec<(RingKind, Scan)>,
+    durable: Scanned,
+    fast: Scanned,
+}
+
+#[derive(Debug)]
+enum Stage {
+    New,
+    Root(Ticket),
+    Rings(Ticket),
+    Checkpoints(Ticket, Side),
+    Scan(Ticket),
+    Judged(Box<Judged>),
+    Writing(Box<Again>),
+    Over,
+}
+
+/// A checkpoint file while it is read.
+#[derive(Debug, Default)]
+struct Loading {
+    len: u64,
+    bytes: Vec<u8>,
+    failed: Option<String>,
 }
 
 impl Recovery {
-    /// A start that has asked for nothing yet.
-    pub fn new(
-        shard: ShardId,
-        _shards: u16,
-        _doubt: Doubt,
-        sizes: Sizes,
-        _boot: BootId,
-        dice: Dice,
-    ) -> Recovery {
+    /// A start of `shard` of `shards`, under this boot of the kernel.
+    pub fn new(shard: ShardId, shards: u16, doubt: Doubt, sizes: Sizes, boot: BootId) -> Recovery {
         Recovery {
-            shard,
-            sizes,
-            secret: RingSecret(dice.0),
-            step: 0,
+            whose: Whose {
+                shard,
+                shards,
+                doubt,
+                sizes,
+                boot,
+            },
+            stage: Stage::New,
+            founded: false,
+            checkpoints: Map::new(),
+            files: Vec::new(),
+            newest: None,
+            scans: Vec::new(),
+            durable: Scanned::default(),
+            fast: Scanned::default(),
         }
     }
 
-    fn first(&self) -> FileName {
-        FileName::Ring {
-            kind: RingKind::Durable,
-            shard: self.shard,
-            sequence: 1,
-        }
-    }
-
-    /// Begins.
+    /// Begins to read.
     pub fn begin(&mut self, ops: &mut Ops) {
-        ops.ask(FileOp::List(FileName::named("commit")));
+        self.stage = Stage::Root(ops.ask(FileOp::List(FileName::named(""))));
     }
 
-    /// Goes on after the verdict.
-    pub fn accept(&mut self, _dice: Dice, ops: &mut Ops) {
-        self.step = 1;
-        ops.ask(FileOp::Alloc {
-            file: self.first(),
-            len: u64::from(self.sizes.first_file),
-        });
+    /// Writes what was accepted again; [`Progress::Up`] follows. Only after [`Progress::Judged`].
+    pub fn accept(&mut self, ops: &mut Ops) {
+        let Stage::Judged(judged) = core::mem::replace(&mut self.stage, Stage::Over) else {
+            return;
+        };
+        let Some((side, newest)) = self.newest.take() else {
+            return;
+        };
+        let files = core::mem::take(&mut self.files);
+        let mut again = Box::new(Again::new(self.whose, *judged, side, newest.stamp, files));
+        again.begin(ops);
+        self.stage = Stage::Writing(again);
     }
 
     /// An operation came back.
-    pub fn done(&mut self, _ticket: Ticket, outcome: Outcome, ops: &mut Ops) -> Progress {
-        match (self.step, outcome) {
-            (0, Outcome::Failed(_)) => Progress::Fresh,
-            (0, Outcome::Listing(entries)) if entries.is_empty() => {
-                Progress::Judged(Report::default())
+    pub fn done(&mut self, ticket: Ticket, outcome: Outcome, ops: &mut Ops) -> Progress {
+        match &mut self.stage {
+            Stage::Root(awaited) if *awaited == ticket => self.root(outcome, ops),
+            Stage::Rings(awaited) if *awaited == ticket => self.rings(outcome, ops),
+            Stage::Checkpoints(awaited, side) if *awaited == ticket => {
+                let side = *side;
+                self.checkpoint(side, outcome, ops)
             }
-            (1, Outcome::Done) => {
-                self.step = 2;
-                ops.ask(FileOp::Sync(self.first()));
-                Progress::More
-            }
-            (2, Outcome::Done) => {
-                self.step = 3;
-                ops.ask(FileOp::SyncDir(FileName::named("commit")));
-                Progress::More
-            }
-            (3, Outcome::Done) => {
-                let len = self.sizes.first_file;
-                let chain = Chain::new(
-                    RingKind::Durable,
-                    self.shard,
-                    self.secret,
-                    RingPoint::default(),
-                    1,
-                );
-                let file = FoundFile {
-                    kind: RingKind::Durable,
-                    sequence: 1,
-                    len,
-                };
-                Progress::Up(Box::new(Recovered {
-                    fold: Fold::default(),
-                    durable: RingHead {
-                        chain,
-                        file: 1,
-                        len,
-                        used: 0,
-                        last: 0,
-                    },
-                    fast: None,
-                    files: Vec::from([file]),
-                    secret: self.secret,
-                    side: Side::B,
-                    number: 1,
-                    offline: Vec::new(),
-                    foreign: Vec::new(),
-                }))
-            }
-            (_, outcome) => Progress::Broken(Broken {
-                what: "This directory cannot be started from".to_string(),
-                why: alloc::format!("it holds a ring already, or an operation failed: {outcome:?}"),
-                attempt: "Start in an empty directory".to_string(),
-            }),
+            Stage::Scan(awaited) if *awaited == ticket => self.scanned(outcome, ops),
+            Stage::Writing(again) => again.done(ticket, outcome, ops),
+            _ => Progress::More,
         }
     }
+
+    fn root(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
+        let listing = match listing(outcome) {
+            Ok(listing) => listing,
+            Err(why) => return unreadable("the log directory", why),
+        };
+        self.founded = listing.iter().any(|entry| entry.name == "meta.properties");
+        for side in [Side::A, Side::B] {
+            let name = format!(
+                "{}",
+                FileName::Checkpoint {
+                    shard: self.whose.shard,
+                    side
+                }
+            );
+            if let Some(entry) = listing.iter().find(|entry| entry.name == name) {
+                self.checkpoints.insert(
+                    side,
+                    Loading {
+                        len: entry.len,
+                        ..Loading::default()
+                    },
+                );
+            }
+        }
+        if self.checkpoints.is_empty() {
+            return self.without_checkpoint(&listing);
+        }
+        self.stage = Stage::Rings(ops.ask(FileOp::List(FileName::named("commit"))));
+        Progress::More
+    }
+
+    fn without_checkpoint(&self, listing: &[Listed]) -> Progress {
+        let others = listing
+            .iter()
+            .any(|entry| entry.name.starts_with("checkpoint."));
+        if !self.founded {
+            return Progress::Fresh;
+        }
+        let shard = self.whose.shard;
+        if others {
+            return Progress::Broken(Broken {
+                what: format!("shard {shard} cannot start"),
+                why: String::from(
+                    "the node last ran with fewer shards, and no checkpoint of this one is there",
+                ),
+                attempt: String::from("Start it with as many shards as before."),
+            });
+        }
+        no_checkpoint(
+            shard,
+            String::from("neither of its two checkpoint files is there"),
+        )
+    }
+
+    fn rings(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
+        let listing = match listing(outcome) {
+            Ok(listing) => listing,
+            Err(why) => return unreadable("the folder commit", why),
+        };
+        self.files = listing
+            .iter()
+            .filter_map(|entry| ring_file(entry, self.whose.shard))
+            .collect();
+        self.next_checkpoint(ops)
+    }
+
+    /// Reads on in the first checkpoint that is not read whole.
+    fn next_checkpoint(&mut self, ops: &mut Ops) -> Progress {
+        let shard = self.whose.shard;
+        let unread = |loading: &Loading| {
+            loading.failed.is_none() && (loading.bytes.len() as u64) < loading.len
+        };
+        let Some((side, loading)) = self.checkpoints.iter().find(|(_, loading)| unread(loading))
+        else {
+            return self.choose(ops);
+        };
+        let at = loading.bytes.len() as u64;
+        let len = u32::try_from((loading.len - at).min(CHUNK)).unwrap_or(u32::MAX);
+        let file = FileName::Checkpoint { shard, side: *side };
+        self.stage = Stage::Checkpoints(ops.ask(FileOp::Read { file, at, len }), *side);
+        Progress::More
+    }
+
+    fn checkpoint(&mut self, side: Side, outcome: Outcome, ops: &mut Ops) -> Progress {
+        if let Some(loading) = self.checkpoints.get_mut(&side) {
+            match outcome {
+                Outcome::Bytes(bytes) if !bytes.is_empty() => {
+                    loading.bytes.extend_from_slice(&bytes)
+                }
+                Outcome::Failed(fault) => loading.failed = Some(fault.text),
+                _ => loading.len = loading.bytes.len() as u64,
+            }
+        }
+        self.next_checkpoint(ops)
+    }
+
+    /// The newest whole checkpoint, and from its place on the rings.
+    fn choose(&mut self, ops: &mut Ops) -> Progress {
+        let shard = self.whose.shard;
+        let mut faults = String::new();
+        for (side, loading) in core::mem::take(&mut self.checkpoints) {
+            let name = FileName::Checkpoint { shard, side };
+            let whole = match loading.failed {
+                Some(fault) => Err(fault),
+                None => match checkpoint::decode(&loading.bytes) {
+                    Err(CheckpointFault::Version(version)) => {
+                        return newer(&format!("{name}"), version);
+                    }
+                    read => read.map_err(fault_text),
+                },
+            };
+            match whole {
+                Ok(read) if read.stamp.shard == shard => {
+                    let number = read.stamp.number;
+                    if self
+                        .newest
+                        .as_ref()
+                        .is_none_or(|(_, newest)| newest.stamp.number < number)
+                    {
+                        self.newest = Some((side, read));
+                    }
+                }
+                Ok(_) => faults.push_str(&format!("{name} is another shard's; ")),
+                Err(fault) => {
+                    proof::sometimes("checkpoint-not-whole");
+                    faults.push_str(&format!("{name}: {fault}; "));
+                }
+            }
+        }
+        let Some((_, newest)) = &self.newest else {
+            // Before the identity is durable nobody was answered: an unfinished first start is made again.
+            return if self.founded {
+                no_checkpoint(shard, faults)
+            } else {
+                Progress::Fresh
+            };
+        };
+        if newest.stamp.shards != self.whose.shards {
+            return Progress::Broken(Broken {
+                what: format!("shard {shard} cannot start"),
+                why: format!(
+                    "the node last ran with {} shards, not {}",
+                    newest.stamp.shards, self.whose.shards
+                ),
+                attempt: format!("Start it with {} shards.", newest.stamp.shards),
+            });
+        }
+        let (fold, secret) = (newest.fold.clone(), newest.stamp.secret);
+        self.plan_scans(&fold, secret);
+        self.next_read(ops)
+    }
+
+    fn plan_scans(&mut self, fold: &Fold, secret: RingSecret) {
+        self.files.sort_by_key(|file| (file.kind, file.sequence));
+        for file in &self.files {
+            let point = fold.point(file.kind);
+            if file.sequence < point.file {
+                continue;
+            }
+            let from = if file.sequence == point.file {
+                point.at
+            } else {
+                0
+            };
+            let scan = Scan::new(
+                file.kind,
+                self.whose.shard,
+                secret,
+                file.sequence,
+                from,
+                u64::from(file.len),
+            );
+            self.scans.push((file.kind, scan));
+        }
+        self.scans.reverse();
+    }
+
+    fn next_read(&mut self, ops: &mut Ops) -> Progress {
+        while let Some((kind, scan)) = self.scans.pop() {
+            if let Some((at, len)) = scan.wants() {
+                let file = FileName::Ring {
+                    kind,
+                    shard: self.whose.shard,
+                    sequence: scan.file(),
+                };
+                self.stage = Stage::Scan(ops.ask(FileOp::Read { file, at, len }));
+                self.scans.push((kind, scan));
+                return Progress::More;
+            }
+            let scanned = scan.end();
+            match kind {
+                RingKind::Durable => self.durable.extend(scanned),
+                RingKind::Fast => self.fast.extend(scanned),
+            }
+        }
+        self.judge()
+    }
+
+    fn scanned(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
+        if let Some((_, scan)) = self.scans.last_mut() {
+            match outcome {
+                Outcome::Bytes(bytes) => scan.feed(&bytes),
+                Outcome::Failed(_) => scan.failed(),
+                Outcome::Done | Outcome::Listing(_) => {}
+            }
+        }
+        self.next_read(ops)
+    }
+
+    fn judge(&mut self) -> Progress {
+        let Whose {
+            shard, boot, doubt, ..
+        } = self.whose;
+        let durable = core::mem::take(&mut self.durable);
+        let fast = core::mem::take(&mut self.fast);
+        if let Some(version) = durable.newer.or(fast.newer) {
+            return newer("the commit log", version);
+        }
+        let fold = self
+            .newest
+            .as_ref()
+            .map(|(_, newest)| newest.fold.clone())
+            .unwrap_or_default();
+        let bytes = durable.bytes + fast.bytes;
+        let files = self
+            .files
+            .iter()
+            .map(|file| (file.kind, file.sequence))
+            .collect();
+        let (judged, whole) = judge::judge(Read {
+            shard,
+            boot,
+            fold,
+            durable,
+            fast,
+            files,
+        });
+        let doubtful = judged.cuts.iter().any(|cut| cut.verdict == Verdict::Doubt);
+        let report = Report {
+            clean: judged.clean,
+            logs: judge::with_data(&whole),
+            commits: judged.commits,
+            bytes,
+            warnings: judged.warnings.clone(),
+            offline: judged
+                .offline
+                .iter()
+                .map(|(log, why)| (*log, why.clone()))
+                .collect(),
+            doubt: (doubtful && doubt == Doubt::Stop).then(|| judged.warnings.join(" ")),
+        };
+        self.stage = Stage::Judged(Box::new(judged));
+        Progress::Judged(report)
+    }
+}
+
+fn listing(outcome: Outcome) -> Result<Vec<Listed>, String> {
+    match outcome {
+        Outcome::Listing(entries) => Ok(entries),
+        Outcome::Failed(fault) if fault.kind == crate::file::FaultKind::Absent => Ok(Vec::new()),
+        Outcome::Failed(fault) => Err(fault.text),
+        Outcome::Done | Outcome::Bytes(_) => Ok(Vec::new()),
+    }
+}
+
+/// A ring file of this shard, by its name in the folder `commit`.
+fn ring_file(entry: &Listed, shard: ShardId) -> Option<FoundFile> {
+    let (kind, name) = match entry.name.strip_prefix("fast-") {
+        Some(name) => (RingKind::Fast, name),
+        None => (RingKind::Durable, entry.name.as_str()),
+    };
+    let (of, sequence) = name.strip_suffix(".log")?.split_once('-')?;
+    if of.parse() != Ok(shard.0) {
+        return None;
+    }
+    let len = u32::try_from(entry.len).unwrap_or(u32::MAX);
+    Some(FoundFile {
+        kind,
+        sequence: sequence.parse().ok()?,
+        len,
+    })
+}
+
+fn fault_text(fault: CheckpointFault) -> String {
+    match fault {
+        CheckpointFault::NotOurs => String::from("not a checkpoint"),
+        CheckpointFault::Version(version) => format!("format {version}"),
+        CheckpointFault::Damaged { at } => format!("damaged behind byte {at}"),
+    }
+}
+
+fn no_checkpoint(shard: ShardId, faults: String) -> Progress {
+    Progress::Broken(Broken {
+        what: format!("shard {shard} cannot start, and nothing was touched"),
+        why: format!("no checkpoint is whole: {}", faults.trim_end_matches("; ")),
+        attempt: String::from("Restore the directory from a backup, or run `sawlog log rebuild`."),
+    })
+}
+
+fn newer(file: &str, version: u16) -> Progress {
+    Progress::Broken(Broken {
+        what: String::from("the log directory cannot be opened, and nothing was touched"),
+        why: format!("{file} has format {version}, written by a newer Sawlog"),
+        attempt: String::from("Start the version that wrote it, or a later one."),
+    })
+}
+
+fn unreadable(what: &str, why: String) -> Progress {
+    Progress::Broken(Broken {
+        what: format!("{what} cannot be read, and nothing was touched"),
+        why,
+        attempt: String::from("Look at the file system and its permissions."),
+    })
 }

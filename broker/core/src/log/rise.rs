@@ -55,22 +55,21 @@ pub(crate) enum Founding {
 
 impl Engine {
     /// Begins to read what lies there. `Fresh` or `Judged` follows; nothing is changed until `accept`.
-    pub fn start(&mut self, now: Now, dice: Dice, boot: BootId, space: Free, ops: &mut Ops) {
+    pub fn start(&mut self, now: Now, _dice: Dice, boot: BootId, space: Free, ops: &mut Ops) {
         self.boot = boot;
         self.space = space;
         self.sizes = Sizes::of(&self.conf, space);
         self.drops.steady.wall(now);
-        self.begin_recovery(dice, ops);
+        self.begin_recovery(ops);
     }
 
-    fn begin_recovery(&mut self, dice: Dice, ops: &mut Ops) {
+    fn begin_recovery(&mut self, ops: &mut Ops) {
         let mut recovery = Box::new(Recovery::new(
             self.shard,
             self.shards,
             self.conf.doubt,
             self.sizes,
             self.boot,
-            dice,
         ));
         let before = ops.ops.len();
         recovery.begin(ops);
@@ -91,12 +90,12 @@ impl Engine {
         let before = ops.ops.len();
         match &mut self.phase {
             Phase::Starting(recovery) => {
-                recovery.accept(dice, ops);
+                recovery.accept(ops);
                 self.await_all(before, ops);
             }
             // There is one way to come up: a directory that was just laid out is read like any other.
             Phase::Laid => {
-                self.begin_recovery(dice, ops);
+                self.begin_recovery(ops);
                 self.adopting = Some((now, dice));
             }
             _ => {}
