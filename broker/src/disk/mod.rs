@@ -3,5 +3,6 @@
 
 pub mod buffer;
 pub mod files;
+pub mod lane;
 pub mod memory;
 pub mod tail;

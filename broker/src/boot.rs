@@ -1,0 +1,331 @@
+//! Brings a node up and down: data directory, lock, listeners, one thread per shard, signals.
+//! Decides the order of these, and the exit code; what is in the directory is the core's affair.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use sawlog_core::complaint::Complaint;
+use sawlog_core::config::BrokerConfig;
+use sawlog_core::effect::Line;
+use sawlog_core::event::{Event, Found};
+use sawlog_core::file::FaultKind;
+use sawlog_core::ids::{BootId, Endpoint, ShardId};
+use sawlog_core::log::EngineConf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::disk::buffer::Pool;
+use crate::disk::files::{Files, kind};
+use crate::net::listen::{Bound, bind};
+use crate::shard_loop::{self, Mail, Parts, Post};
+
+/// Memory that decompression may take at one time, on all shards together (#130).
+const DECOMPRESSION_MAX: usize = 256 << 20;
+
+/// What a node needs beyond its settings.
+#[derive(Debug)]
+pub struct Options {
+    /// The settings, checked.
+    pub config: BrokerConfig,
+    /// Called once with the ready line.
+    pub ready: fn(&str),
+}
+
+/// Runs a node until it is told to stop; the error is for people and means a non-zero exit code.
+pub fn run(options: Options) -> Result<(), Complaint> {
+    let clock = Clock::start();
+    let config = Arc::new(options.config);
+    let shards = config.shards.unwrap_or_else(shards_of_machine).max(1);
+    let dir = PathBuf::from(&*config.log_dir);
+    let _lock = lock(&dir)?;
+    let pool = Pool::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX));
+    let files = Arc::new(Files::open(&dir, pool).map_err(|error| unusable(&dir, &error))?);
+    let bound = listen(&config)?;
+    let found = Found {
+        boot: boot_id(),
+        shards,
+        space: files.space().map_err(|error| unusable(&dir, &error))?,
+        config: config.clone(),
+        endpoints: endpoints(&config, &bound).into(),
+        engine: EngineConf {
+            doubt: config.doubt,
+            ..EngineConf::default()
+        },
+        cluster_id: std::env::var("CLUSTER_ID").ok().map(Into::into),
+    };
+    tracing::info!(directory = %dir.display(), durable_writes = %files.way(), shards, "starting");
+
+    let (lines, mut said) = mpsc::unbounded_channel();
+    let tell: shard_loop::Tell = Arc::new(move |line| {
+        let _ = lines.send(line);
+    });
+    let (posts, inboxes): (Vec<Post>, Vec<_>) =
+        (0..shards).map(|_| mpsc::unbounded_channel()).unzip();
+    let posts: Arc<[Post]> = posts.into();
+    let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
+    for (shard, inbox) in inboxes.into_iter().enumerate() {
+        let id = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
+        let (posts, files, config, tell) =
+            (posts.clone(), files.clone(), config.clone(), tell.clone());
+        let pool = decompression.clone();
+        let parts = Parts {
+            id,
+            posts,
+            files,
+            config,
+            clock,
+            tell,
+            pool,
+        };
+        let thread = std::thread::Builder::new().name(format!("shard-{shard}"));
+        thread
+            .spawn(move || on_thread(parts, inbox))
+            .map_err(|error| complain("start a thread", &error))?;
+    }
+    send(&posts, 0, Mail::Event(Event::Start(Box::new(found))));
+
+    let runtime = runtime().map_err(|error| complain("start the runtime", &error))?;
+    let local = tokio::task::LocalSet::new();
+    runtime.block_on(local.run_until(async move {
+        let mut bound = Some(bound);
+        let mut term = signal(SignalKind::terminate())
+            .map_err(|error| complain("listen to signals", &error))?;
+        let mut int = signal(SignalKind::interrupt())
+            .map_err(|error| complain("listen to signals", &error))?;
+        loop {
+            let line = tokio::select! {
+                line = said.recv() => line,
+                _ = term.recv() => { stop(&posts); continue }
+                _ = int.recv() => { stop(&posts); continue }
+            };
+            match line {
+                Some(Line::Ready { text }) => {
+                    if let Some(bound) = bound.take() {
+                        let addresses: Vec<String> =
+                            bound.iter().map(|one| one.address.to_string()).collect();
+                        accept(bound, &posts)?;
+                        let took = clock.now().mono.0 / 1_000;
+                        let millis = format!("{}.{:03}", took / 1_000, took % 1_000);
+                        let addresses = addresses.join(", ");
+                        let data = dir.display();
+                        (options.ready)(&format!(
+                            "sawlog ready on {addresses}, data in {data}, {millis} ms ({text})"
+                        ));
+                    }
+                }
+                Some(Line::Info(text)) => tracing::info!("{text}"),
+                Some(Line::Warn(text)) => tracing::warn!("{text}"),
+                Some(Line::Stopped) | None => return Ok(()),
+                Some(Line::Fatal(complaint)) => return Err(complaint),
+            }
+        }
+    }))
+}
+
+fn on_thread(parts: Parts, inbox: mpsc::UnboundedReceiver<Mail>) {
+    let tell = parts.tell.clone();
+    match runtime() {
+        Ok(runtime) => {
+            tokio::task::LocalSet::new().block_on(&runtime, shard_loop::run(parts, inbox))
+        }
+        Err(error) => tell(Line::Fatal(complain("start the runtime", &error))),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(31)
+        .build()
+}
+
+fn send(posts: &[Post], shard: usize, mail: Mail) {
+    if let Some(post) = posts.get(shard) {
+        // A shard that is gone has said why, and that ends the process.
+        let _ = post.send(mail);
+    }
+}
+
+fn stop(posts: &[Post]) {
+    tracing::info!("stopping: everything is being put in order");
+    for post in posts {
+        let _ = post.send(Mail::Event(Event::Stop));
+    }
+}
+
+/// One shard up to four cores: a hop between threads costs more than the whole rest of a small request.
+fn shards_of_machine() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(cores.div_ceil(4)).unwrap_or(u16::MAX)
+}
+
+/// Deals connections out to the shards in turn.
+fn accept(bound: Vec<Bound>, posts: &Arc<[Post]>) -> Result<(), Complaint> {
+    for one in bound {
+        let listener = tokio::net::TcpListener::from_std(one.socket);
+        let listener = listener.map_err(|error| complain("accept connections", &error))?;
+        let (posts, name): (_, Arc<str>) = (posts.clone(), one.name.into());
+        tokio::task::spawn_local(async move {
+            let mut next = 0;
+            loop {
+                match listener
+                    .accept()
+                    .await
+                    .and_then(|(socket, _)| socket.into_std())
+                {
+                    Ok(socket) => {
+                        send(&posts, next, Mail::Socket(name.clone(), socket));
+                        next = (next + 1) % posts.len();
+                    }
+                    Err(error) => {
+                        // Out of descriptors, most often: others will close theirs.
+                        tracing::warn!("a connection was not accepted: {error}");
+                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    }
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
+    let mut bound = Vec::new();
+    for listener in &config.listeners {
+        let refused = |error: io::Error| {
+            Complaint {
+            what: format!("cannot listen on {}://{}:{}", listener.listener, listener.host, listener.port),
+            why: error.to_string(),
+            attempt: match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "Another process has this port: stop it, or choose another with -X listeners=PLAINTEXT://localhost:PORT".to_owned()
+                }
+                _ => "Name an address of this machine in `listeners`".to_owned(),
+            },
+            code: None,
+        }
+        };
+        bound.extend(bind(&listener.listener, &listener.host, listener.port).map_err(refused)?);
+    }
+    for one in &bound {
+        if !one.address.ip().is_loopback() {
+            tracing::warn!(
+                "listener {} on {} is reachable from other machines and nobody is asked who he is",
+                one.name,
+                one.address
+            );
+        }
+    }
+    Ok(bound)
+}
+
+/// What clients are told: `advertised.listeners`, else each listener's own address.
+fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
+    let port_of = |name: &str| {
+        bound
+            .iter()
+            .find(|one| one.name == name)
+            .map(|one| one.address)
+    };
+    let mut endpoints = Vec::new();
+    for listener in &config.listeners {
+        let Some(address) = port_of(&listener.listener) else {
+            continue;
+        };
+        let advertised = config
+            .advertised
+            .iter()
+            .find(|one| one.listener == listener.listener);
+        let (host, port) = match advertised {
+            Some(one) => (
+                one.host.clone(),
+                if one.port == 0 {
+                    address.port()
+                } else {
+                    one.port
+                },
+            ),
+            None => (own_name(&listener.host, address), address.port()),
+        };
+        endpoints.push(Endpoint {
+            listener: listener.listener.clone(),
+            host,
+            port,
+        });
+    }
+    endpoints
+}
+
+fn own_name(host: &str, address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) if ip.is_unspecified() => "::1".to_owned(),
+        _ if host.is_empty() => address.ip().to_string(),
+        _ => host.to_owned(),
+    }
+}
+
+/// Makes the directory if need be and keeps other processes out of it for as long as the result lives.
+fn lock(dir: &Path) -> Result<OwnedFd, Complaint> {
+    std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))?;
+    let path = dir.join(".lock");
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o644));
+    let file = file.map_err(|error| unusable(dir, &error.into()))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Complaint {
+            what: format!("cannot use the data directory {}", dir.display()),
+            why: "another process has locked it".to_owned(),
+            attempt: "Stop the other broker, or give this one a directory of its own with -X log.dirs=DIR".to_owned(),
+            code: None,
+        }),
+        Err(error) => Err(unusable(dir, &error.into())),
+    }
+}
+
+fn unusable(dir: &Path, error: &io::Error) -> Complaint {
+    let attempt = match kind(error) {
+        FaultKind::Full => {
+            "Make room on the file system, or name another directory with -X log.dirs=DIR"
+        }
+        FaultKind::ReadOnly => {
+            "Mount the file system writable, or name another directory with -X log.dirs=DIR"
+        }
+        FaultKind::Denied => "Give this user the directory, or name another with -X log.dirs=DIR",
+        FaultKind::Absent | FaultKind::Broken => {
+            "Look at the file system, or name another directory with -X log.dirs=DIR"
+        }
+    };
+    Complaint {
+        what: format!("cannot use the data directory {}", dir.display()),
+        why: error.to_string(),
+        attempt: attempt.to_owned(),
+        code: Some(sawlog_wire::code::Code::KafkaStorageError),
+    }
+}
+
+fn complain(what: &str, error: &io::Error) -> Complaint {
+    let attempt = "Look at the limits of this process (ulimit -a)".to_owned();
+    Complaint {
+        what: format!("cannot {what}"),
+        why: error.to_string(),
+        attempt,
+        code: None,
+    }
+}
+
+/// The kernel's boot id. Where there is none to read, every start counts as one after a power cut: the careful side.
+fn boot_id() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    match u128::from_str_radix(&digits, 16) {
+        Ok(id) => BootId(id.to_be_bytes()),
+        Err(_) => BootId(crate::clock::Chance::new().roll().0),
+    }
+}
