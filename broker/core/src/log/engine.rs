@@ -30,7 +30,7 @@ use crate::log::state::{
     BatchEntry, BatchKind, Entry, Fact, Fold, NodeFact, ProducerBatch, RingBatch, Spot,
 };
 use crate::log::told::{Broken, Ops, Told};
-use crate::log::windows::Windows;
+use crate::log::windows::{WindowKey, Windows};
 use crate::map::Map;
 use crate::marks::{Durability, Marks};
 use crate::now::{Dice, Mono, Now};
@@ -52,8 +52,8 @@ pub(crate) enum Why {
     Spill(SpillWhy),
     /// A step of writing a checkpoint.
     Keep(KeepStep),
-    /// A window of a sidecar.
-    Window(crate::log::windows::WindowKey),
+    /// A window of a sidecar that had so many entries when it was asked for.
+    Window(WindowKey, u32),
     /// One read of a load.
     Load(u64, usize),
     /// A step of removing a dropped log's directory.
@@ -464,9 +464,9 @@ impl Engine {
             Why::SyncFast => self.fast_synced(now, ticket, outcome, ops),
             Why::Make(kind, step) => self.file_made(kind, step, outcome, ops),
             Why::MakeFast(step) => self.fast_made(step, outcome, ops),
-            Why::Spill(why) => self.spill_done(now, why, outcome, ops),
+            Why::Spill(why) => self.spill_done(why, outcome, ops),
             Why::Keep(step) => self.kept(step, outcome, ops),
-            Why::Window(key) => self.window_done(key, outcome, ops),
+            Why::Window(key, batches) => self.window_done(key, batches, outcome, ops),
             Why::Load(id, index) => self.load_done(id, index, outcome, ops),
             Why::Drop(log, step) => self.drop_done(log, step, outcome, ops),
             Why::Ballast => self.ballast_done(outcome),

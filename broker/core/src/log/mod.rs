@@ -37,6 +37,10 @@ pub mod sidecar;
 mod space;
 mod spill;
 pub mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod told;
 mod windows;
 mod write;

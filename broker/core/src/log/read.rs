@@ -14,7 +14,7 @@ use crate::log::checksum;
 use crate::log::engine::{Engine, Why};
 use crate::log::refusal::ReadRefusal;
 use crate::log::sidecar::{self, SideEntry};
-use crate::log::state::{RingBatch, SegmentState};
+use crate::log::state::RingBatch;
 use crate::log::told::{Ops, Told};
 use crate::log::windows::{Lookup, WINDOW, WindowKey};
 use crate::map::Map;
@@ -360,12 +360,14 @@ impl Engine {
 
     /// Asks for a part of a sidecar, unless it is on its way.
     pub(crate) fn want_window(&mut self, key: WindowKey, ops: &mut Ops) {
-        let Some(dir) = self
-            .fold
-            .logs
-            .get(&key.log)
-            .and_then(|state| state.dir.clone())
-        else {
+        let Some(state) = self.fold.logs.get(&key.log) else {
+            return;
+        };
+        let segment = state
+            .segments
+            .iter()
+            .find(|segment| segment.base == key.base);
+        let (Some(dir), Some(segment)) = (state.dir.clone(), segment) else {
             return;
         };
         if self.windows.loading.insert(key) {
@@ -380,23 +382,31 @@ impl Engine {
                 at,
                 len: bytes,
             });
-            self.waiting.insert(ticket, Why::Window(key));
+            self.waiting
+                .insert(ticket, Why::Window(key, segment.batches));
         }
     }
 
     /// A part of a sidecar is here.
-    pub(crate) fn window_done(&mut self, key: WindowKey, outcome: Outcome, ops: &mut Ops) {
+    pub(crate) fn window_done(
+        &mut self,
+        key: WindowKey,
+        batches: u32,
+        outcome: Outcome,
+        ops: &mut Ops,
+    ) {
         self.windows.loading.remove(&key);
         let Some(state) = self.fold.logs.get(&key.log) else {
             return;
         };
-        if let Some(segment) = state
+        let segment = state
             .segments
             .iter()
-            .find(|segment| segment.base == key.base)
-            .copied()
-        {
-            match parse_window(&key, &segment, &outcome) {
+            .find(|segment| segment.base == key.base);
+        if let Some(segment) = segment {
+            match parse_window(&key, batches, &outcome) {
+                // A part that was read before a spill added to it is read again.
+                Ok(entries) if entries.len() < WINDOW as usize && segment.batches != batches => {}
                 Ok(entries) => self.windows.keep(key, entries, self.conf.windows_bytes),
                 Err(what) => {
                     let dir = state.dir.clone().unwrap_or_default();
@@ -618,7 +628,7 @@ fn lies_here<'a>(
 
 fn parse_window(
     key: &WindowKey,
-    segment: &SegmentState,
+    batches: u32,
     outcome: &Outcome,
 ) -> Result<Vec<SideEntry>, String> {
     let bytes = match outcome {
@@ -626,10 +636,7 @@ fn parse_window(
         Outcome::Failed(fault) => return Err(format!("cannot be read: {}", fault.text)),
         _ => return Err("gave no bytes".into()),
     };
-    let wanted = segment
-        .batches
-        .saturating_sub(key.index * WINDOW)
-        .min(WINDOW) as usize;
+    let wanted = batches.saturating_sub(key.index * WINDOW).min(WINDOW) as usize;
     let mut entries = Vec::with_capacity(wanted);
     for chunk in bytes.chunks(sidecar::ENTRY).take(wanted) {
         match sidecar::take(chunk) {

@@ -8,6 +8,7 @@ use crate::file::{FileName, FileOp};
 use crate::ids::{LogId, Offset, ProducerId};
 use crate::log::engine::{Engine, Why};
 use crate::log::spill::Course;
+use crate::log::state::{Entry, Fact};
 use crate::log::told::Ops;
 use crate::now::{Mono, Now, Wall};
 use crate::proof;
@@ -139,35 +140,36 @@ impl Engine {
             .collect()
     }
 
-    /// A log durably starts further on: files wholly below may go, once nobody reads them (#89).
-    pub(crate) fn start_moved(&mut self, log: LogId, ops: &mut Ops) {
-        let spilling: Vec<Offset> = match self.spill.courses.get(&log) {
-            Some(Course::Files(files)) => {
-                files.segments.iter().map(|segment| segment.base).collect()
-            }
-            _ => Vec::new(),
-        };
-        let (Some(state), Some(live)) = (self.fold.logs.get_mut(&log), self.live.get(&log)) else {
-            return;
-        };
-        let Some(dir) = state.dir.clone() else { return };
-        let start = state.start;
-        let open = live.open.base;
-        let mut gone = Vec::new();
-        state.segments.retain(|segment| {
-            let stays =
-                segment.next > start || segment.base == open || spilling.contains(&segment.base);
-            if !stays {
-                gone.push(segment.base);
-            }
-            stays
-        });
-        if gone.is_empty() {
-            return;
+    /// The segment files that these entries, once folded, leave wholly below their log's start.
+    pub(crate) fn retired_by(&self, entries: &[Entry]) -> Vec<(LogId, Arc<str>, Offset)> {
+        let mut retired = Vec::new();
+        for entry in entries {
+            let Entry::Fact(log, _, Fact::Start(start)) = entry else {
+                continue;
+            };
+            let Some(state) = self.fold.logs.get(log) else {
+                continue;
+            };
+            let Some(dir) = &state.dir else { continue };
+            let below = state
+                .segments
+                .iter()
+                .filter(|segment| segment.next <= *start);
+            retired.extend(below.map(|segment| (*log, dir.clone(), segment.base)));
         }
+        retired
+    }
+
+    /// The fact that a log starts beyond this segment is durable: its files may go (#89). One that is being spilled to
+    /// is looked at again when that is over.
+    pub(crate) fn retire(&mut self, log: LogId, dir: &Arc<str>, base: Offset, ops: &mut Ops) {
         proof::sometimes("start-fact-durable-and-unlink-not");
-        for base in gone {
-            self.unlink_segment(&dir, base, ops);
+        let spilled_to = match self.spill.courses.get(&log) {
+            Some(Course::Files(files)) => files.segments.iter().any(|segment| segment.base == base),
+            _ => false,
+        };
+        if !spilled_to {
+            self.unlink_segment(dir, base, ops);
         }
     }
 
@@ -195,10 +197,10 @@ impl Engine {
 
     /// Nobody reads this file any more.
     pub(crate) fn unpinned(&mut self, file: &FileName, ops: &mut Ops) {
-        if self.drops.pinned.remove(file) {
-            if let FileName::Segment { dir, base } = file {
-                self.unlink_segment(&dir.clone(), *base, ops);
-            }
+        if self.drops.pinned.remove(file)
+            && let FileName::Segment { dir, base } = file
+        {
+            self.unlink_segment(&dir.clone(), *base, ops);
         }
     }
 

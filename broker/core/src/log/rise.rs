@@ -271,7 +271,7 @@ impl Engine {
         if let Phase::Stopping(broker) = self.phase {
             self.stop_on(now, broker, ops);
         }
-        self.spill_if_due(now, ops);
+        self.spill_if_due(ops);
         self.keep_if_due(ops);
     }
 
@@ -427,13 +427,13 @@ impl Engine {
             self.waiting.insert(ticket, Why::MakeFast(step));
             return;
         }
-        if let Some(mut ring) = self.lanes.fast_making.take() {
-            if let Some(spare) = ring.spares.pop_front() {
-                self.fold.fast.file = spare.sequence;
-                ring.files
-                    .push_back(RingFile::empty(spare.sequence, spare.len));
-                self.lanes.fast = Some(Lane::new(ring));
-            }
+        if let Some(mut ring) = self.lanes.fast_making.take()
+            && let Some(spare) = ring.spares.pop_front()
+        {
+            self.fold.fast.file = spare.sequence;
+            ring.files
+                .push_back(RingFile::empty(spare.sequence, spare.len));
+            self.lanes.fast = Some(Lane::new(ring));
         }
     }
 }

@@ -22,14 +22,12 @@ use crate::log::dirs::DirStep;
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::{Class, Item};
 use crate::log::ring::Lies;
-use crate::log::rise::Phase;
 use crate::log::sidecar::{self, SideEntry};
 use crate::log::state::{
     BatchEntry, BatchKind, Entry, ProducerBatch, RingBatch, RingPoint, SegmentState, Spot,
 };
 use crate::log::told::Ops;
 use crate::map::{Map, Set};
-use crate::now::Now;
 use crate::proof;
 
 /// Most batches of one read, so that a step's work is bounded.
@@ -128,6 +126,8 @@ pub(crate) struct Spill {
     pub(crate) phase: SpillPhase,
     /// Spill quiet logs as well: the node stops.
     pub(crate) everything: bool,
+    /// The cycle under way does.
+    all: bool,
     /// Up to where each ring is walked.
     durable: RingPoint,
     fast: RingPoint,
@@ -150,24 +150,33 @@ pub(crate) struct Spill {
 
 impl Engine {
     /// Begins a cycle if one is due.
-    pub(crate) fn spill_if_due(&mut self, now: Now, ops: &mut Ops) {
+    pub(crate) fn spill_if_due(&mut self, ops: &mut Ops) {
         if self.spill.phase != SpillPhase::Idle || self.full && !self.stalled() {
             return;
         }
         let due = self.since_spill >= self.sizes.spill_every || self.spill.everything;
         if due {
             self.since_spill = 0;
+            self.spill.all = core::mem::take(&mut self.spill.everything);
             self.spill.phase = SpillPhase::Walk;
             self.spill.durable = self.fold.durable;
             self.spill.fast = self.fold.fast;
             self.spill.failed = false;
             self.spill.moved = 0;
             self.spill.courses.clear();
-            let left = core::mem::take(&mut self.spill.left);
-            for log in left {
-                if let Some(files) = self.course_files(log) {
-                    files.straggler = true;
-                    self.spill.stragglers.push_back(log);
+            for log in core::mem::take(&mut self.spill.left) {
+                match self.files_of(log) {
+                    Course::Files(mut files) => {
+                        files.straggler = true;
+                        self.spill.courses.insert(log, Course::Files(files));
+                        self.spill.stragglers.push_back(log);
+                    }
+                    // Damaged or going: it is asked again, for damage may be mended by a start only.
+                    Course::Skip | Course::Quiet => {
+                        if self.fold.logs.contains_key(&log) {
+                            self.spill.left.insert(log);
+                        }
+                    }
                 }
             }
             for lane in [self.lanes.durable.as_mut(), self.lanes.fast.as_mut()]
@@ -175,7 +184,7 @@ impl Engine {
                 .flatten()
             {
                 let sealed = lane.ring.files.len().saturating_sub(1);
-                let freed = if self.spill.everything {
+                let freed = if self.spill.all {
                     lane.ring.files.len()
                 } else {
                     sealed
@@ -187,7 +196,7 @@ impl Engine {
                     }
                 }
             }
-            self.spill_on(now, ops);
+            self.spill_on(ops);
         }
     }
 
@@ -196,7 +205,7 @@ impl Engine {
     }
 
     /// Goes on until something must be awaited.
-    pub(crate) fn spill_on(&mut self, now: Now, ops: &mut Ops) {
+    pub(crate) fn spill_on(&mut self, ops: &mut Ops) {
         loop {
             if self.spill.job.is_some() {
                 return;
@@ -228,7 +237,7 @@ impl Engine {
                     if self.spill.syncs > 0 {
                         return;
                     }
-                    self.spilled(now, ops);
+                    self.spilled(ops);
                     return;
                 }
                 SpillPhase::Sync => return,
@@ -250,31 +259,15 @@ impl Engine {
             };
             let count = self.lanes.get(kind).map_or(0, |lane| lane.ring.files.len());
             for index in 0..count {
-                let freed = index + 1 < count || self.spill.everything;
-                loop {
-                    let Some(file) = self
-                        .lanes
-                        .get_mut(kind)
-                        .and_then(|lane| lane.ring.files.get_mut(index))
-                    else {
-                        break;
-                    };
-                    let sequence = file.sequence;
-                    let Some(lies) = file.order.front().copied() else {
-                        break;
-                    };
-                    let folded =
-                        sequence < until.file || (sequence == until.file && lies.at < until.at);
-                    if !folded {
-                        break;
-                    }
+                let freed = index + 1 < count || self.spill.all;
+                while let Some((sequence, lies)) = self.next_lies(kind, index, until) {
                     if job
                         .as_ref()
                         .is_some_and(|job| !job.takes(kind, sequence, &lies, self.conf.block_bytes))
                     {
                         return job;
                     }
-                    file.order.pop_front();
+                    self.pop_lies(kind, index);
                     let spot = Spot {
                         kind,
                         file: sequence,
@@ -299,6 +292,25 @@ impl Engine {
         job
     }
 
+    /// The next batch of a ring file that the walk has not met, if the fold knows it.
+    fn next_lies(&self, kind: RingKind, index: usize, until: RingPoint) -> Option<(u64, Lies)> {
+        let file = self.lanes.get(kind)?.ring.files.get(index)?;
+        let lies = *file.order.front()?;
+        let folded =
+            file.sequence < until.file || (file.sequence == until.file && lies.at < until.at);
+        folded.then_some((file.sequence, lies))
+    }
+
+    fn pop_lies(&mut self, kind: RingKind, index: usize) {
+        if let Some(file) = self
+            .lanes
+            .get_mut(kind)
+            .and_then(|lane| lane.ring.files.get_mut(index))
+        {
+            file.order.pop_front();
+        }
+    }
+
     /// Whether a batch that lies here is to be read: it is still the current copy, and its log is spilled in order, or
     /// copied forward. A quiet one is left where it lies.
     fn wanted(&mut self, lies: &Lies, spot: Spot, freed: bool, index: usize) -> bool {
@@ -306,7 +318,11 @@ impl Engine {
             return false;
         }
         match self.course(lies.log) {
-            Course::Skip => false,
+            Course::Skip => {
+                // Its place in the walk is lost: should it be spilled after all, it is read by offset.
+                self.spill.left.insert(lies.log);
+                false
+            }
             Course::Quiet if freed => true,
             Course::Quiet => {
                 if let Some(file) = self
@@ -341,13 +357,6 @@ impl Engine {
         self.spill.courses.entry(log).or_insert(Course::Skip)
     }
 
-    fn course_files(&mut self, log: LogId) -> Option<&mut Files> {
-        match self.course(log) {
-            Course::Files(files) => Some(files),
-            Course::Quiet | Course::Skip => None,
-        }
-    }
-
     fn choose(&self, log: LogId) -> Course {
         let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
             return Course::Skip;
@@ -357,7 +366,7 @@ impl Engine {
         }
         // Bytes are summed only as far as the question needs.
         let mut bytes = 0;
-        let quiet = !self.spill.everything
+        let quiet = !self.spill.all
             && state.ring.iter().all(|batch| {
                 bytes += u64::from(batch.len);
                 bytes <= self.conf.quiet_bytes
@@ -365,6 +374,17 @@ impl Engine {
         // Within a bounded share of the ring: beyond it even a quiet log gets its file.
         if quiet && self.spill.moved + bytes <= self.sizes.ring_max / 8 {
             return Course::Quiet;
+        }
+        self.files_of(log)
+    }
+
+    /// The course of a log that gets, or has, its files.
+    fn files_of(&self, log: LogId) -> Course {
+        let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
+            return Course::Skip;
+        };
+        if live.offline.is_some() || live.dropping || state.is_torn() {
+            return Course::Skip;
         }
         let dir = match (&state.dir, &live.spec) {
             (Some(dir), _) => dir.clone(),
@@ -406,7 +426,7 @@ impl Engine {
                 self.spill.stragglers.pop_front();
                 continue;
             };
-            let first = state.ring.partition_point(|batch| batch.base < next);
+            let first = state.ring.partition_point(|batch| batch.next() <= next);
             let mut job: Option<Job> = None;
             for batch in state.ring.iter().skip(first) {
                 let lies = Lies {
@@ -459,7 +479,7 @@ impl Engine {
     }
 
     /// A step of the cycle came back.
-    pub(crate) fn spill_done(&mut self, now: Now, why: SpillWhy, outcome: Outcome, ops: &mut Ops) {
+    pub(crate) fn spill_done(&mut self, why: SpillWhy, outcome: Outcome, ops: &mut Ops) {
         match why {
             SpillWhy::Read => self.spill_read(outcome, ops),
             SpillWhy::Put(bytes) => {
@@ -480,18 +500,18 @@ impl Engine {
             }
             SpillWhy::Sync => {
                 self.spill.syncs -= 1;
-                if let Outcome::Failed(fault) = outcome {
-                    if !proof::mutant("retry-after-eio") {
-                        self.broken("segments could not be synced", fault.text, ops);
-                        return;
-                    }
+                if let Outcome::Failed(fault) = outcome
+                    && !proof::mutant("retry-after-eio")
+                {
+                    self.broken("segments could not be synced", fault.text, ops);
+                    return;
                 }
                 if self.spill.syncs == 0 {
-                    self.spilled(now, ops);
+                    self.spilled(ops);
                 }
             }
         }
-        self.spill_on(now, ops);
+        self.spill_on(ops);
     }
 
     /// The file system is full: this cycle ends without effect, and what was put is cut before the next one.
@@ -602,13 +622,15 @@ impl Engine {
             return;
         }
         // Segments hold batches in offset order: one that lies out of it waits until the walk is over.
-        let first = state.ring.partition_point(|other| other.base < files.next);
+        let first = state
+            .ring
+            .partition_point(|other| other.next() <= files.next);
         if state
             .ring
             .get(first)
             .is_none_or(|other| other.base != batch.base)
         {
-            if !files.straggler && batch.base >= files.next {
+            if !files.straggler && batch.next() > files.next {
                 proof::sometimes("moved-behind-newer");
                 files.straggler = true;
                 self.spill.stragglers.push_back(log);
@@ -837,7 +859,8 @@ impl Engine {
     }
 
     /// All of it is durable: the fold may name it, and the next checkpoint.
-    fn spilled(&mut self, now: Now, ops: &mut Ops) {
+    fn spilled(&mut self, ops: &mut Ops) {
+        let mut retired = Vec::new();
         proof::sometimes("spill-synced-and-checkpoint-not");
         for (log, course) in core::mem::take(&mut self.spill.courses) {
             let Course::Files(files) = course else {
@@ -850,8 +873,12 @@ impl Engine {
             if state.generation != files.generation || files.segments.is_empty() {
                 continue;
             }
-            state.dir = Some(files.dir);
             for segment in files.segments {
+                if segment.next <= state.start {
+                    // Trimmed while it was being written.
+                    retired.push((files.dir.clone(), segment.base));
+                    continue;
+                }
                 match state
                     .segments
                     .iter_mut()
@@ -861,11 +888,12 @@ impl Engine {
                     None => state.segments.push(segment),
                 }
             }
+            state.dir = Some(files.dir);
             state.spilled = state.spilled.max(files.next);
             while state
                 .ring
                 .front()
-                .is_some_and(|batch| batch.base < state.spilled)
+                .is_some_and(|batch| batch.next() <= state.spilled)
             {
                 state.ring.pop_front();
             }
@@ -874,10 +902,14 @@ impl Engine {
             }
             self.windows.grown(log);
         }
+        for (dir, base) in retired {
+            self.unlink_segment(&dir, base, ops);
+        }
         self.spill.phase = SpillPhase::Idle;
         self.spill.cycles += 1;
         self.keeper.wanted = self.keeper.wanted.max(if self.cramped() { 2 } else { 1 });
-        self.go_on(now, ops);
+        self.keep_if_due(ops);
+        self.drop_on(ops);
     }
 
     /// Whether a ring cannot grow any more, so that its oldest file must be free soon.
@@ -901,9 +933,6 @@ impl Engine {
         self.spill.stragglers.clear();
         self.spill.held = 0;
         self.spill.phase = SpillPhase::Idle;
-        if let Phase::Stopping(_) = self.phase {
-            self.spill.everything = false;
-        }
     }
 }
 
@@ -929,7 +958,6 @@ impl Job {
 /// The bytes of a file's last partial block after a run was put to it; none if they cannot be known without a read.
 fn tail_of(old: &[u8], rewrites: bool, at: u64, pieces: &[Bytes]) -> Vec<u8> {
     let written: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder of 4096 fits")]
     let mut want = ((at + written) % 4096) as usize;
     let known = written + if rewrites { old.len() as u64 } else { 0 };
     if (want as u64) > known {

@@ -25,11 +25,11 @@ impl Engine {
         if !self.running() {
             return;
         }
+        self.go_on(now, ops);
         for kind in [RingKind::Durable, RingKind::Fast] {
             while self.write(now, kind, ops) {}
             self.prepare_file(kind, ops);
         }
-        self.go_on(now, ops);
         self.hold(ops);
     }
 
@@ -125,10 +125,10 @@ impl Engine {
                     at: entry.batch.spot.at,
                     len: entry.batch.len,
                 });
-                if let Some(live) = self.live.get_mut(&entry.log) {
-                    if entry.kind != BatchKind::Moved {
-                        live.placed.push_back(entry.batch);
-                    }
+                if let Some(live) = self.live.get_mut(&entry.log)
+                    && entry.kind != BatchKind::Moved
+                {
+                    live.placed.push_back(entry.batch);
                 }
             }
         }
@@ -271,6 +271,7 @@ impl Engine {
             "#96: commits are acknowledged in order"
         );
         lane.ring.mark = commit.point.commit;
+        let retired = self.retired_by(&commit.entries);
         self.fold.apply(&commit.entries);
         self.fold.set_point(kind, commit.point);
         self.since_spill += commit.bytes;
@@ -293,12 +294,12 @@ impl Engine {
                     live.pending = live.pending.saturating_sub(1);
                     live.marks.written = live.marks.written.max(entry.batch.next());
                     live.marks.durable = live.marks.durable.max(entry.batch.next());
-                    if let Some(producer) = entry.producer {
-                        if let Some(ahead) = live.ahead.get_mut(&producer.id) {
-                            ahead.batches -= 1;
-                            if ahead.batches == 0 {
-                                live.ahead.remove(&producer.id);
-                            }
+                    if let Some(producer) = entry.producer
+                        && let Some(ahead) = live.ahead.get_mut(&producer.id)
+                    {
+                        ahead.batches -= 1;
+                        if ahead.batches == 0 {
+                            live.ahead.remove(&producer.id);
                         }
                     }
                 }
@@ -306,6 +307,9 @@ impl Engine {
                 Entry::Node(NodeFact::Stopped(_)) => self.stop_landed(ops),
                 Entry::Node(_) => {}
             }
+        }
+        for (log, dir, base) in retired {
+            self.retire(log, &dir, base, ops);
         }
         if kind == RingKind::Durable {
             self.tell_once(commit, ops, |log, marks| Told::Written(log, marks.written));
@@ -322,7 +326,6 @@ impl Engine {
                     live.marks.hw = live.marks.hw.max(start);
                     ops.tell(Told::Started(log, live.marks.start));
                 }
-                self.start_moved(log, ops);
             }
             Fact::Dropped => self.dropped(log, ops),
             Fact::Cut(..) | Fact::Expired(..) | Fact::Epoch(..) => {}
@@ -403,11 +406,11 @@ impl Engine {
         outcome: Outcome,
         ops: &mut Ops,
     ) {
-        if let Outcome::Failed(fault) = outcome {
-            if !proof::mutant("retry-after-eio") {
-                self.broken("the fast commit log could not be synced", fault.text, ops);
-                return;
-            }
+        if let Outcome::Failed(fault) = outcome
+            && !proof::mutant("retry-after-eio")
+        {
+            self.broken("the fast commit log could not be synced", fault.text, ops);
+            return;
         }
         let Some(lane) = self.lanes.get_mut(RingKind::Fast) else {
             return;
@@ -421,11 +424,11 @@ impl Engine {
                 return;
             };
             let until = lane.syncing_until;
-            if !lane
+            if lane
                 .ring
                 .unsynced
                 .front()
-                .is_some_and(|commit| commit.point.commit <= until)
+                .is_none_or(|commit| commit.point.commit > until)
             {
                 break;
             }

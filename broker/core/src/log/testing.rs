@@ -1,0 +1,470 @@
+//! An engine on a disk in memory, for the tests beside it: operations are done one at a time, when the test says so.
+//! Decides nothing. Crashes, faults and reordering are the simulator's; this disk forgets nothing.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use sawlog_wire::records::batch::{self, BatchHeader};
+use sawlog_wire::records::{BatchBuilder, Codec, NewRecord};
+
+use super::{
+    Appended, Broken, Engine, EngineConf, LogSpec, Ops, Planned, ReadRefusal, Told, checksum,
+};
+use crate::config::TopicConfig;
+use crate::file::{
+    Entry, Fault, FaultKind, FileName, FileOp, Free, Outcome, Piece, ReadPlan, Served,
+};
+use crate::ids::{
+    BootId, BrokerEpoch, LeaderEpoch, LogId, Offset, PartitionId, ShardId, Ticket, TopicId, Uuid,
+};
+use crate::marks::Durability;
+use crate::now::{Dice, Mono, Now, Wall};
+use crate::timers::{AlarmKey, Alarms};
+
+/// Files by path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) dirs: BTreeSet<String>,
+}
+
+fn absent() -> Outcome {
+    failed(FaultKind::Absent, "no such file")
+}
+
+pub(crate) fn failed(kind: FaultKind, text: &str) -> Outcome {
+    Outcome::Failed(Fault {
+        kind,
+        text: text.into(),
+    })
+}
+
+impl Disk {
+    pub(crate) fn run(&mut self, op: &FileOp) -> Outcome {
+        match op {
+            FileOp::Alloc { file, len } => {
+                self.files.insert(file.to_string(), vec![0; *len as usize]);
+            }
+            FileOp::Put {
+                file, at, pieces, ..
+            } => {
+                let name = file.to_string();
+                if let Some((dir, _)) = name.rsplit_once('/') {
+                    assert!(self.dirs.contains(dir), "{dir} is not made before {name}");
+                }
+                let bytes = self.files.entry(name).or_default();
+                let mut at = *at as usize;
+                for piece in pieces {
+                    let end = at + piece.len();
+                    if bytes.len() < end {
+                        bytes.resize(end, 0);
+                    }
+                    match piece {
+                        Piece::Bytes(source) => bytes[at..end].copy_from_slice(source),
+                        Piece::Zeros(_) => bytes[at..end].fill(0),
+                        Piece::Batch(source, stamp) => {
+                            bytes[at..end].copy_from_slice(source);
+                            batch::stamp(&mut bytes[at..end], stamp.base.0, stamp.epoch.0);
+                        }
+                    }
+                    at = end;
+                }
+            }
+            FileOp::Sync(_) | FileOp::SyncDir(_) | FileOp::SyncAll => {}
+            FileOp::Cut { file, len } => match self.files.get_mut(&file.to_string()) {
+                Some(bytes) => bytes.truncate(*len as usize),
+                None => return absent(),
+            },
+            FileOp::Rename { from, to } => {
+                let (from, to) = (from.to_string(), to.to_string());
+                if let Some(bytes) = self.files.remove(&from) {
+                    self.files.insert(to, bytes);
+                } else if self.dirs.remove(&from) {
+                    let below = format!("{from}/");
+                    for name in self.below(&below) {
+                        let bytes = self.files.remove(&name).unwrap_or_default();
+                        self.files
+                            .insert(format!("{to}/{}", &name[below.len()..]), bytes);
+                    }
+                    self.dirs.insert(to);
+                } else {
+                    return absent();
+                }
+            }
+            FileOp::Unlink(file) => {
+                self.files.remove(&file.to_string());
+            }
+            FileOp::MakeDir(dir) => {
+                self.dirs.insert(dir.to_string());
+            }
+            FileOp::RemoveDir(dir) => {
+                self.dirs.remove(&dir.to_string());
+                for name in self.below(&format!("{dir}/")) {
+                    self.files.remove(&name);
+                }
+            }
+            FileOp::Read { file, at, len } => {
+                let Some(bytes) = self.files.get(&file.to_string()) else {
+                    return absent();
+                };
+                let from = (*at as usize).min(bytes.len());
+                let to = (from + *len as usize).min(bytes.len());
+                return Outcome::Bytes(Bytes::copy_from_slice(&bytes[from..to]));
+            }
+            FileOp::List(dir) => {
+                let dir = dir.to_string();
+                if !dir.is_empty() && !self.dirs.contains(&dir) {
+                    return absent();
+                }
+                let below = if dir.is_empty() {
+                    String::new()
+                } else {
+                    format!("{dir}/")
+                };
+                let files = self.files.iter().filter_map(|(name, bytes)| {
+                    let name = name.strip_prefix(&below).filter(|n| !n.contains('/'))?;
+                    Some(Entry {
+                        name: name.into(),
+                        len: bytes.len() as u64,
+                        dir: false,
+                    })
+                });
+                let dirs = self.dirs.iter().filter_map(|name| {
+                    let name = name
+                        .strip_prefix(&below)
+                        .filter(|n| !n.is_empty() && !n.contains('/'))?;
+                    Some(Entry {
+                        name: name.into(),
+                        len: 0,
+                        dir: true,
+                    })
+                });
+                let mut all: Vec<Entry> = files.chain(dirs).collect();
+                all.sort_by(|a, b| a.name.cmp(&b.name));
+                return Outcome::Listing(all);
+            }
+        }
+        Outcome::Done
+    }
+
+    fn below(&self, below: &str) -> Vec<String> {
+        self.files
+            .keys()
+            .filter(|name| name.starts_with(below))
+            .cloned()
+            .collect()
+    }
+
+    /// Names of files below a directory.
+    pub(crate) fn names(&self, below: &str) -> Vec<String> {
+        self.below(below)
+    }
+}
+
+/// An engine, its disk and its clock.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) disk: Disk,
+    pub(crate) ops: Ops,
+    pub(crate) queue: VecDeque<(Ticket, FileOp)>,
+    pub(crate) told: Vec<Told>,
+    pub(crate) now: Now,
+    pub(crate) alarms: Alarms,
+    /// Every operation that was done.
+    pub(crate) done: Vec<FileOp>,
+    /// Answers the next operation of its kind instead of the disk.
+    pub(crate) fault: Option<fn(&FileOp) -> Option<Outcome>>,
+    pub(crate) boot: u8,
+}
+
+/// Small rings, as the crash enumerator uses them.
+pub(crate) fn small() -> EngineConf {
+    EngineConf {
+        ring_file: Some(64 << 10),
+        ring_max: Some(512 << 10),
+        ballast: false,
+        quiet_bytes: 512,
+        ..EngineConf::default()
+    }
+}
+
+pub(crate) fn log(n: u8) -> LogId {
+    LogId {
+        topic: TopicId(Uuid([n; 16])),
+        partition: PartitionId(0),
+    }
+}
+
+/// One batch of `count` records of `bytes` each, all of this time.
+pub(crate) fn batch(
+    count: usize,
+    bytes: usize,
+    time: i64,
+    producer: Option<(i64, i16, i32)>,
+) -> Bytes {
+    let mut builder = BatchBuilder::new(Codec::None);
+    if let Some((id, epoch, sequence)) = producer {
+        builder = builder.producer(id, epoch, sequence);
+    }
+    let value = vec![b'x'; bytes];
+    for nth in 0..count {
+        builder
+            .push(NewRecord {
+                timestamp: time + nth as i64,
+                value: Some(&value),
+                ..NewRecord::default()
+            })
+            .expect("fits");
+    }
+    Bytes::from(builder.build().expect("builds"))
+}
+
+impl World {
+    /// A fresh directory, founded and ready.
+    pub(crate) fn fresh(conf: EngineConf) -> World {
+        let mut world = World::on(conf, Disk::default());
+        assert_eq!(world.begin(), Told::Fresh);
+        world.engine.found(world.now, Dice([7; 16]), &mut world.ops);
+        world.settle();
+        assert_eq!(world.told.pop(), Some(Told::Laid));
+        world.accept();
+        world
+    }
+
+    /// An engine that was not started yet.
+    pub(crate) fn on(conf: EngineConf, disk: Disk) -> World {
+        World {
+            engine: Engine::new(ShardId(0), 1, conf),
+            disk,
+            ops: Ops::default(),
+            queue: VecDeque::new(),
+            told: Vec::new(),
+            now: Now {
+                mono: Mono(1),
+                wall: Wall(1_000_000),
+            },
+            alarms: Alarms::default(),
+            done: Vec::new(),
+            fault: None,
+            boot: 1,
+        }
+    }
+
+    /// Reads what lies there: the verdict.
+    pub(crate) fn begin(&mut self) -> Told {
+        let space = Free {
+            total: 1 << 30,
+            free: 1 << 30,
+        };
+        let boot = BootId([self.boot; 16]);
+        self.engine
+            .start(self.now, Dice([9; 16]), boot, space, &mut self.ops);
+        self.settle();
+        self.told.pop().expect("a verdict")
+    }
+
+    /// Goes on until ready.
+    pub(crate) fn accept(&mut self) {
+        self.engine.accept(self.now, Dice([8; 16]), &mut self.ops);
+        self.settle();
+        assert!(self.told.contains(&Told::Ready), "{:?}", self.told);
+        self.told.clear();
+    }
+
+    pub(crate) fn open(&mut self, id: LogId, config: TopicConfig) {
+        let dir = format!("t{}-{}", id.topic.0.0[0], id.partition).into();
+        self.engine.open(
+            id,
+            LogSpec {
+                dir,
+                config,
+                urgent: id == LogId::METADATA,
+            },
+        );
+    }
+
+    pub(crate) fn open_plain(&mut self, n: u8) -> LogId {
+        self.open(log(n), TopicConfig::default());
+        log(n)
+    }
+
+    pub(crate) fn open_fast(&mut self, n: u8) -> LogId {
+        let config = TopicConfig {
+            durability: Durability::Replicated,
+            ..TopicConfig::default()
+        };
+        self.open(log(n), config);
+        log(n)
+    }
+
+    pub(crate) fn append(&mut self, id: LogId, bytes: Bytes) -> Appended {
+        self.try_append(id, bytes).expect("is accepted")
+    }
+
+    pub(crate) fn try_append(
+        &mut self,
+        id: LogId,
+        bytes: Bytes,
+    ) -> Result<Appended, super::AppendRefusal> {
+        let header = BatchHeader::parse(&bytes).expect("a batch");
+        let epoch = self.engine.last_epoch(id).unwrap_or(LeaderEpoch(0));
+        let epoch = epoch.max(LeaderEpoch(0));
+        self.engine.append(self.now, id, &header, bytes, epoch)
+    }
+
+    /// Appends `count` batches of one record each.
+    pub(crate) fn fill(&mut self, id: LogId, count: usize, bytes: usize) {
+        for _ in 0..count {
+            self.append(id, batch(1, bytes, self.now.wall.0, None));
+        }
+    }
+
+    /// Takes what the engine wishes into the queue.
+    pub(crate) fn take(&mut self) {
+        self.queue.extend(self.ops.ops.drain(..));
+        self.told.append(&mut self.ops.told);
+        for (key, deadline) in self.ops.alarms.drain(..) {
+            self.alarms.set(ShardId(0), key, deadline);
+        }
+    }
+
+    /// Groups what is queued.
+    pub(crate) fn flush(&mut self) {
+        self.engine.flush(self.now, &mut self.ops);
+        self.take();
+    }
+
+    /// Does the operation at this place of the queue.
+    pub(crate) fn step(&mut self, index: usize) {
+        let (ticket, op) = self.queue.remove(index).expect("an operation");
+        let outcome = match self.fault.and_then(|fault| fault(&op)) {
+            Some(outcome) => {
+                self.fault = None;
+                outcome
+            }
+            None => self.disk.run(&op),
+        };
+        self.done.push(op);
+        self.engine.done(self.now, ticket, outcome, &mut self.ops);
+        self.take();
+    }
+
+    /// Does everything until nothing is left to do.
+    pub(crate) fn settle(&mut self) {
+        self.take();
+        loop {
+            self.flush();
+            if self.queue.is_empty() {
+                return;
+            }
+            while !self.queue.is_empty() {
+                self.step(0);
+            }
+        }
+    }
+
+    /// Lets time pass, with the alarms that fall into it.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        self.now.mono.0 += millis * 1_000_000;
+        self.now.wall.0 += millis as i64;
+        while let Some((_, key)) = self.alarms.due(self.now) {
+            self.alarm(key);
+        }
+        self.settle();
+    }
+
+    pub(crate) fn alarm(&mut self, key: AlarmKey) {
+        self.engine.alarm(self.now, key, &mut self.ops);
+        self.take();
+    }
+
+    /// A plan, once the parts of indexes that it needs are loaded.
+    pub(crate) fn plan(&mut self, id: LogId, from: i64, max: u32) -> Result<ReadPlan, ReadRefusal> {
+        for _ in 0..64 {
+            let end = self.engine.marks(id).expect("known").written;
+            let planned = self
+                .engine
+                .plan(id, Offset(from), end, max, true, &mut self.ops)?;
+            self.settle();
+            if let Planned::Ready(plan) = planned {
+                return Ok(plan);
+            }
+        }
+        panic!("no plan after 64 looks");
+    }
+
+    /// Serves a plan as the shell does: each batch is read and checked.
+    pub(crate) fn serve(&mut self, plan: &ReadPlan) -> Vec<Bytes> {
+        let mut batches = Vec::new();
+        let mut served = Served::Whole;
+        for (index, place) in plan.places.iter().enumerate() {
+            let file = plan.files[usize::from(place.file)].clone();
+            let read = FileOp::Read {
+                file,
+                at: place.at,
+                len: place.len,
+            };
+            match self.disk.run(&read) {
+                Outcome::Bytes(bytes) if checksum(plan.log, &bytes) == place.checksum => {
+                    batches.push(bytes);
+                }
+                Outcome::Failed(fault) => served = Served::Unreadable(index, fault),
+                _ => served = Served::Rotten(index),
+            }
+        }
+        self.engine.served(plan, &served, &mut self.ops);
+        self.settle();
+        batches
+    }
+
+    /// Base offsets of all batches from an offset on, through as many plans as it takes.
+    pub(crate) fn read_all(&mut self, id: LogId, from: i64) -> Vec<i64> {
+        let mut bases = Vec::new();
+        let mut from = from;
+        loop {
+            let plan = self.plan(id, from, 1 << 20).expect("a plan");
+            if plan.places.is_empty() {
+                return bases;
+            }
+            for bytes in self.serve(&plan) {
+                let header = BatchHeader::parse(&bytes).expect("a batch");
+                bases.push(header.base_offset);
+                from = header.next_offset();
+            }
+        }
+    }
+
+    /// Stops in order.
+    pub(crate) fn stop(&mut self) {
+        self.engine.stop(self.now, BrokerEpoch(5), &mut self.ops);
+        self.settle();
+        assert!(self.told.contains(&Told::Stopped), "{:?}", self.told);
+    }
+
+    pub(crate) fn broken(&self) -> Option<&Broken> {
+        self.told.iter().find_map(|told| match told {
+            Told::Broken(broken) => Some(broken),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn durable(&self, id: LogId) -> i64 {
+        self.engine.marks(id).expect("known").durable.0
+    }
+
+    /// How many operations of a kind were done.
+    pub(crate) fn count(&self, of: impl Fn(&FileOp) -> bool) -> usize {
+        self.done.iter().filter(|op| of(op)).count()
+    }
+}
+
+/// Whether an operation is a commit.
+pub(crate) fn is_commit(op: &FileOp) -> bool {
+    matches!(
+        op,
+        FileOp::Put {
+            file: FileName::Ring { .. },
+            ..
+        }
+    )
+}
