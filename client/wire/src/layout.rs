@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::primitives::Type;
+use crate::primitives::{At, Type};
 
 /// A run of versions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,47 @@ pub struct Rules {
     pub tag: Option<u32>,
     /// Whether a version that lacks it may drop it silently.
     pub ignorable: bool,
+}
+
+impl Rules {
+    /// A field of the versions `from..=to`.
+    #[must_use]
+    pub const fn carried(from: i16, to: i16) -> Self {
+        let carried = Versions { from, to };
+        Self {
+            carried,
+            nullable: Versions::NONE,
+            tag: None,
+            ignorable: false,
+        }
+    }
+
+    /// It may be null in these versions.
+    #[must_use]
+    pub const fn nullable(mut self, from: i16, to: i16) -> Self {
+        self.nullable = Versions { from, to };
+        self
+    }
+
+    /// It is a tagged field.
+    #[must_use]
+    pub const fn tag(mut self, number: u32) -> Self {
+        self.tag = Some(number);
+        self
+    }
+
+    /// It may be dropped.
+    #[must_use]
+    pub const fn ignorable(mut self) -> Self {
+        self.ignorable = true;
+        self
+    }
+
+    /// Whether it stands among the plain fields.
+    #[inline]
+    pub(crate) const fn in_body(self, at: At) -> bool {
+        self.tag.is_none() && self.carried.contains(at.version)
+    }
 }
 
 /// A field of a [`Layout`].

@@ -88,46 +88,25 @@ pub trait Request: Message {
     type Response: Message;
 }
 
-/// What the rules of a field do to its value. The rules are constants, so of each of these only
-/// the branch on the version is left in the compiled reader.
-impl Rules {
-    /// A field of the versions `from..=to`.
-    #[must_use]
-    pub const fn carried(from: i16, to: i16) -> Self {
-        let carried = Versions { from, to };
-        Self {
-            carried,
-            nullable: Versions::NONE,
-            tag: None,
-            ignorable: false,
-        }
-    }
+/// A declared field: all that is known of it besides its value.
+///
+/// One is a constant of its structure, so of each method only the branches on the version are left
+/// in the compiled reader.
+#[derive(Clone, Copy, Debug)]
+pub struct Declared<T> {
+    /// Its name.
+    pub name: &'static str,
+    /// Its rules.
+    pub rules: Rules,
+    /// Its value where it is absent.
+    pub default: fn() -> T,
+}
 
-    /// It may be null in these versions.
-    #[must_use]
-    pub const fn nullable(mut self, from: i16, to: i16) -> Self {
-        self.nullable = Versions { from, to };
-        self
-    }
-
-    /// It is a tagged field.
-    #[must_use]
-    pub const fn tag(mut self, number: u32) -> Self {
-        self.tag = Some(number);
-        self
-    }
-
-    /// It may be dropped.
-    #[must_use]
-    pub const fn ignorable(mut self) -> Self {
-        self.ignorable = true;
-        self
-    }
-
+impl<T: Field + PartialEq> Declared<T> {
     /// Least bytes of it in the body.
-    #[inline(always)]
-    pub(crate) fn least<T: Field>(self, at: At) -> usize {
-        if self.tag.is_none() && self.carried.contains(at.version) {
+    #[inline]
+    pub(crate) fn least(self, at: At) -> usize {
+        if self.rules.in_body(at) {
             T::least(at)
         } else {
             0
@@ -135,23 +114,19 @@ impl Rules {
     }
 
     /// Reads it from the body.
-    #[inline(always)]
-    pub(crate) fn read<T: Field>(
-        self,
-        reader: &mut Reader<'_>,
-        at: At,
-        default: impl FnOnce() -> T,
-    ) -> Result<T, DecodeError> {
-        if self.tag.is_some() || !self.carried.contains(at.version) {
-            return Ok(default());
+    #[inline]
+    pub(crate) fn read(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
+        if self.rules.in_body(at) {
+            self.read_value(reader, at)
+        } else {
+            Ok((self.default)())
         }
-        self.read_value(reader, at)
     }
 
-    #[inline(always)]
-    fn read_value<T: Field>(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
+    #[inline]
+    fn read_value(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
         let value = T::read(reader, at)?;
-        if value.is_null() && !self.nullable.contains(at.version) {
+        if value.is_null() && !self.rules.nullable.contains(at.version) {
             return Err(DecodeError::Malformed {
                 what: "null in a version that has none",
             });
@@ -160,15 +135,15 @@ impl Rules {
     }
 
     /// Reads it from a tagged field, if the number is its own.
-    #[inline(always)]
-    pub(crate) fn read_tag<T: Field>(
+    #[inline]
+    pub(crate) fn read_tag(
         self,
         number: u32,
         value: &mut T,
         reader: &mut Reader<'_>,
         at: At,
     ) -> Result<bool, DecodeError> {
-        let own = self.tag == Some(number) && self.carried.contains(at.version);
+        let own = self.rules.tag == Some(number) && self.rules.carried.contains(at.version);
         if own {
             *value = self.read_value(reader, at)?;
         }
@@ -176,26 +151,19 @@ impl Rules {
     }
 
     /// Writes it into the body, or sees to it that its absence loses nothing.
-    #[inline(always)]
-    pub(crate) fn write<T: Field + PartialEq>(
-        self,
-        field: &'static str,
-        value: &T,
-        writer: &mut Writer,
-        at: At,
-        default: impl FnOnce() -> T,
-    ) -> Result<(), EncodeError> {
-        let version = at.version;
-        if !self.carried.contains(version) {
-            if self.ignorable || *value == default() {
+    #[inline]
+    pub(crate) fn write(self, value: &T, writer: &mut Writer, at: At) -> Result<(), EncodeError> {
+        let (field, version) = (self.name, at.version);
+        if !self.rules.carried.contains(version) {
+            if self.rules.ignorable || *value == (self.default)() {
                 return Ok(());
             }
             return Err(EncodeError::FieldNotInVersion { field, version });
         }
-        if value.is_null() && !self.nullable.contains(version) {
+        if value.is_null() && !self.rules.nullable.contains(version) {
             return Err(EncodeError::NullNotAllowed { field, version });
         }
-        if self.tag.is_some() {
+        if self.rules.tag.is_some() {
             Ok(())
         } else {
             value.write(writer, at)
@@ -203,33 +171,24 @@ impl Rules {
     }
 
     /// Whether it goes out as a tagged field: when it is one, and not its default.
-    #[inline(always)]
-    pub(crate) fn tagged<T: Field + PartialEq>(
-        self,
-        value: &T,
-        at: At,
-        default: impl FnOnce() -> T,
-    ) -> bool {
-        self.tag.is_some() && self.carried.contains(at.version) && *value != default()
+    #[inline]
+    pub(crate) fn goes_tagged(self, value: &T, at: At) -> bool {
+        self.rules.carried.contains(at.version) && *value != (self.default)()
     }
 
     /// Writes it as a tagged field, behind the unknown ones with lower numbers.
-    #[inline(always)]
-    pub(crate) fn write_tag<T: Field + PartialEq>(
+    #[inline]
+    pub(crate) fn write_tag(
         self,
         value: &T,
         unknown: &Tags,
         next: &mut u32,
         writer: &mut Writer,
         at: At,
-        default: impl FnOnce() -> T,
     ) -> Result<(), EncodeError> {
-        let Some(number) = self.tag else {
+        let Some(number) = self.rules.tag.filter(|_| self.goes_tagged(value, at)) else {
             return Ok(());
         };
-        if !self.tagged(value, at, default) {
-            return Ok(());
-        }
         unknown.write(writer, *next, number)?;
         *next = number + 1;
         writer.uvarint(number);
@@ -238,18 +197,19 @@ impl Rules {
 
     /// Any value that survives the trip through this version.
     #[cfg(any(test, feature = "random"))]
-    pub(crate) fn random<T: Field>(
-        self,
-        dice: &mut crate::random::Dice,
-        at: At,
-        default: impl FnOnce() -> T,
-    ) -> T {
-        if !self.carried.contains(at.version) || (self.tag.is_some() && dice.one_in(2)) {
-            return default();
+    pub(crate) fn random(self, dice: &mut crate::random::Dice, at: At) -> T {
+        let Rules {
+            carried,
+            nullable,
+            tag,
+            ..
+        } = self.rules;
+        if !carried.contains(at.version) || (tag.is_some() && dice.one_in(2)) {
+            return (self.default)();
         }
         loop {
             let value = T::random(dice, at);
-            if !value.is_null() || self.nullable.contains(at.version) {
+            if !value.is_null() || nullable.contains(at.version) {
                 return value;
             }
         }
@@ -335,15 +295,22 @@ macro_rules! part {
             pub unknown: $crate::primitives::Tags,
         }
 
+        #[allow(non_upper_case_globals, reason = "a constant of each field bears its name")]
         impl $name {
+            $(const $field: $crate::message::Declared<$kind> = $crate::message::Declared {
+                name: stringify!($field),
+                rules: rules!($($rule)+),
+                default: default!(value $($rule)+),
+            };)*
+
             /// The layout of its fields.
             pub const FIELDS: $crate::layout::Layout = $crate::layout::Layout {
                 name: stringify!($name),
                 memory: size_of::<Self>(),
                 rows: &[$($crate::layout::Row {
-                    name: stringify!($field),
+                    name: Self::$field.name,
                     kind: <$kind as $crate::primitives::Field>::TYPE,
-                    rules: rules!($($rule)+),
+                    rules: Self::$field.rules,
                     default: default!(text $($rule)+),
                 }),*],
             };
@@ -352,7 +319,7 @@ macro_rules! part {
         impl Default for $name {
             fn default() -> Self {
                 Self {
-                    $($field: default!(value $($rule)+),)*
+                    $($field: (Self::$field.default)(),)*
                     unknown: $crate::primitives::Tags::default(),
                 }
             }
@@ -363,7 +330,7 @@ macro_rules! part {
 
             #[inline]
             fn least(at: $crate::primitives::At) -> usize {
-                usize::from(at.flexible) $(+ rules!($($rule)+).least::<$kind>(at))*
+                usize::from(at.flexible) $(+ Self::$field.least(at))*
             }
 
             #[inline]
@@ -371,13 +338,18 @@ macro_rules! part {
                 reader: &mut $crate::primitives::Reader<'_>,
                 at: $crate::primitives::At,
             ) -> Result<Self, $crate::primitives::DecodeError> {
-                $(let $field: $kind =
-                    rules!($($rule)+).read(reader, at, || default!(value $($rule)+))?;)*
-                let mut this = Self { $($field,)* unknown: $crate::primitives::Tags::default() };
+                let mut this = Self {
+                    $($field: Self::$field.read(reader, at)?,)*
+                    unknown: $crate::primitives::Tags::default(),
+                };
                 if at.flexible {
-                    let Self { $($field,)* unknown } = &mut this;
-                    unknown.read(reader, |_number, _reader| {
-                        Ok(false $(|| rules!($($rule)+).read_tag(_number, $field, _reader, at)?)*)
+                    this.unknown.read(reader, |_number, _value| {
+                        $(if_tagged!([$($rule)+] {
+                            if Self::$field.read_tag(_number, &mut this.$field, _value, at)? {
+                                return Ok(true);
+                            }
+                        });)*
+                        Ok(false)
                     })?;
                 }
                 Ok(this)
@@ -389,31 +361,27 @@ macro_rules! part {
                 writer: &mut $crate::primitives::Writer,
                 at: $crate::primitives::At,
             ) -> Result<(), $crate::primitives::EncodeError> {
-                $(rules!($($rule)+).write(
-                    stringify!($field), &self.$field, writer, at, || default!(value $($rule)+),
-                )?;)*
+                $(Self::$field.write(&self.$field, writer, at)?;)*
                 if !at.flexible {
                     return self.unknown.none(at.version);
                 }
-                let count = self.unknown.len() $(+ usize::from(
-                    rules!($($rule)+).tagged(&self.$field, at, || default!(value $($rule)+)),
-                ))*;
-                writer.uvarint(count as u32);
-                if count > 0 {
-                    let mut _next = 0;
-                    $(rules!($($rule)+).write_tag(
-                        &self.$field, &self.unknown, &mut _next, writer, at,
-                        || default!(value $($rule)+),
-                    )?;)*
-                    self.unknown.write(writer, _next, u32::MAX)?;
-                }
-                Ok(())
+                let mut _count = self.unknown.len();
+                $(if_tagged!([$($rule)+] {
+                    _count += usize::from(Self::$field.goes_tagged(&self.$field, at));
+                });)*
+                writer.uvarint(_count as u32);
+                let mut _next = 0;
+                $(if_tagged!([$($rule)+] {
+                    let (value, unknown) = (&self.$field, &self.unknown);
+                    Self::$field.write_tag(value, unknown, &mut _next, writer, at)?;
+                });)*
+                self.unknown.write(writer, _next, u32::MAX)
             }
 
             #[cfg(any(test, feature = "random"))]
             fn random(dice: &mut $crate::random::Dice, at: $crate::primitives::At) -> Self {
                 Self {
-                    $($field: rules!($($rule)+).random(dice, at, || default!(value $($rule)+)),)*
+                    $($field: Self::$field.random(dice, at),)*
                     unknown: dice.tags(at, Self::FIELDS.rows),
                 }
             }
@@ -461,7 +429,7 @@ macro_rules! rules {
         rules!(@$rules.ignorable(); $($($rest)*)?)
     };
     (@$rules:expr; $(= $default:expr)?) => {
-        const { $rules }
+        $rules
     };
     ($from:literal.. $(, $($rest:tt)*)?) => {
         rules!(@$crate::layout::Rules::carried($from, i16::MAX); $($($rest)*)?)
@@ -471,11 +439,18 @@ macro_rules! rules {
     };
 }
 
-/// The default in the brackets of a field: its value, or its text.
+/// The default in the brackets of a field: a function that makes it, or its text.
 macro_rules! default {
-    (value = $default:expr) => { $default };
+    (value = $default:expr) => { || $default };
     (text = $default:expr) => { Some(stringify!($default)) };
-    (value) => { Default::default() };
+    (value) => { Default::default };
     (text) => { None };
     ($form:ident $rule:tt $($rest:tt)*) => { default!($form $($rest)*) };
+}
+
+/// Code for tagged fields only: for all others there is nothing to compile.
+macro_rules! if_tagged {
+    ([tag $($rest:tt)*] $code:block) => { $code };
+    ([$rule:tt $($rest:tt)*] $code:block) => { if_tagged!([$($rest)*] $code) };
+    ([] $code:block) => {};
 }

@@ -21,7 +21,9 @@ pub(crate) fn plain(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let named = |(name, value)| (folded(name), plain(value));
-            let payload = |(name, _): &(&String, &Value)| name.as_str() == "records";
+            let payload = |(name, _): &(&String, &Value)| {
+                matches!(name.as_str(), "records" | "unalignedRecords")
+            };
             let kept = fields.iter().filter(|field| !payload(field));
             Value::Object(
                 kept.map(|(name, value)| named((name, value.clone())))
