@@ -33,6 +33,7 @@ pub mod layout;
 pub mod messages;
 pub mod metadata;
 pub mod primitives;
+pub mod proof;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
 pub mod records;

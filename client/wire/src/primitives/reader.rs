@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::{At, DecodeError, Field};
+use crate::proof;
 
 /// How many more bytes of memory a decode may claim.
 ///
@@ -175,6 +176,9 @@ impl<'a> Reader<'a> {
     /// bytes that are left, and the memory the budget.
     #[inline]
     pub fn room<T>(&mut self, count: usize, least: usize) -> Result<Vec<T>, DecodeError> {
+        if proof::mutant("capacity-from-wire") {
+            return Ok(Vec::with_capacity(count.min(1 << 20)));
+        }
         if count > self.left() / least.max(1) {
             return Err(DecodeError::Truncated);
         }

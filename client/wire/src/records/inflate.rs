@@ -22,7 +22,7 @@ use super::zstd_frames::ZstdFrames;
 /// Output of the codecs that stream is handed on in pieces of this size.
 pub(super) const CHUNK: usize = 64 << 10;
 /// What an idle inflater may keep of its output buffer.
-const KEEP_OUT: usize = CHUNK;
+const KEEP_OUT: usize = 1 << 20;
 /// zlib-rs: state, 32 KiB window twice, tables.
 const GZIP_STATE: usize = 96 << 10;
 

@@ -25,11 +25,12 @@ pub(super) trait Bytes {
         } else {
             self.long_varint(first)?
         };
-        Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+        Ok(zigzag_32(raw))
     }
 
     /// The bytes of a varint after a first one that was not the last.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn long_varint(&mut self, first: u8) -> Result<u32, Self::Fault> {
         let mut raw = u32::from(first & 0x7f);
         for shift in [7, 14, 21] {
@@ -55,11 +56,12 @@ pub(super) trait Bytes {
         } else {
             self.long_varlong(first)?
         };
-        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+        Ok(zigzag_64(raw))
     }
 
     /// The bytes of a varlong after a first one that was not the last.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn long_varlong(&mut self, first: u8) -> Result<u64, Self::Fault> {
         let mut raw = u64::from(first & 0x7f);
         for shift in [7, 14, 21, 28, 35, 42, 49, 56] {
@@ -75,6 +77,14 @@ pub(super) trait Bytes {
         }
         Ok(raw | u64::from(last) << 63)
     }
+}
+
+fn zigzag_32(raw: u32) -> i32 {
+    (raw >> 1) as i32 ^ -((raw & 1) as i32)
+}
+
+fn zigzag_64(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
 }
 
 /// The bytes of a record that lies whole in memory.
@@ -109,6 +119,43 @@ impl Bytes for Slice<'_> {
     #[inline(always)]
     fn left(&self) -> usize {
         self.0.len()
+    }
+
+    // Deltas and lengths of one and of two bytes are nearly all there are.
+    #[inline(always)]
+    fn varint(&mut self) -> Result<i32, RecordFault> {
+        match *self.0 {
+            [a @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(zigzag_32(u32::from(a)))
+            }
+            [a, b @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(zigzag_32(u32::from(a & 0x7f) | u32::from(b) << 7))
+            }
+            _ => {
+                let first = self.byte()?;
+                Ok(zigzag_32(self.long_varint(first)?))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn varlong(&mut self) -> Result<i64, RecordFault> {
+        match *self.0 {
+            [a @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(zigzag_64(u64::from(a)))
+            }
+            [a, b @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(zigzag_64(u64::from(a & 0x7f) | u64::from(b) << 7))
+            }
+            _ => {
+                let first = self.byte()?;
+                Ok(zigzag_64(self.long_varlong(first)?))
+            }
+        }
     }
 }
 

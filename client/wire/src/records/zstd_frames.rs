@@ -18,7 +18,7 @@ const SKIPPABLE: u32 = 0x184d_2a50;
 const SKIPPABLE_MASK: u32 = 0xffff_fff0;
 const BLOCK_MAX: usize = 128 << 10;
 /// The context itself, without window: tables of entropy and of literals.
-const CONTEXT: usize = 192 << 10;
+const CONTEXT: usize = 128 << 10;
 /// A context larger than this is given back instead of kept.
 const KEEP_CONTEXT: usize = 1 << 20;
 
@@ -99,9 +99,9 @@ impl<'a> ZstdFrames<'a> {
             });
         }
         let window = window as usize;
-        // As ZSTD_estimateDStreamSize: an input buffer of a block, an output buffer of the window
-        // and a block.
-        let need = CHUNK + CONTEXT + window + 2 * window.min(BLOCK_MAX) + 1024;
+        // As zstd 1.5.7 allocates: an input buffer of a block, an output buffer of the window and
+        // two blocks.
+        let need = CHUNK + CONTEXT + window + 3 * window.min(BLOCK_MAX) + 1024;
         if need > self.claimed {
             claim(grant, need - self.claimed)?;
             self.claimed = need;

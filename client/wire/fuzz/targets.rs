@@ -1,0 +1,506 @@
+//! What is attacked: every decoder that sees bytes nobody vouches for, each as one function over a
+//! slice. Decides what a target must keep to besides not panicking: what decodes must encode to
+//! bytes that decode to the same, and memory must stay within its bound (#128, #130).
+
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
+
+use bytes::Bytes;
+use sawlog_wire::primitives::Reader;
+use sawlog_wire::random::Dice;
+use sawlog_wire::records::batch::HEADER_BYTES;
+use sawlog_wire::records::compress::{SnappyFraming, compress, compress_snappy};
+use sawlog_wire::records::lookup::{first_at_or_after, first_with_max_timestamp};
+use sawlog_wire::records::{
+    Batch, BatchBuilder, BatchFault, Batches, Caps, Codec, InflateFault, Inflater, NewRecord, Pool,
+    Records, Rules, validate,
+};
+use sawlog_wire::registry::{Entry, Kind, all};
+use sawlog_wire::{RequestHeader, frame};
+
+/// The largest frame that the targets believe.
+const FRAME_MAX: usize = 1 << 20;
+
+/// How much memory a target may hold for an input, besides what it took from its pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    /// Bytes for each byte of input.
+    pub(crate) per_byte: usize,
+    /// Bytes for any input.
+    pub(crate) fixed: usize,
+}
+
+impl Bound {
+    /// Record batches and decompression.
+    const RECORDS: Bound = Bound {
+        per_byte: 2,
+        fixed: 64 << 10,
+    };
+    /// Everything else: the budget that a frame has.
+    const MESSAGES: Bound = Bound {
+        per_byte: 64,
+        fixed: 64 << 10,
+    };
+
+    /// The bound for an input of `length`.
+    pub(crate) fn of(self, length: usize) -> usize {
+        self.per_byte * length + self.fixed
+    }
+}
+
+/// What became of one input.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ran {
+    /// The most bytes that were taken from the pool.
+    pub(crate) pooled: usize,
+    /// Which way it went: inputs of the same kind are alike to the fuzzer.
+    pub(crate) kind: u64,
+}
+
+/// A decoder over a slice.
+type Run = Box<dyn Fn(&[u8]) -> Ran>;
+
+/// One thing to attack.
+pub(crate) struct Target {
+    /// Its name on the command line and in the corpus.
+    pub(crate) name: String,
+    /// Its bound of memory.
+    pub(crate) bound: Bound,
+    /// Runs it; a panic is a find.
+    pub(crate) run: Run,
+    /// Honest inputs to begin with.
+    pub(crate) seeds: Vec<Vec<u8>>,
+}
+
+/// Every target.
+pub(crate) fn targets() -> Vec<Target> {
+    let mut targets = vec![
+        target("frame", Bound::MESSAGES, frame_target, frame_seeds()),
+        target("header", Bound::MESSAGES, header_target, frame_seeds()),
+        target("batch", Bound::RECORDS, batch_target, batch_seeds()),
+        target("batch-sealed", Bound::RECORDS, sealed_target, batch_seeds()),
+        target("batches", Bound::RECORDS, batches_target, batch_seeds()),
+        target("records", Bound::RECORDS, records_target, record_seeds()),
+    ];
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let name = format!("inflate-{codec}");
+        targets.push(target(
+            &name,
+            Bound::RECORDS,
+            move |input| inflate_target(codec, input),
+            inflate_seeds(codec),
+        ));
+    }
+    targets.extend(all().map(message));
+    targets
+}
+
+fn target(
+    name: &str,
+    bound: Bound,
+    run: impl Fn(&[u8]) -> Ran + 'static,
+    seeds: Vec<Vec<u8>>,
+) -> Target {
+    Target {
+        name: name.to_owned(),
+        bound,
+        run: Box::new(run),
+        seeds,
+    }
+}
+
+thread_local! {
+    static INFLATER: RefCell<Inflater> = const { RefCell::new(Inflater::new()) };
+}
+
+/// Forgets buffers and contexts kept from earlier inputs, so that memory can be measured.
+pub(crate) fn forget() {
+    INFLATER.set(Inflater::new());
+}
+
+fn kind(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A message in all its versions: the first byte of the input chooses one.
+fn message(entry: Entry) -> Target {
+    let group = match entry.kind {
+        Kind::Request(_) | Kind::Response(_) => "message",
+        Kind::Metadata(_) => "metadata",
+        _ => "data",
+    };
+    let mut dice = Dice::new(1);
+    let versions = entry.versions;
+    let seeds = versions
+        .iter()
+        .flat_map(|version| [version; 2])
+        .map(|version| {
+            let mut input = vec![(version - versions.from) as u8];
+            input.extend_from_slice(&(entry.sample)(&mut dice, version));
+            input
+        });
+    let seeds = seeds.filter(|seed| seed.len() < 4096).collect();
+    target(
+        &format!("{group}-{}", entry.name),
+        Bound::MESSAGES,
+        move |input| message_target(&entry, input),
+        seeds,
+    )
+}
+
+fn message_target(entry: &Entry, input: &[u8]) -> Ran {
+    let Some((choice, body)) = input.split_first() else {
+        return Ran::default();
+    };
+    let span = entry.versions.to - entry.versions.from + 1;
+    let version = entry.versions.from + i16::from(*choice) % span;
+    // The slice is copied, as the shell's frame is there before the decoder: it counts as input.
+    let body = Bytes::copy_from_slice(body);
+    match (entry.recode)(&body, version) {
+        Ok(again) => {
+            let twice = (entry.recode)(&again, version);
+            assert_eq!(
+                twice.as_ref(),
+                Ok(&again),
+                "{} version {version} does not come back",
+                entry.name
+            );
+            Ran {
+                pooled: again.len() * 3 + body.len(),
+                kind: kind((version, "ok", again.len().min(64))),
+            }
+        }
+        Err(error) => Ran {
+            pooled: body.len(),
+            kind: kind((version, discriminant(&error))),
+        },
+    }
+}
+
+/// A connection's bytes: one frame after the other, each with header and body.
+fn frame_target(input: &[u8]) -> Ran {
+    let mut rest = input;
+    let mut way = Vec::new();
+    let mut pooled = 0;
+    while let Some((prefix, after)) = rest.split_first_chunk::<{ frame::PREFIX }>() {
+        let Ok(length) = frame::length(*prefix, FRAME_MAX) else {
+            way.push(1);
+            break;
+        };
+        let Some((body, after)) = after.split_at_checked(length) else {
+            way.push(2);
+            break;
+        };
+        rest = after;
+        let mut reader = Reader::new(body);
+        let Ok(header) = RequestHeader::decode(&mut reader) else {
+            way.push(3);
+            break;
+        };
+        let body = Bytes::copy_from_slice(reader.rest());
+        pooled = pooled.max(body.len());
+        let request = all().find(|entry| entry.kind == Kind::Request(header.key));
+        match request.map(|entry| (entry.read)(&body, header.version)) {
+            None => way.push(4),
+            Some(Err(_)) => way.push(5),
+            Some(Ok(())) => way.push(6 + i32::from(header.key)),
+        }
+        if way.len() > 8 {
+            break;
+        }
+    }
+    Ran {
+        pooled,
+        kind: kind(&way),
+    }
+}
+
+/// A request header alone: what is read is written again to the same meaning.
+fn header_target(input: &[u8]) -> Ran {
+    let input = input.get(frame::PREFIX..).unwrap_or(input);
+    let mut reader = Reader::new(input);
+    match RequestHeader::decode(&mut reader) {
+        Err(error) => Ran {
+            pooled: 0,
+            kind: kind(discriminant(&error)),
+        },
+        Ok(header) => {
+            let mut writer = sawlog_wire::Writer::new();
+            header
+                .encode(&mut writer)
+                .expect("what was read can be written");
+            let again = writer.finish().into_bytes();
+            assert_eq!(RequestHeader::decode(&mut Reader::new(&again)), Ok(header));
+            Ran {
+                pooled: 4096,
+                kind: kind((header.api_key().is_some(), header.client_id.map(str::len))),
+            }
+        }
+    }
+}
+
+/// The produce path, with the bytes as they are: nearly all inputs end at the CRC.
+fn batch_target(input: &[u8]) -> Ran {
+    judge(input)
+}
+
+/// The produce path behind a CRC and a length that are right.
+fn sealed_target(input: &[u8]) -> Ran {
+    let mut sent = input.to_vec();
+    if sent.len() >= HEADER_BYTES {
+        let length = (sent.len() - 12) as i32;
+        sent[8..12].copy_from_slice(&length.to_be_bytes());
+        sent[16] = 2;
+        let crc = crc32c::crc32c(&sent[21..]);
+        sent[17..21].copy_from_slice(&crc.to_be_bytes());
+    }
+    let ran = judge(&sent);
+    Ran {
+        pooled: ran.pooled + sent.len(),
+        kind: ran.kind,
+    }
+}
+
+/// Judges a batch; one that is well is read by every other reader there is, which must agree.
+fn judge(sent: &[u8]) -> Ran {
+    let pool = Pool::new(512 << 20);
+    let kind = INFLATER.with_borrow_mut(|inflater| match validate(sent, &RULES, inflater, &pool) {
+        Err(fault) => kind(fault_kind(&fault)),
+        Ok(facts) => {
+            let batch = Batch::first(sent).expect("it was judged well");
+            let mut plain = Vec::new();
+            let held =
+                inflater.read_all(facts.codec, batch.payload(), RULES.caps, &pool, &mut plain);
+            let _held = held.expect("it was judged well");
+            assert_eq!(plain.len() as u64, facts.plain_size);
+            let mut count = 0;
+            let mut max = -1;
+            for record in Records::new(&plain) {
+                let record = record.expect("it was judged well");
+                assert_eq!(record.offset_delta, count);
+                max = max.max(record.timestamp(&batch.header));
+                count += 1;
+            }
+            assert_eq!(count as u32, facts.count);
+            assert_eq!(max, facts.max_timestamp);
+            let found = first_at_or_after(&batch, i64::MIN, RULES.caps, inflater, &pool)
+                .expect("it was judged well");
+            assert!(found.is_some_and(|found| found.offset == 0));
+            if !facts.mend {
+                let found = first_with_max_timestamp(&batch, RULES.caps, inflater, &pool)
+                    .expect("judged well");
+                assert!(found.is_none_or(|found| found.timestamp == max));
+            }
+            kind((
+                facts.codec,
+                facts.producer.is_some(),
+                facts.transactional,
+                facts.mend,
+                facts.count.min(9),
+            ))
+        }
+    });
+    assert_eq!(pool.used(), 0, "all that was taken came back");
+    Ran {
+        pooled: pool.peak(),
+        kind,
+    }
+}
+
+/// A bomb costs time, not only memory: the targets allow less output than a broker does.
+const RULES: Rules = Rules {
+    bytes_max: FRAME_MAX,
+    records_max: 1 << 16,
+    caps: Caps {
+        output: 1 << 20,
+        window: 8 << 20,
+    },
+    zstd: true,
+};
+
+fn fault_kind(fault: &BatchFault) -> u64 {
+    match fault {
+        BatchFault::Record { fault, .. } => kind((1, discriminant(fault))),
+        BatchFault::Inflate(fault) => kind((2, inflate_kind(fault))),
+        fault => kind((3, discriminant(fault))),
+    }
+}
+
+fn inflate_kind(fault: &InflateFault) -> u64 {
+    match fault {
+        InflateFault::Malformed { codec, why } => kind((codec, why)),
+        fault => kind(discriminant(fault)),
+    }
+}
+
+/// A run of batches, as a Fetch response or a segment holds.
+fn batches_target(input: &[u8]) -> Ran {
+    let mut batches = Batches::new(input);
+    let mut seen = 0;
+    let mut way = 0;
+    for batch in batches.by_ref() {
+        match batch {
+            Ok(batch) => {
+                seen += batch.bytes.len();
+                way = way * 4 + 1 + u64::from(batch.check_crc().is_ok());
+                let _ = batch.header.attributes();
+                assert!(batch.header.next_offset() >= batch.header.last_offset());
+            }
+            Err(fault) => way = way * 4 + fault_kind(&fault) % 64,
+        }
+    }
+    assert!(seen + batches.rest().len() == input.len());
+    Ran {
+        pooled: 0,
+        kind: kind(way),
+    }
+}
+
+/// Records in plain bytes.
+fn records_target(input: &[u8]) -> Ran {
+    let mut way = 0_u64;
+    for record in Records::new(input) {
+        match record {
+            Ok(record) => {
+                let told = record.headers.len();
+                assert_eq!(
+                    record.headers.count(),
+                    told,
+                    "every header that is told is there"
+                );
+                way = way.wrapping_mul(7).wrapping_add(told.min(3) as u64);
+            }
+            Err(fault) => way = way.wrapping_mul(7).wrapping_add(fault_kind(&fault)),
+        }
+    }
+    Ran {
+        pooled: 0,
+        kind: kind(way),
+    }
+}
+
+/// One decompression.
+fn inflate_target(codec: Codec, input: &[u8]) -> Ran {
+    let pool = Pool::new(512 << 20);
+    let kind = INFLATER.with_borrow_mut(|inflater| {
+        let mut inflate = match inflater.open(codec, input, RULES.caps, &pool) {
+            Ok(inflate) => inflate,
+            Err(fault) => return inflate_kind(&fault),
+        };
+        loop {
+            match inflate.fill() {
+                Ok(true) => assert!(!inflate.chunk().is_empty()),
+                Ok(false) => break kind(inflate.produced().min(9)),
+                Err(fault) => break inflate_kind(&fault),
+            }
+        }
+    });
+    assert_eq!(pool.used(), 0, "all that was taken came back");
+    Ran {
+        pooled: pool.peak(),
+        kind,
+    }
+}
+
+fn frame_seeds() -> Vec<Vec<u8>> {
+    let mut dice = Dice::new(2);
+    let mut seeds = Vec::new();
+    for entry in all() {
+        let Kind::Request(key) = entry.kind else {
+            continue;
+        };
+        for version in entry.versions.iter() {
+            let mut writer = sawlog_wire::Writer::new();
+            let header = RequestHeader {
+                key,
+                version,
+                correlation_id: 7,
+                client_id: Some("fuzz"),
+            };
+            header.encode(&mut writer).expect("a header");
+            let mut body = writer.finish().into_bytes().to_vec();
+            body.extend_from_slice(&(entry.sample)(&mut dice, version));
+            let mut frame = (body.len() as i32).to_be_bytes().to_vec();
+            frame.append(&mut body);
+            if frame.len() < 4096 {
+                seeds.push(frame);
+            }
+        }
+    }
+    seeds
+}
+
+/// A batch of a few records, some with headers.
+fn builder(codec: Codec, records: i64) -> BatchBuilder {
+    let mut batch = BatchBuilder::new(codec);
+    for i in 0..records {
+        let headers: &[(&[u8], Option<&[u8]>)] = match i % 3 {
+            0 => &[],
+            1 => &[(b"name", Some(b"value")), (b"name", None)],
+            _ => &[(b"", Some(b""))],
+        };
+        let value = vec![i as u8; (i as usize * 37) % 200];
+        let key = (i % 2 == 0).then_some(&b"key"[..]);
+        let record = NewRecord {
+            timestamp: 1_000 + i * 77,
+            key,
+            value: Some(&value),
+            headers,
+        };
+        batch.push(record).expect("it fits");
+    }
+    batch
+}
+
+fn batch_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for codec in Codec::ALL {
+        seeds.push(builder(codec, 1).build().expect("a batch"));
+        seeds.push(
+            builder(codec, 5)
+                .producer(9, 1, 3)
+                .build()
+                .expect("a batch"),
+        );
+        seeds.push(
+            builder(codec, 40)
+                .producer(9, 1, i32::MAX - 4)
+                .transactional()
+                .build()
+                .expect("a batch"),
+        );
+    }
+    seeds
+}
+
+fn record_seeds() -> Vec<Vec<u8>> {
+    batch_seeds()
+        .into_iter()
+        .take(3)
+        .map(|batch| batch[HEADER_BYTES..].to_vec())
+        .collect()
+}
+
+fn inflate_seeds(codec: Codec) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for plain in [
+        vec![],
+        vec![0; 3_000],
+        b"Sawlog ".repeat(9),
+        (0..=255).collect(),
+        vec![7; 150_000],
+    ] {
+        let mut packed = Vec::new();
+        compress(codec, &plain, &mut packed).expect("it compresses");
+        seeds.push(packed);
+        if codec == Codec::Snappy {
+            let mut packed = Vec::new();
+            compress_snappy(SnappyFraming::Xerial, &plain, &mut packed).expect("it compresses");
+            seeds.push(packed);
+        }
+    }
+    seeds
+}
