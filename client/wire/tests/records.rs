@@ -253,7 +253,7 @@ fn each_lie_in_the_header_has_its_own_name_and_code() {
         (
             |h| h.raw_attributes = 0x10,
             F::TransactionWithoutProducer,
-            Code::InvalidRecord,
+            Code::TransactionalIdAuthorizationFailed,
         ),
         (
             |h| h.producer_id = -2,

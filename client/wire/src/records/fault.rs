@@ -230,6 +230,8 @@ impl BatchFault {
             Self::LogAppendTime | Self::Timestamp { .. } | Self::MaxTimestamp { .. } => {
                 Code::InvalidTimestamp
             }
+            // As Kafka answers a transactional batch in a request that names no transactional id.
+            Self::TransactionWithoutProducer => Code::TransactionalIdAuthorizationFailed,
             Self::Inflate(fault) => fault.code(),
             Self::Empty
             | Self::Cut { .. }
@@ -244,7 +246,6 @@ impl BatchFault {
             | Self::ProducerId { .. }
             | Self::ProducerEpoch { .. }
             | Self::BaseSequence { .. }
-            | Self::TransactionWithoutProducer
             | Self::Record { .. }
             | Self::OffsetDelta { .. }
             | Self::Fewer { .. }

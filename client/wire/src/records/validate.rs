@@ -118,11 +118,6 @@ pub fn validate(
     if codec == Ok(Codec::Zstd) && !rules.zstd {
         return Err(BatchFault::ZstdTooEarly);
     }
-    if sent.len() > batch.bytes.len() {
-        return Err(BatchFault::MoreThanOne {
-            bytes: sent.len() - batch.bytes.len(),
-        });
-    }
     if header.base_offset != 0 {
         return Err(BatchFault::BaseOffset {
             base_offset: header.base_offset,
@@ -135,6 +130,11 @@ pub fn validate(
         });
     }
     batch.check_crc()?;
+    if sent.len() > batch.bytes.len() {
+        return Err(BatchFault::MoreThanOne {
+            bytes: sent.len() - batch.bytes.len(),
+        });
+    }
 
     let attributes = client_attributes(header)?;
     if header.count <= 0 {
