@@ -83,7 +83,10 @@ impl Tags {
                 let what = "tagged fields that do not ascend";
                 return Err(DecodeError::Malformed { what });
             }
-            lowest = number.saturating_add(1);
+            // The last number has none after it: nothing is written for it, so nothing is read.
+            lowest = number.checked_add(1).ok_or(DecodeError::Malformed {
+                what: "a tagged field of the highest number",
+            })?;
             let length = reader.uvarint()? as usize;
             reader.within(length, |value| take(number, left, value))?;
         }

@@ -19,8 +19,9 @@ const SKIPPABLE_MASK: u32 = 0xffff_fff0;
 const BLOCK_MAX: usize = 128 << 10;
 /// The context itself, without window: tables of entropy and of literals.
 const CONTEXT: usize = 128 << 10;
-/// A context larger than this is given back instead of kept.
-const KEEP_CONTEXT: usize = 1 << 20;
+/// A context larger than this is given back instead of kept. Java streams at level 3, whose window is
+/// 2 MiB for the smallest batch: those are kept.
+const KEEP_CONTEXT: usize = 3 << 20;
 
 /// The frames of one payload.
 pub(super) struct ZstdFrames<'a> {
