@@ -132,7 +132,7 @@ pub struct ProducerIdPart {
     pub had: Option<(ProducerId, ProducerEpoch)>,
 }
 
-/// Topics wanted. Names are legal and asked for once, settings are known and within bounds: `api` has seen to that.
+/// Topics wanted, as a client asked for them or by a name that it used.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CreateTopicsPart {
     /// What was asked for; -1 partitions or replicas mean the broker's default (KIP-464).

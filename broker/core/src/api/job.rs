@@ -80,7 +80,7 @@ impl Job {
             (Job::Fetch(job), Response::Watched) => job.watched(call, part),
             (Job::ListOffsets(job), Response::Find(answer)) => job.hear(call, part, answer),
             (Job::Metadata(job), Response::CreateTopics(answer)) => job.hear(call, &answer),
-            (Job::CreateTopics(job), Response::CreateTopics(answer)) => job.hear(*answer),
+            (Job::CreateTopics(job), Response::CreateTopics(answer)) => job.hear(call, *answer),
             (Job::InitProducerId(job), Response::ProducerId { code, id, epoch }) => {
                 job.hear(code, id, epoch)
             }

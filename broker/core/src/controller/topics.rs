@@ -98,10 +98,10 @@ fn make(
     if let Some(fault) = names::fault(name) {
         return Err(Refused(Code::InvalidTopicException, String::from(fault)));
     }
-    if name == names::METADATA {
+    if name == names::METADATA || names::internal(name) {
         return Err(Refused(
             Code::InvalidRequest,
-            format!("{name} is the broker's own log"),
+            format!("{name} is for the brokers' own use"),
         ));
     }
     if image.topics.contains_key(name) {

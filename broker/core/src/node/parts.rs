@@ -96,15 +96,13 @@ impl Running {
             Ok(Appended::New { base, last }) => (base, last, false),
             Ok(Appended::Duplicate { base, last }) => (base, last, true),
             Err(Refused { code, text }) => {
-                if part.acks != Acks::None {
-                    let answer = AppendAnswer {
-                        code,
-                        base: Offset(-1),
-                        start,
-                        message: Some(text),
-                    };
-                    out.push(Effect::Reply(waiter, Response::Append(answer)));
-                }
+                let answer = AppendAnswer {
+                    code,
+                    base: Offset(-1),
+                    start,
+                    message: Some(text),
+                };
+                out.push(Effect::Reply(waiter, Response::Append(answer)));
                 return;
             }
         };

@@ -59,6 +59,7 @@ fn topic(name: &str, partitions: i32) -> Topic {
         leader: Some(BrokerId(1)),
         epoch: LeaderEpoch(4),
         partition_epoch: PartitionEpoch(0),
+        directories: vec![Uuid::ONE],
     };
     Topic {
         id: id_of(name),
@@ -76,6 +77,9 @@ fn image(topics: &[(&str, i32)]) -> Image {
     };
     let broker = Broker {
         epoch: BrokerEpoch(9),
+        incarnation: Uuid::ONE,
+        features: Vec::new(),
+        directories: Vec::new(),
         fenced: false,
         endpoints: vec![endpoint],
         rack: None,
