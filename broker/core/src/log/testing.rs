@@ -271,6 +271,22 @@ impl World {
         self.told.clear();
     }
 
+    /// The process dies here; another one comes up on what it left.
+    pub(crate) fn restart(self, conf: EngineConf) -> World {
+        let mut world = World::on(conf, self.disk);
+        world.now = self.now;
+        world.boot = self.boot;
+        world
+            .disk
+            .files
+            .entry("meta.properties".into())
+            .or_default();
+        let verdict = world.begin();
+        assert!(matches!(verdict, Told::Judged(_)), "{verdict:?}");
+        world.accept();
+        world
+    }
+
     pub(crate) fn open(&mut self, id: LogId, config: TopicConfig) {
         let dir = format!("t{}-{}", id.topic.0.0[0], id.partition).into();
         self.engine.open(
