@@ -16,6 +16,10 @@ mod parts;
 mod snapshots;
 mod start;
 mod steer;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
