@@ -196,3 +196,69 @@ fn a_log_nobody_knows_is_answered_so() {
     );
     assert_eq!(world.fetch(nowhere, 0).code, Code::UnknownTopicOrPartition);
 }
+
+/// What a node says of itself, which must not change from one life to the next.
+fn identity(files: &Files) -> Vec<u8> {
+    files["meta.properties"].clone().unwrap()
+}
+
+#[test]
+fn a_node_that_stops_says_so_once_and_comes_back_as_itself() {
+    for shards in [1, 2] {
+        let mut world = World::started(Files::new(), shards);
+        let topic = world.create_one("a", 4);
+        for number in 0..4 {
+            world.produce(log(topic, number), batch(&["x", "y"], None));
+        }
+        world.stop();
+        let (files, before) = (world.files, world.image.unwrap());
+        assert_eq!(
+            files["a-0/00000000000000000000.log"]
+                .as_ref()
+                .unwrap()
+                .len(),
+            batch(&["x", "y"], None).len()
+        );
+
+        let mut world = World::started(files.clone(), shards);
+        assert_eq!(identity(&world.files), identity(&files));
+        let image = world.image.clone().unwrap();
+        assert_eq!(
+            (&image.cluster, image.topics.keys().collect::<Vec<_>>()),
+            (&before.cluster, before.topics.keys().collect())
+        );
+        assert!(
+            image.brokers[&BrokerId(1)].epoch > before.brokers[&BrokerId(1)].epoch,
+            "#42"
+        );
+        assert!(image.term > before.term, "#33");
+        for number in 0..4 {
+            let log = log(topic, number);
+            let (was, is) = (
+                before.partition(log).unwrap().epoch,
+                image.partition(log).unwrap().epoch,
+            );
+            assert_eq!(is.0, was.0 + 1, "#3");
+            assert_eq!(world.fetch(log, 0).hw, Offset(2), "#96");
+            assert_eq!(world.produce(log, batch(&["z"], None)).base, Offset(2));
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_comes_back_with_all_that_was_acknowledged() {
+    let mut files = Files::new();
+    let mut known = None;
+    for life in 0..5i64 {
+        let mut world = World::started(files, 1);
+        let topic = *known.get_or_insert_with(|| world.create_one("a", 1));
+        let log = log(topic, 0);
+        assert_eq!(world.fetch(log, 0).hw, Offset(life), "#96");
+        assert_eq!(
+            world.produce(log, batch(&["x"], None)).base,
+            Offset(life),
+            "#1"
+        );
+        files = world.files;
+    }
+}

@@ -379,6 +379,7 @@ fn every_key_and_version_served_is_answered() {
                         },
                     );
                 }
+                key => panic!("{key:?} is served, and this test does not send it"),
             }
             for (_, waiter, _) in bench.asks() {
                 bench.answer(waiter, Response::CreateTopics(Box::default()));
