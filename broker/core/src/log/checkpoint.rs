@@ -7,7 +7,7 @@
 //!  4    2    format version, 1                          logs: count (4), then each: length (4), log
 //!  6    2    shard                                      logs that are gone: count (4), then each: log id (20)
 //!  8    2    shards of the node                         dropped logs: count (4), then each: log id (20), dir
-//! 10    2    zero
+//! 10    2    zero                                         lost ends: count (4), then each: seed (4), offset (8)
 //! 12    4    CRC of the frame before, 0 for the first   point: at (4), commit (8), hash (8), file (8)
 //! 16    8    number: rises over both files              dir: length (2), bytes; length 0xffff = none
 //! 24   16    the ring's secret
@@ -136,6 +136,11 @@ fn frame(
     for (log, dir) in &fold.dropped {
         body.log(*log);
         put_dir(&mut body, dir.as_deref());
+    }
+    body.u32(count(fold.lost.len()));
+    for (seed, end) in &fold.lost {
+        body.u32(*seed);
+        body.i64(end.0);
     }
 
     let mut bytes = Vec::with_capacity(HEADER + body.len());
@@ -275,12 +280,8 @@ fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, Checkp
     let damaged = CheckpointFault::Damaged { at };
     let (head, rest) = bytes.split_at_checked(HEADER).ok_or(damaged)?;
     let mut take = Take(head);
-    let version = || -> Result<u16, Short> { Take(head.get(4..).unwrap_or_default()).u16() };
-    if version().map_err(|_| damaged)? > VERSION && head.get(..4) == Some(&MAGIC) {
-        return Err(CheckpointFault::Version(version().map_err(|_| damaged)?));
-    }
     let own = crc32c::crc32c(head.get(..HEADER - 4).unwrap_or_default());
-    let mut fields = || -> Result<(Stamp, u64, u32, bool), Short> {
+    let mut fields = || -> Result<(u16, Stamp, u64, u32, bool), Short> {
         let magic = take.array::<4>()?;
         let version = take.u16()?;
         let shard = ShardId(take.u16()?);
@@ -290,25 +291,22 @@ fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, Checkp
         let secret = RingSecret(take.array()?);
         let (len, crc) = (take.u64()?, take.u32()?);
         let zeros = u64::from(zero) | take.u64()?;
-        let whole = take.u32()? == own
-            && magic == MAGIC
-            && version == VERSION
-            && before == chain
-            && zeros == 0;
-        Ok((
-            Stamp {
-                shard,
-                shards,
-                number,
-                secret,
-            },
-            len,
-            crc,
-            whole,
-        ))
+        let whole = take.u32()? == own && magic == MAGIC;
+        let follows = before == chain && zeros == 0;
+        let stamp = Stamp {
+            shard,
+            shards,
+            number,
+            secret,
+        };
+        // Only a version whose checksum holds is one: rot in it is damage like any other.
+        Ok((if whole { version } else { 0 }, stamp, len, crc, follows))
     };
-    let (stamp, len, crc, whole) = fields().map_err(|_| damaged)?;
-    if !whole {
+    let (version, stamp, len, crc, follows) = fields().map_err(|_| damaged)?;
+    if version > VERSION {
+        return Err(CheckpointFault::Version(version));
+    }
+    if version != VERSION || !follows {
         return Err(damaged);
     }
     let (body, next) = usize::try_from(len)
@@ -353,6 +351,11 @@ fn take_body(body: &[u8], mut fold: Fold) -> Result<Fold, Wrong> {
     for _ in 0..take.u32()? {
         let log = take.log()?;
         fold.dropped.insert(log, take_dir(&mut take)?);
+    }
+    fold.lost = Map::new();
+    for _ in 0..take.u32()? {
+        let seed = take.u32()?;
+        fold.lost.insert(seed, Offset(take.i64()?));
     }
     if take.0.is_empty() {
         Ok(fold)

@@ -66,6 +66,8 @@ use crate::proof;
 pub const HEADER: usize = 80;
 const MAGIC: [u8; 4] = *b"SLcm";
 const VERSION: u16 = 1;
+/// The place of the head's length in the header.
+const HEAD_AT: usize = 60;
 /// The CRC's place in the header.
 const CRC_AT: usize = 76;
 const ECHO: usize = 12;
@@ -421,6 +423,15 @@ pub fn peek(bytes: &[u8]) -> Result<Header, HeadFault> {
     } else {
         Err(HeadFault::Field)
     }
+}
+
+/// Whether the CRC of a head holds, whatever its version: later versions keep the places of length and CRC, so that
+/// rot in the version is not taken for a newer format. `Short` tells how many bytes it takes.
+pub fn crc_holds(bytes: &[u8]) -> Result<bool, HeadFault> {
+    let mut take = Take(bytes.get(HEAD_AT..HEADER).ok_or(HeadFault::Short(HEADER))?);
+    let head = (take.u32()? as usize).max(HEADER);
+    let bytes = bytes.get(..head).ok_or(HeadFault::Short(head))?;
+    Ok(bytes.get(CRC_AT..HEADER) == Some(&crc_of(bytes).to_le_bytes()))
 }
 
 /// Whether the first bytes of a header could be these: a quick look for a scan.

@@ -158,6 +158,7 @@ impl Engine {
     /// Opens a log for appends and reads, or gives an open one new settings. A log that has no data yet costs nothing
     /// on disk: its directory is made when it first spills.
     pub fn open(&mut self, log: LogId, spec: LogSpec) {
+        let lost = self.fold.claim_lost(log);
         let state = self.fold.logs.get(&log);
         let live = self.live.entry(log).or_insert_with(|| match state {
             Some(state) => Live::recovered(log, state),
@@ -167,6 +168,11 @@ impl Engine {
             self.lanes.fast_wanted = true;
         }
         live.open(spec, state);
+        if let Some(end) = lost {
+            live.offline = Some(alloc::format!(
+                "offsets up to {end} were durable and cannot be read"
+            ));
+        }
     }
 
     /// Whether the log is open here.

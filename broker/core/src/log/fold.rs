@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::ids::{Generation, LogId, Offset};
+use crate::log::checksum;
 use crate::log::state::{BatchEntry, BatchKind, Entry, Fact, Fold, LogState};
 use crate::map::Map;
 use crate::proof;
@@ -46,6 +47,17 @@ impl Fold {
         for state in self.logs.values_mut() {
             state.settle();
         }
+    }
+
+    /// The metadata names this log: if rot took an end of it that nothing else told of, it is torn from now on (#99).
+    pub fn claim_lost(&mut self, log: LogId) -> Option<Offset> {
+        let end = self.lost.remove(&checksum::seed(log))?;
+        let state = self.logs.entry(log).or_default();
+        if end <= state.next.max(state.start) {
+            return None;
+        }
+        state.reached = state.reached.max(end);
+        Some(end)
     }
 
     fn batch(&mut self, entry: &BatchEntry) {

@@ -51,7 +51,7 @@ pub struct Judged {
     /// Whole commits above the marks: to be written again.
     pub again: Vec<Found>,
     /// What is known of ends that rot took.
-    pub reached: Vec<(LogId, Offset)>,
+    pub reached: Vec<Echo>,
     /// The last commit of each ring at or below its mark.
     pub durable: RingEnd,
     /// See `durable`.
@@ -181,7 +181,10 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         cuts: one.cut.iter().chain(&other.cut).cloned().collect(),
         fold,
     };
-    judged.reached = reached(&judged, one.holes.iter().chain(&other.holes));
+    let holes = one.holes.iter().chain(&other.holes);
+    judged.reached = holes
+        .flat_map(|(_, _, echoes)| echoes.iter().copied())
+        .collect();
     let everything = judged.with(entries(judged.again.iter().collect::<Vec<_>>().iter()));
     judged.name_damage(
         shard,
@@ -202,11 +205,16 @@ impl Judged {
         let mut all = self.kept.clone();
         all.extend(again);
         fold.replay(&all);
-        for (log, end) in &self.reached {
-            if let Some(state) = fold.logs.get_mut(log)
-                && *end > state.next.max(state.start)
-            {
-                state.reached = state.reached.max(*end);
+        let logs: Vec<LogId> = fold.logs.keys().copied().collect();
+        let by_seed: Map<u32, LogId> = logs
+            .into_iter()
+            .map(|log| (checksum::seed(log), log))
+            .collect();
+        for echo in &self.reached {
+            let end = fold.lost.entry(echo.seed).or_default();
+            *end = echo.next.max(*end);
+            if let Some(log) = by_seed.get(&echo.seed) {
+                fold.claim_lost(*log);
             }
         }
         fold
@@ -227,6 +235,11 @@ impl Judged {
                     name_of(kind),
                 ));
             }
+        }
+        for end in fold.lost.values() {
+            self.warnings.push(format!(
+                "Rot: a log that no other commit names had reached offset {end}; it is offline once the metadata names it."
+            ));
         }
         for (log, state) in &fold.logs {
             let bad = state.ring.iter().find(|batch| {
@@ -640,37 +653,6 @@ fn offsets_of(commits: &[&Found]) -> Vec<(LogId, Offset, Offset)> {
     }
     logs.into_iter()
         .map(|(log, (from, to))| (log, from, to))
-        .collect()
-}
-
-/// The ends that the echoes behind holes tell of, of logs that are known.
-fn reached<'a>(
-    judged: &Judged,
-    holes: impl Iterator<Item = &'a (u64, u64, &'a [Echo])>,
-) -> Vec<(LogId, Offset)> {
-    let echoes: Vec<Echo> = holes
-        .flat_map(|(_, _, echoes)| echoes.iter().copied())
-        .collect();
-    if echoes.is_empty() {
-        return Vec::new();
-    }
-    let named = judged
-        .kept
-        .iter()
-        .chain(judged.again.iter().flat_map(|found| &found.head.entries));
-    let named = named.filter_map(|entry| match entry {
-        Entry::Batch(entry) => Some(entry.log),
-        Entry::Fact(log, ..) => Some(*log),
-        Entry::Node(_) => None,
-    });
-    let logs: Set<LogId> = judged.fold.logs.keys().copied().chain(named).collect();
-    let by_seed: Map<u32, LogId> = logs
-        .into_iter()
-        .map(|log| (checksum::seed(log), log))
-        .collect();
-    echoes
-        .iter()
-        .filter_map(|echo| by_seed.get(&echo.seed).map(|log| (*log, echo.next)))
         .collect()
 }
 

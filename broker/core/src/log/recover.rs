@@ -446,3 +446,6 @@ fn unreadable(what: &str, why: String) -> Progress {
         attempt: String::from("Look at the file system and its permissions."),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,8 +267,15 @@ impl Scan {
                 let seen = commit::resemble(rest, self.ring);
                 if let (HeadFault::Version(version), Some(header)) = (fault, &seen)
                     && header.ring == self.ring
+                    && header.head <= HEAD_MAX
                 {
-                    self.scanned.newer = Some(version);
+                    match commit::crc_holds(rest) {
+                        Ok(true) => self.scanned.newer = Some(version),
+                        Err(HeadFault::Short(need)) if at + need as u64 <= self.end => {
+                            return Look::Need(need);
+                        }
+                        _ => {}
+                    }
                 }
                 return seen.map_or(Look::Nothing, Look::Trace);
             }

@@ -217,6 +217,9 @@ pub struct Fold {
     pub logs: Map<LogId, LogState>,
     /// Logs that were dropped and whose directory may still be there.
     pub dropped: Map<LogId, Option<Arc<str>>>,
+    /// Ends that rot took of logs which nothing that can be read names: by the log's checksum seed, until the metadata
+    /// names a log of that seed (#99).
+    pub lost: Map<u32, Offset>,
 }
 
 impl LogState {

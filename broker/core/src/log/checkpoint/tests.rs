@@ -59,6 +59,8 @@ fn a_checkpoint_is_whole_or_nothing() {
 fn a_newer_format_is_named() {
     let (_, mut newer) = small();
     newer[4] = 2;
+    let crc = crc32c::crc32c(&newer[..60]);
+    newer[60..64].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(decode(&newer), Err(CheckpointFault::Version(2)));
 }
 

@@ -1,0 +1,778 @@
+//! Stories of one shard's directory: commits are written as an engine would, damage is done, a start judges.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::file::{Fault, FaultKind, Piece};
+use crate::ids::{BrokerEpoch, Generation, LeaderEpoch, LogId, Offset, PartitionId, TopicId, Uuid};
+use crate::log::checkpoint::Stamp;
+use crate::log::checksum;
+use crate::log::commit::{self, Chain, Phase, Written};
+use crate::log::recovered::Recovered;
+use crate::log::state::{BatchEntry, BatchKind, Entry, Fact, NodeFact, RingBatch, RingPoint, Spot};
+
+const SHARD: ShardId = ShardId(0);
+const SECRET: RingSecret = RingSecret([0x5e; 16]);
+const HERE: BootId = BootId([1; 16]);
+const ELSEWHERE: BootId = BootId([2; 16]);
+const FILE: usize = 64 << 10;
+
+fn log(topic: u8) -> LogId {
+    LogId {
+        topic: TopicId(Uuid([topic; 16])),
+        partition: PartitionId(0),
+    }
+}
+
+/// Files as the simplest executor has them: everything takes effect at once.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Disk(BTreeMap<String, Vec<u8>>);
+
+impl Disk {
+    fn run(&mut self, op: &FileOp) -> Outcome {
+        let absent = || {
+            Outcome::Failed(Fault {
+                kind: FaultKind::Absent,
+                text: "absent".into(),
+            })
+        };
+        match op {
+            FileOp::Alloc { file, len } => {
+                self.0.insert(file.to_string(), vec![0; *len as usize]);
+            }
+            FileOp::Put {
+                file, at, pieces, ..
+            } => {
+                let bytes = self.0.entry(file.to_string()).or_default();
+                let mut at = *at as usize;
+                for piece in pieces {
+                    let piece = match piece {
+                        Piece::Bytes(bytes) => bytes.to_vec(),
+                        Piece::Zeros(n) => vec![0; *n],
+                        Piece::Batch(..) => unreachable!("a start stamps nothing"),
+                    };
+                    bytes.resize(bytes.len().max(at + piece.len()), 0);
+                    bytes[at..at + piece.len()].copy_from_slice(&piece);
+                    at += piece.len();
+                }
+            }
+            FileOp::Read { file, at, len } => {
+                let Some(bytes) = self.0.get(&file.to_string()) else {
+                    return absent();
+                };
+                let from = (*at as usize).min(bytes.len());
+                let to = (from + *len as usize).min(bytes.len());
+                return Outcome::Bytes(bytes::Bytes::copy_from_slice(&bytes[from..to]));
+            }
+            FileOp::List(dir) => {
+                let dir = dir.to_string();
+                let entries = self.0.iter().filter_map(|(name, bytes)| {
+                    let name = if dir.is_empty() {
+                        name
+                    } else {
+                        name.strip_prefix(&format!("{dir}/"))?
+                    };
+                    let len = bytes.len() as u64;
+                    (!name.contains('/')).then(|| Listed {
+                        name: name.into(),
+                        len,
+                        dir: false,
+                    })
+                });
+                return Outcome::Listing(entries.collect());
+            }
+            FileOp::Unlink(file) => {
+                self.0.remove(&file.to_string());
+            }
+            FileOp::Sync(_) | FileOp::SyncDir(_) | FileOp::SyncAll | FileOp::MakeDir(_) => {}
+            FileOp::Cut { .. } | FileOp::Rename { .. } | FileOp::RemoveDir(_) => {
+                unreachable!("no start does that")
+            }
+        }
+        Outcome::Done
+    }
+
+    fn ring(&mut self, kind: RingKind, file: u64) -> &mut Vec<u8> {
+        let name = FileName::Ring {
+            kind,
+            shard: SHARD,
+            sequence: file,
+        }
+        .to_string();
+        self.0.entry(name).or_insert_with(|| vec![0; FILE])
+    }
+
+    fn checkpoint(&mut self, side: Side, number: u64, fold: &Fold) {
+        let stamp = Stamp {
+            shard: SHARD,
+            shards: 1,
+            number,
+            secret: SECRET,
+        };
+        let name = FileName::Checkpoint { shard: SHARD, side }.to_string();
+        self.0
+            .insert(name, checkpoint::base(stamp, fold).bytes.to_vec());
+    }
+}
+
+/// One ring as an engine writes it.
+#[derive(Clone)]
+struct Writer {
+    kind: RingKind,
+    chain: Chain,
+    file: u64,
+    at: u32,
+    /// The highest commit known durable.
+    mark: u64,
+    boot: BootId,
+    /// Where each commit lies: (file, from, to).
+    lie: Vec<(u64, u32, u32)>,
+}
+
+impl Writer {
+    fn new(kind: RingKind) -> Writer {
+        let chain = Chain::new(kind, SHARD, SECRET, RingPoint::default(), 1);
+        Writer {
+            kind,
+            chain,
+            file: 1,
+            at: 0,
+            mark: 0,
+            boot: HERE,
+            lie: Vec::new(),
+        }
+    }
+
+    fn after(recovered: &Recovered, boot: BootId) -> Writer {
+        let head = &recovered.durable;
+        let (chain, file, at, mark) = (head.chain.clone(), head.file, head.used, head.last);
+        Writer {
+            kind: RingKind::Durable,
+            chain,
+            file,
+            at,
+            mark,
+            boot,
+            lie: Vec::new(),
+        }
+    }
+
+    /// One commit; everything before it is durable by then, unless `lag` says how many are not.
+    fn commit(&mut self, disk: &mut Disk, mut entries: Vec<Entry>, lag: u64) -> u64 {
+        let mut at = self.at + self.chain.head_len(&entries) as u32;
+        let mut bytes = Vec::new();
+        for entry in &mut entries {
+            let Entry::Batch(entry) = entry else { continue };
+            let stored = batch_bytes(entry.log, entry.batch.base.0, entry.batch.len);
+            entry.batch.checksum = checksum::over(checksum::seed(entry.log), &stored);
+            entry.batch.spot = Spot {
+                kind: self.kind,
+                file: self.file,
+                at,
+            };
+            at += entry.batch.len;
+            bytes.extend(stored);
+        }
+        self.mark = self.mark.max((self.chain.next() - 1).saturating_sub(lag));
+        let written = Written {
+            file: self.file,
+            boot: self.boot,
+            mark: self.mark,
+            phase: Phase::Live,
+        };
+        let sealed = self.chain.seal(written, &entries);
+        let file = disk.ring(self.kind, self.file);
+        let begin = self.at as usize;
+        file[begin..begin + sealed.head.len()].copy_from_slice(&sealed.head);
+        file[begin + sealed.head.len()..begin + sealed.total as usize].copy_from_slice(&bytes);
+        let end = self.at + commit::padded(self.kind, sealed.total);
+        self.lie.push((self.file, self.at, self.at + sealed.total));
+        self.at = end;
+        sealed.sequence
+    }
+}
+
+fn batch_bytes(log: LogId, base: i64, len: u32) -> Vec<u8> {
+    (0..len)
+        .map(|i| (i as i64 * 7 + base * 13 + i64::from(log.topic.0.0[0])) as u8)
+        .collect()
+}
+
+/// A batch of ten records of this log.
+fn batch(topic: u8, base: i64) -> Entry {
+    let spot = Spot {
+        kind: RingKind::Durable,
+        file: 0,
+        at: 0,
+    };
+    let batch = RingBatch {
+        base: Offset(base),
+        delta: 9,
+        epoch: LeaderEpoch(1),
+        len: 150,
+        checksum: 0,
+        max_timestamp: 5,
+        spot,
+    };
+    let (kind, generation) = (BatchKind::New, Generation(0));
+    Entry::Batch(BatchEntry {
+        kind,
+        log: log(topic),
+        generation,
+        batch,
+        attributes: 0,
+        producer: None,
+    })
+}
+
+/// A directory that was laid out.
+fn founded() -> Disk {
+    let mut disk = Disk::default();
+    disk.0.insert("meta.properties".into(), b"id".to_vec());
+    disk.checkpoint(Side::A, 1, &Fold::default());
+    disk.ring(RingKind::Durable, 1);
+    disk
+}
+
+fn sizes() -> Sizes {
+    let file = FILE as u32;
+    let space = crate::file::Free {
+        total: 1 << 30,
+        free: 1 << 30,
+    };
+    let conf = crate::log::EngineConf {
+        ring_file: Some(file),
+        ..Default::default()
+    };
+    Sizes {
+        first_file: 16 << 10,
+        ..Sizes::of(&conf, space)
+    }
+}
+
+/// Starts; stops as if killed after `limit` operations. Operations that were asked for together happen in order.
+fn start_until(
+    disk: &mut Disk,
+    boot: BootId,
+    limit: usize,
+) -> Result<Option<(Report, Box<Recovered>)>, Broken> {
+    let mut ops = Ops::default();
+    let mut recovery = Recovery::new(SHARD, 1, Doubt::Cut, sizes(), boot);
+    recovery.begin(&mut ops);
+    let mut report = None;
+    let mut done = 0;
+    while !ops.ops.is_empty() {
+        for (ticket, op) in core::mem::take(&mut ops.ops) {
+            if done == limit {
+                return Ok(None);
+            }
+            done += 1;
+            let outcome = disk.run(&op);
+            match recovery.done(ticket, outcome, &mut ops) {
+                Progress::More => {}
+                Progress::Judged(judged) => {
+                    report = Some(judged);
+                    recovery.accept(&mut ops);
+                }
+                Progress::Up(recovered) => {
+                    return Ok(Some((report.expect("judged first"), recovered)));
+                }
+                Progress::Broken(broken) => return Err(broken),
+                Progress::Fresh => panic!("it was founded"),
+            }
+        }
+    }
+    panic!("a start waits for nothing")
+}
+
+fn start(disk: &mut Disk, boot: BootId) -> (Report, Box<Recovered>) {
+    start_until(disk, boot, usize::MAX)
+        .expect("it comes up")
+        .expect("nothing stops it")
+}
+
+/// What a client could still read: of each log that serves, its end and the checksums of its batches, each verified.
+fn readable(disk: &Disk, recovered: &Recovered) -> BTreeMap<u8, (i64, Vec<u32>)> {
+    let offline: Vec<LogId> = recovered.offline.iter().map(|(log, _)| *log).collect();
+    let serving = recovered
+        .fold
+        .logs
+        .iter()
+        .filter(|(log, _)| !offline.contains(log));
+    serving
+        .map(|(log, state)| {
+            let sums = state.ring.iter().map(|batch| {
+                let name = FileName::Ring {
+                    kind: batch.spot.kind,
+                    shard: SHARD,
+                    sequence: batch.spot.file,
+                };
+                let at = batch.spot.at as usize;
+                let stored = &disk.0[&name.to_string()][at..at + batch.len as usize];
+                assert_eq!(
+                    checksum::over(checksum::seed(*log), stored),
+                    batch.checksum,
+                    "#7"
+                );
+                batch.checksum
+            });
+            (log.topic.0.0[0], (state.next.0, sums.collect()))
+        })
+        .collect()
+}
+
+fn ends(disk: &Disk, recovered: &Recovered) -> BTreeMap<u8, i64> {
+    readable(disk, recovered)
+        .into_iter()
+        .map(|(topic, (next, _))| (topic, next))
+        .collect()
+}
+
+/// Three logs, four commits; the last two were in flight together.
+fn busy() -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0), batch(2, 0)], 0);
+    writer.commit(&mut disk, vec![batch(1, 10), batch(3, 0)], 0);
+    writer.commit(&mut disk, vec![batch(2, 10)], 0);
+    writer.commit(&mut disk, vec![batch(1, 20), batch(2, 20)], 1);
+    (disk, writer)
+}
+
+const WHOLE: [(u8, i64); 3] = [(1, 30), (2, 30), (3, 10)];
+
+#[test]
+fn a_ring_is_read_back_as_it_was_written() {
+    let (mut disk, _) = busy();
+    let (report, recovered) = start(&mut disk, HERE);
+    assert_eq!(ends(&disk, &recovered), BTreeMap::from(WHOLE));
+    assert_eq!((report.commits, report.logs), (4, 3));
+    assert_eq!(report.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_lay_above_the_mark_is_written_again_and_the_rest_stays_where_it_was() {
+    let (mut disk, _) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    let files = |topic: u8| {
+        recovered.fold.logs[&log(topic)]
+            .ring
+            .iter()
+            .map(|b| b.spot.file)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files(1), [1, 1, 2], "#98: commit 4 lay above the mark, 2");
+    assert_eq!(files(2), [1, 2, 2]);
+    assert_eq!(recovered.durable.file, 2);
+}
+
+#[test]
+fn a_start_after_a_start_finds_the_same_and_changes_nothing_of_it() {
+    let (mut disk, _) = busy();
+    let (_, first) = start(&mut disk, HERE);
+    let before = readable(&disk, &first);
+    for _ in 0..3 {
+        let (report, again) = start(&mut disk, HERE);
+        assert_eq!(readable(&disk, &again), before, "#97");
+        assert_eq!(report.warnings, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_start_killed_at_any_operation_is_made_again_with_the_same_end() {
+    let (whole, _) = busy();
+    let mut torn = whole.clone();
+    torn.ring(RingKind::Durable, 1)[4 * 4096 - 4096 + 300..].fill(0);
+    for disk in [whole, torn] {
+        let mut clean = disk.clone();
+        let (_, recovered) = start(&mut clean, HERE);
+        let expected = readable(&clean, &recovered);
+        for first in 0.. {
+            let mut disk = disk.clone();
+            let done = start_until(&mut disk, HERE, first).unwrap().is_some();
+            for second in [3, 6, 9] {
+                let mut disk = disk.clone();
+                start_until(&mut disk, HERE, second).unwrap();
+                let (_, recovered) = start(&mut disk, HERE);
+                assert_eq!(
+                    readable(&disk, &recovered),
+                    expected,
+                    "#97: killed after {first}, then {second}"
+                );
+            }
+            if done {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_torn_commit_is_cut_wherever_it_tears_and_nothing_before_it_is_lost() {
+    let (good, writer) = busy();
+    let (file, from, to) = writer.lie[3];
+    for boot in [HERE, ELSEWHERE] {
+        for tear in (from..to).step_by(64) {
+            let mut disk = good.clone();
+            disk.ring(RingKind::Durable, file)[tear as usize..].fill(0);
+            let (report, recovered) = start(&mut disk, boot);
+            let cut = BTreeMap::from([(1, 20), (2, 20), (3, 10)]);
+            assert_eq!(ends(&disk, &recovered), cut, "torn at {tear}");
+            let said = report.warnings.concat();
+            match (tear == from, boot == HERE) {
+                (true, _) => assert_eq!(said, "", "nothing was ever written"),
+                (false, true) => assert!(said.contains("The process died"), "{said}"),
+                (false, false) => assert!(said.contains("Power was lost"), "{said}"),
+            }
+            assert_eq!(
+                disk.0.keys().any(|name| name.starts_with("aside/")),
+                tear != from
+            );
+        }
+    }
+}
+
+#[test]
+fn the_second_of_two_in_flight_does_not_count_without_the_first() {
+    let (mut disk, writer) = busy();
+    let (file, from, to) = writer.lie[2];
+    disk.ring(RingKind::Durable, file)[from as usize..to as usize].fill(0);
+    let (report, recovered) = start(&mut disk, HERE);
+    assert_eq!(
+        ends(&disk, &recovered),
+        BTreeMap::from([(1, 20), (2, 10), (3, 10)])
+    );
+    assert_eq!(recovered.offline, []);
+    let said = report.warnings.concat();
+    assert!(
+        said.contains("offsets 20 to 29"),
+        "what was whole and cut is named: {said}"
+    );
+}
+
+#[test]
+fn rot_in_a_batch_below_the_mark_takes_its_log_offline_and_no_other() {
+    for boot in [HERE, ELSEWHERE] {
+        let (mut disk, writer) = busy();
+        let (file, _, to) = writer.lie[0];
+        disk.ring(RingKind::Durable, file)[to as usize - 10] ^= 4;
+        let (_, recovered) = start(&mut disk, boot);
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(1, 30), (3, 10)]),
+            "#99"
+        );
+        assert_eq!(recovered.offline.len(), 1);
+        assert!(
+            recovered.offline[0].1.contains("offset 0"),
+            "{:?}",
+            recovered.offline
+        );
+    }
+}
+
+#[test]
+fn rot_in_a_head_below_the_mark_takes_the_logs_offline_that_show_a_gap_or_lost_their_end() {
+    let (good, writer) = busy();
+    let (file, from, _) = writer.lie[1];
+    for at in [0, 9, 20, 60, 76, 90] {
+        let mut disk = good.clone();
+        disk.ring(RingKind::Durable, file)[(from + at) as usize] ^= 1;
+        let (report, recovered) = start(&mut disk, HERE);
+        // Log 1 shows a gap from 10 to 20. Log 3 had its only batch there: nothing but the echo tells of it, and once
+        // the metadata names it, it is torn.
+        let logs: Vec<LogId> = recovered.offline.iter().map(|(log, _)| *log).collect();
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(2, 30)]),
+            "#99: flip at {at}"
+        );
+        assert_eq!(logs, [log(1)]);
+        assert_eq!(recovered.fold.clone().claim_lost(log(3)), Some(Offset(10)));
+        assert!(report.warnings.concat().contains("Rot"));
+        // A checkpoint made after that start does not forget it.
+        disk.checkpoint(Side::B, 2, &recovered.fold);
+        let (_, later) = start(&mut disk, HERE);
+        assert_eq!(
+            ends(&disk, &later),
+            BTreeMap::from([(2, 30)]),
+            "#99: remembered"
+        );
+    }
+}
+
+/// Flips one bit and starts: what was durable is there, or its log is named; what was in doubt is there, or it is said.
+fn judge_flip(good: &Disk, file: u64, at: usize, bit: u8, boot: BootId) -> Result<(), String> {
+    let mut disk = good.clone();
+    disk.ring(RingKind::Durable, file)[at] ^= 1 << bit;
+    let (report, recovered) = start(&mut disk, boot);
+    let found = ends(&disk, &recovered);
+    for (topic, certain) in [(1, 20), (2, 10), (3, 10)] {
+        let offline = recovered.offline.iter().any(|(of, _)| *of == log(topic));
+        match found.get(&topic) {
+            Some(end) if *end >= certain => {}
+            None if offline => {}
+            None if recovered
+                .fold
+                .clone()
+                .claim_lost(log(topic))
+                .is_some_and(|end| end.0 >= certain) => {}
+            other => return Err(format!("log {topic} ends at {other:?} and nobody was told")),
+        }
+    }
+    let silent = report.warnings.is_empty() && recovered.offline.is_empty();
+    if silent && found != BTreeMap::from(WHOLE) {
+        return Err(format!("{found:?} and not a word"));
+    }
+    Ok(())
+}
+
+#[test]
+fn no_flip_of_one_bit_loses_anything_silently() {
+    let (good, writer) = busy();
+    for (file, from, to) in &writer.lie {
+        for at in *from as usize..*to as usize {
+            let bit = (at % 8) as u8;
+            for boot in [HERE, ELSEWHERE] {
+                judge_flip(&good, *file, at, bit, boot)
+                    .unwrap_or_else(|why| panic!("#8 #99: bit {bit} of byte {at}: {why}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_clean_marker_counts_only_as_the_last_commit() {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0)], 0);
+    writer.commit(
+        &mut disk,
+        vec![Entry::Node(NodeFact::Stopped(BrokerEpoch(7)))],
+        0,
+    );
+    let (report, recovered) = start(&mut disk, ELSEWHERE);
+    assert_eq!(report.clean, Some(BrokerEpoch(7)));
+    assert_eq!(report.warnings, Vec::<String>::new());
+    let mut writer = Writer::after(&recovered, ELSEWHERE);
+    writer.commit(&mut disk, vec![batch(1, 10)], 0);
+    let (report, _) = start(&mut disk, ELSEWHERE);
+    assert_eq!(report.clean, None, "#103: the next start ends it");
+}
+
+#[test]
+fn an_older_life_of_a_recycled_file_is_not_read() {
+    let (mut disk, writer) = busy();
+    // File 1 becomes file 2: its old commits still lie there, in order and whole.
+    let old = disk.ring(RingKind::Durable, 1).clone();
+    disk.0.insert(
+        FileName::Ring {
+            kind: RingKind::Durable,
+            shard: SHARD,
+            sequence: 2,
+        }
+        .to_string(),
+        old,
+    );
+    let (report, recovered) = start(&mut disk, HERE);
+    assert_eq!(ends(&disk, &recovered), BTreeMap::from(WHOLE));
+    assert_eq!((report.commits, writer.lie.len()), (4, 4));
+    assert_eq!(recovered.durable.file, 3, "#104");
+}
+
+#[test]
+fn both_rings_together_hold_a_log() {
+    let mut disk = founded();
+    let mut durable = Writer::new(RingKind::Durable);
+    let mut fast = Writer::new(RingKind::Fast);
+    fast.commit(&mut disk, vec![batch(1, 0)], 0);
+    fast.commit(&mut disk, vec![batch(1, 10)], 0);
+    durable.commit(&mut disk, vec![batch(1, 20)], 0);
+    durable.commit(
+        &mut disk,
+        vec![Entry::Fact(
+            log(1),
+            Generation(0),
+            Fact::Epoch(LeaderEpoch(2), Offset(30)),
+        )],
+        0,
+    );
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 30)]));
+    let head = recovered.fast.as_ref().expect("there is a fast ring");
+    let mut writer = Writer {
+        boot: HERE,
+        lie: Vec::new(),
+        ..fast
+    };
+    (writer.chain, writer.file, writer.at, writer.mark) =
+        (head.chain.clone(), head.file, 0, head.last);
+    writer.commit(&mut disk, vec![batch(1, 30)], 1);
+    for _ in 0..2 {
+        let (report, recovered) = start(&mut disk, HERE);
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(1, 40)]),
+            "{:?}",
+            report.warnings
+        );
+    }
+}
+
+#[test]
+fn a_fast_tail_that_power_took_is_gone_and_the_log_serves() {
+    let mut disk = founded();
+    let mut fast = Writer::new(RingKind::Fast);
+    for base in 0..6 {
+        fast.commit(&mut disk, vec![batch(1, base * 10)], 9);
+    }
+    let lost = fast.lie[3].1 as usize;
+    disk.ring(RingKind::Fast, 1)[lost..].fill(0);
+    let mut durable = Writer::new(RingKind::Durable);
+    durable.commit(
+        &mut disk,
+        vec![Entry::Fact(log(1), Generation(0), Fact::Start(Offset(50)))],
+        0,
+    );
+    let (_, recovered) = start(&mut disk, ELSEWHERE);
+    assert_eq!(recovered.offline, []);
+    assert_eq!(
+        recovered.fold.logs[&log(1)].next,
+        Offset(50),
+        "#5: the start lies beyond the recovered end"
+    );
+}
+
+#[test]
+fn without_a_whole_checkpoint_nothing_is_touched() {
+    let (mut disk, _) = busy();
+    disk.0.get_mut("checkpoint.0.a").unwrap()[70] ^= 1;
+    let before = disk.clone();
+    let broken = start_until(&mut disk, HERE, usize::MAX).unwrap_err();
+    assert!(broken.attempt.contains("sawlog log rebuild"), "{broken:?}");
+    assert_eq!(disk, before);
+}
+
+#[test]
+fn a_rotten_newest_checkpoint_leaves_the_older_one_with_the_same_end() {
+    let (mut disk, _) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    let expected = readable(&disk, &recovered);
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    let (report, recovered) = start(&mut disk.clone(), HERE);
+    assert_eq!(report.commits, 0, "the newest is taken");
+    assert_eq!(recovered.side, Side::A);
+    disk.0.get_mut("checkpoint.0.b").unwrap()[70] ^= 1;
+    let (report, recovered) = start(&mut disk, HERE);
+    assert_eq!(readable(&disk, &recovered), expected);
+    assert_eq!(
+        recovered.side,
+        Side::B,
+        "the rotten one is written over next"
+    );
+    assert!(report.commits > 0);
+}
+
+#[test]
+fn an_again_outlives_its_original() {
+    let (mut disk, _) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    let expected = ends(&disk, &recovered);
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    // Commit 4 lay above the mark. Its bytes in the old file are gone: the file was recycled in part.
+    disk.ring(RingKind::Durable, 1)[2 * 4096..].fill(0);
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(ends(&disk, &recovered), expected);
+}
+
+#[test]
+fn a_ring_file_that_is_missing_is_named() {
+    let (mut disk, _) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    disk.0.remove("commit/0-00000000000000000001.log");
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(recovered.offline.len(), 3);
+    assert!(
+        recovered.offline[0].1.contains("missing"),
+        "{:?}",
+        recovered.offline
+    );
+}
+
+#[cfg(feature = "mutants")]
+mod mutants {
+    use super::*;
+    use crate::proof;
+
+    fn under<T>(mutant: &'static str, run: impl FnOnce() -> T) -> T {
+        proof::choose(Some(mutant));
+        let seen = run();
+        assert!(proof::fired() > 0, "{mutant} never had its way");
+        proof::choose(None);
+        seen
+    }
+
+    #[test]
+    fn cutting_at_the_first_bad_crc_is_caught() {
+        let (mut disk, writer) = busy();
+        let (file, from, _) = writer.lie[1];
+        disk.ring(RingKind::Durable, file)[from as usize] ^= 1;
+        let (_, recovered) = under("cut-at-first-bad-crc", || start(&mut disk, HERE));
+        assert_eq!(
+            recovered.offline,
+            [],
+            "M14 must be seen: durable batches are cut and nobody is told"
+        );
+        assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 10), (2, 10)]));
+    }
+
+    #[test]
+    fn a_clean_marker_that_is_kept_is_caught() {
+        let mut disk = founded();
+        let mut writer = Writer::new(RingKind::Durable);
+        writer.commit(
+            &mut disk,
+            vec![Entry::Node(NodeFact::Stopped(BrokerEpoch(7)))],
+            0,
+        );
+        writer.commit(&mut disk, vec![batch(1, 0)], 0);
+        let (report, _) = under("clean-marker-kept", || start(&mut disk, HERE));
+        assert_eq!(report.clean, Some(BrokerEpoch(7)), "M16 must be seen");
+    }
+
+    #[test]
+    fn a_ring_id_that_is_ignored_is_caught() {
+        // A client sends a batch that is a whole commit, shaped after what it has seen of another ring.
+        let mut disk = founded();
+        let mut writer = Writer::new(RingKind::Durable);
+        writer.commit(&mut disk, vec![batch(1, 0)], 0);
+        let mut alien = Disk::default();
+        let secret = RingSecret([0xbb; 16]);
+        let chain = Chain::new(
+            RingKind::Durable,
+            SHARD,
+            secret,
+            RingPoint {
+                commit: 1,
+                ..Default::default()
+            },
+            2,
+        );
+        let mut other = Writer {
+            chain,
+            at: 4096,
+            mark: 1,
+            lie: Vec::new(),
+            ..writer
+        };
+        other.commit(&mut alien, vec![batch(9, 0)], 0);
+        let shaped = alien.ring(RingKind::Durable, 1)[4096..8192].to_vec();
+        disk.ring(RingKind::Durable, 1)[8192..12288].copy_from_slice(&shaped);
+        let (report, _) = start(&mut disk.clone(), HERE);
+        assert_eq!(report.warnings, Vec::<String>::new());
+        let (report, recovered) = under("ring-id-ignored", || start(&mut disk, HERE));
+        let noticed = recovered.fold.logs.contains_key(&log(9)) || !report.warnings.is_empty();
+        assert!(noticed, "#104: the mutant must be seen");
+    }
+}
