@@ -39,6 +39,7 @@ def stories(target, asked):
             allowed = [known[question]]
             if target.kind == "sawlog" and question in OURS:
                 allowed = OURS[question][0]
-            assert got in allowed, f"answered {got!r}, where {' or '.join(map(repr, allowed))} is right"
+            # Ours may name the record at fault where Kafka names none.
+            assert got in allowed or got.split(" records ")[0] in allowed, f"answered {got!r}, where {' or '.join(map(repr, allowed))} is right"
 
         yield question, story

@@ -35,12 +35,53 @@ ours(
     "Produce, batch: record deltas 0, 0",
     "Produce, batch: record delta -1",
 )
+ours("A batch whose largest timestamp lies ahead of its records hides them from look-ups by time.", [*REFUSED, "INVALID_TIMESTAMP"], "Produce, batch: largest time too large by 1")
 ours(
-    "A largest timestamp that is not the largest makes every look-up by time wrong; Kafka mends it silently or not at all.",
-    [*REFUSED, "INVALID_TIMESTAMP"],
-    "Produce, batch: largest time too small",
-    "Produce, batch: largest time too large by 1",
-    "Produce, batch: largest time -1, first time real",
+    "A timestamp type that the topic does not have, and times below zero, are lies about time.",
+    ["INVALID_TIMESTAMP"],
+    "Produce, batch: attributes: LogAppendTime",
+    "Produce, batch: a record's time below zero",
+)
+ours(
+    "A flag that has no meaning for a producer, or none at all yet, is refused rather than stored for a later reader to wonder at.",
+    REFUSED,
+    "Produce, batch: attributes: delete horizon",
+    "Produce, batch: attributes: unused bit 7",
+    "Produce, batch: attributes: unused bit 14",
+    "Produce, batch: producer 1 epoch -1, sequence 0",
+    "Produce, batch: producer -2",
+)
+ours(
+    "What no reader would ever see is not stored: bytes behind a batch or behind a compressed stream.",
+    REFUSED,
+    "Produce, batch: 5 bytes of garbage after it",
+    "Produce, batch: gzip, bytes after its end",
+    "Produce, batch: lz4, bytes after its end",
+)
+ours(
+    "Transactions are not there yet; Kafka, with nobody authenticated, says that the id is not allowed.",
+    ["INVALID_RECORD", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"],
+    "Produce, transactional id with a plain batch",
+    "Produce, batch: attributes: transactional, no producer",
+    "Produce, batch: attributes: transactional, producer 1 epoch 0",
+    "Produce, batch: attributes: control and transactional",
+)
+ours("A count that no batch of the allowed size could hold is too large before it is wrong.", [*REFUSED, "MESSAGE_TOO_LARGE"], "Produce, batch: count 2^31-1")
+ours(
+    "Of a producer that nothing is known of, only a beginning is taken: a later batch may be one of several in flight whose first was lost (#70).",
+    ["UNKNOWN_PRODUCER_ID", "OUT_OF_ORDER_SEQUENCE_NUMBER"],
+    "Idempotent: first batch with sequence 5 (nothing known of the producer)",
+)
+ours("As above: this question begins in the middle.", ["UNKNOWN_PRODUCER_ID; ok at 0"], "Idempotent: sequence goes from 2^31-1 to 0")
+ours("Which of two appends to one partition comes first is nowhere said; Kafka drops one of them silently.", ["2 rows, ['INVALID_REQUEST', 'INVALID_REQUEST']; end 0"], "Produce, one partition twice in a request")
+ours("A negative length other than -1 is a lie, and what is not UTF-8 is no string.", ["closes"], "request: Metadata v8 with a list of -2 topics", "request: Metadata v9, a topic name that is not UTF-8")
+ours("The answer waits until the topic that was made serves.", ["NONE, then NONE with 1 partitions"], "Metadata v12 auto-create, new topic: first answer, later answer (gotcha 8)")
+ours("A name that can never be made is named as such, as CreateTopics does.", ["INVALID_TOPIC_EXCEPTION"], "Metadata v12 auto-create of a name that collides in '.' and '_'")
+ours("A state that can be named is named (#72).", ["INVALID_REQUEST"], "Metadata v12, name null and id zero", "Fetch, isolation 7")
+ours(
+    "Each row that was asked is answered.",
+    ["INVALID_REQUEST, offset -1, timestamp -1 INVALID_REQUEST, offset -1, timestamp -1"],
+    "ListOffsets, the same partition twice",
 )
 ours("KIP-110: a client that old cannot read zstd, and is told so; Kafka 4 sends it all the same.", ["UNSUPPORTED_COMPRESSION_TYPE, hw 1, 0 batches", "UNSUPPORTED_COMPRESSION_TYPE, hw -1, 0 batches"], "Fetch v9 of a zstd batch")
 ours("Kafka never answers, and the client waits out its timeout; a definite refusal is answered.", [*REFUSED, "INVALID_REQUEST", "closes"], "Produce, records null")

@@ -66,8 +66,8 @@ class Target:
             command = [HERE / "kafka/kafka", "node", self.folder, str(self.port)]
         else:
             listeners = f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.port + 1}"
-            words = [word for pair in (listeners, *self.settings) for word in ("-X", pair)]
-            command = [self.binary, "broker", "--data", self.data, *words]
+            words = [word for pair in (f"log.dirs={self.data}", listeners, *self.settings) for word in ("-X", pair)]
+            command = [self.binary, "broker", *words]
         log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
