@@ -1,4 +1,4 @@
-//! One file per command. What they share: how an error looks to people.
+//! One file per command. What they share: how an error looks to people. Decides no answer; each command reads and asks for itself.
 
 use std::io::Write;
 
