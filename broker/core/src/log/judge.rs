@@ -124,11 +124,13 @@ impl Void {
 #[derive(Default)]
 struct Walk<'a> {
     kept: Vec<&'a Found>,
-    again: Vec<&'a Found>,
+    again: Vec<Found>,
     /// Batches at or below the mark whose bytes are bad.
     rotten: Set<Spot>,
-    /// Commits at or below the mark that cannot be read: first and last number, and what the one behind them echoes.
-    holes: Vec<(u64, u64, &'a [Echo])>,
+    /// Commits that were whole once and cannot be read: first and last number.
+    holes: Vec<(u64, u64)>,
+    /// Ends of logs that rot took, as far as they are known.
+    lost: Vec<Echo>,
     point: RingPoint,
     last: RingPoint,
     next: u64,
@@ -156,13 +158,8 @@ pub fn judge(read: Read) -> (Judged, Fold) {
     let other = walk(RingKind::Fast, fold.fast, &fast, &lives.fast, boot);
 
     let mut judged = Judged {
-        kept: entries(one.kept.iter().chain(&other.kept)),
-        again: one
-            .again
-            .iter()
-            .chain(&other.again)
-            .map(|found| (*found).clone())
-            .collect(),
+        kept: entries(one.kept.iter().chain(&other.kept).copied()),
+        again: one.again.iter().chain(&other.again).cloned().collect(),
         reached: Vec::new(),
         durable: RingEnd {
             point: one.point,
@@ -181,11 +178,8 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         cuts: one.cut.iter().chain(&other.cut).cloned().collect(),
         fold,
     };
-    let holes = one.holes.iter().chain(&other.holes);
-    judged.reached = holes
-        .flat_map(|(_, _, echoes)| echoes.iter().copied())
-        .collect();
-    let everything = judged.with(entries(judged.again.iter().collect::<Vec<_>>().iter()));
+    judged.reached = one.lost.iter().chain(&other.lost).copied().collect();
+    let everything = judged.with(entries(judged.again.iter()));
     judged.name_damage(
         shard,
         &everything,
@@ -228,7 +222,7 @@ impl Judged {
         walks: [(RingKind, &Walk<'_>); 2],
     ) {
         for (kind, walk) in walks {
-            for (first, last, _) in &walk.holes {
+            for (first, last) in &walk.holes {
                 self.warnings.push(format!(
                     "Rot: commits {first} to {last} of the {} ring of shard {shard} cannot be read, although they were \
                      durable. Logs that show a gap or a missing end are offline; all others serve.",
@@ -327,7 +321,7 @@ fn place(shard: ShardId, spot: Spot) -> String {
     format!("{file}, byte {}", spot.at)
 }
 
-fn entries<'a>(commits: impl Iterator<Item = &'a &'a Found>) -> Vec<Entry> {
+fn entries<'a>(commits: impl Iterator<Item = &'a Found>) -> Vec<Entry> {
     commits
         .flat_map(|found| found.head.entries.iter().copied())
         .collect()
@@ -335,13 +329,13 @@ fn entries<'a>(commits: impl Iterator<Item = &'a &'a Found>) -> Vec<Entry> {
 
 /// The clean marker counts only as the last commit of the ring (#103).
 fn stopped(walk: &Walk<'_>) -> Option<BrokerEpoch> {
-    let marker = |found: &&Found| {
+    let marker = |found: &Found| {
         found.head.entries.iter().find_map(|entry| match entry {
             Entry::Node(NodeFact::Stopped(epoch)) => Some(*epoch),
             _ => None,
         })
     };
-    let mut accepted = walk.kept.iter().chain(&walk.again);
+    let mut accepted = walk.kept.iter().copied().chain(&walk.again);
     if proof::mutant("clean-marker-kept") {
         return accepted.find_map(marker);
     }
@@ -479,7 +473,7 @@ fn walk<'a>(
         next: used.max(from.commit).saturating_add(1).max(started),
         ..Walk::default()
     };
-    let proved = proved(from, &by_number, voids, boot);
+    let known = Known::of(from, &by_number, voids, boot);
 
     let mut expect = from.commit + 1;
     let mut hash = Some(from.hash);
@@ -497,27 +491,32 @@ fn walk<'a>(
         let here = by_number.get(&expect).copied();
         let here = here.filter(|found| hash.is_none_or(|hash| found.head.header.previous == hash));
         match here {
-            Some(found) if found.bad.is_empty() || expect <= proved => {
-                walk.accept(found, expect <= proved);
+            Some(found) if found.bad.is_empty() || expect <= known.written => {
+                walk.accept(found, expect <= known.durable);
                 hash = Some(found.head.hash);
                 expect += 1;
             }
-            _ if expect <= proved => {
+            _ if expect <= known.written => {
                 // Rot. The next commit that can be read says what the last one missing held.
                 let behind = by_number.range(expect + 1..).next();
-                let last = behind
-                    .map_or(proved, |(number, _)| number - 1)
-                    .min(proved)
-                    .max(expect);
-                let echoes = behind
-                    .map(|(_, found)| found.head.echoes.as_slice())
-                    .unwrap_or_default();
+                let last = behind.map_or(known.written, |(number, _)| number - 1);
+                let last = last.min(known.written).max(expect);
                 proof::sometimes("rot-below-the-mark");
-                walk.holes.push((expect, last, echoes));
-                walk.point.commit = last;
-                walk.last.commit = last;
-                walk.point.hash = 0;
-                walk.last.hash = 0;
+                walk.holes.push((expect, last));
+                walk.lost
+                    .extend(behind.iter().flat_map(|(_, found)| &found.head.echoes));
+                walk.last = RingPoint {
+                    commit: last,
+                    hash: 0,
+                    ..walk.last
+                };
+                if expect <= known.durable {
+                    walk.point = RingPoint {
+                        commit: last.min(known.durable),
+                        hash: 0,
+                        ..walk.point
+                    };
+                }
                 hash = None;
                 expect = last + 1;
             }
@@ -530,33 +529,40 @@ fn walk<'a>(
     walk
 }
 
-/// The highest number that was certainly durable when its writer was last heard of.
-fn proved(from: RingPoint, by_number: &Map<u64, &Found>, voids: &[Void], boot: BootId) -> u64 {
-    if proof::mutant("cut-at-first-bad-crc") {
-        return from.commit;
+/// Up to which number the commits of a ring are known to have been whole.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// A sync or a synchronous write proved them: the highest mark.
+    durable: u64,
+    /// At least the kernel had them, and it is still the same one: damage is rot, but they are written again (#98).
+    written: u64,
+}
+
+impl Known {
+    fn of(from: RingPoint, by_number: &Map<u64, &Found>, voids: &[Void], boot: BootId) -> Known {
+        let marks = by_number
+            .values()
+            .map(|found| found.head.header.mark)
+            .max()
+            .unwrap_or(0);
+        let proved = voids.iter().filter(|void| void.next != u64::MAX);
+        let resumed = proved.map(|void| void.after).max().unwrap_or(0);
+        let mut durable = from.commit.max(marks).max(resumed);
+        // At most two commits are in flight: one with two behind it was written as a whole.
+        let mut written = by_number
+            .last_key_value()
+            .filter(|(_, found)| found.head.header.boot == boot)
+            .map_or(0, |(number, _)| number.saturating_sub(2))
+            .max(durable);
+        if proof::mutant("cut-at-first-bad-crc") {
+            (durable, written) = (from.commit, from.commit);
+        }
+        Known { durable, written }
     }
-    let marks = by_number
-        .values()
-        .map(|found| found.head.header.mark)
-        .max()
-        .unwrap_or(0);
-    let resumed = voids
-        .iter()
-        .filter(|void| void.next != u64::MAX)
-        .map(|void| void.after)
-        .max()
-        .unwrap_or(0);
-    // At most two commits are in flight. If the kernel is still the same one, a commit with two behind it was written
-    // as a whole, even if no sync has proved it (fast ring): damage in it is rot, not a torn write.
-    let written = by_number
-        .last_key_value()
-        .filter(|(_, found)| found.head.header.boot == boot)
-        .map_or(0, |(number, _)| number.saturating_sub(2));
-    from.commit.max(marks).max(resumed).max(written)
 }
 
 impl<'a> Walk<'a> {
-    fn accept(&mut self, found: &'a Found, proved: bool) {
+    fn accept(&mut self, found: &'a Found, durable: bool) {
         let point = RingPoint {
             commit: found.head.header.sequence,
             hash: found.head.hash,
@@ -564,13 +570,28 @@ impl<'a> Walk<'a> {
             at: found.end,
         };
         self.last = point;
-        if proved {
+        if durable {
             self.point = point;
             self.rotten.extend(found.bad.iter().copied());
             self.kept.push(found);
-        } else {
-            self.again.push(found);
+            return;
         }
+        let mut whole = found.clone();
+        if !found.bad.is_empty() {
+            // Rot in what is to be written again: the bad batches stay behind, and their logs show it.
+            proof::sometimes("rot-above-the-mark");
+            whole.head.entries.retain(|entry| match entry {
+                Entry::Batch(entry) if found.bad.contains(&entry.batch.spot) => {
+                    self.lost.push(Echo {
+                        seed: checksum::seed(entry.log),
+                        next: entry.batch.next(),
+                    });
+                    false
+                }
+                _ => true,
+            });
+        }
+        self.again.push(whole);
     }
 }
 
@@ -604,7 +625,7 @@ fn cut(
     let good = walk
         .again
         .last()
-        .or(walk.kept.last())
+        .or(walk.kept.last().copied())
         .map(|found| found.head.header.boot);
     let under = good
         .or(trace.map(|trace| trace.boot))

@@ -643,6 +643,51 @@ fn a_fast_tail_that_power_took_is_gone_and_the_log_serves() {
     );
 }
 
+/// Six commits of one `replicated` log, none of them synced.
+fn fast_and_unsynced() -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut fast = Writer::new(RingKind::Fast);
+    for base in 0..6 {
+        fast.commit(&mut disk, vec![batch(1, base * 10)], 9);
+    }
+    (disk, fast)
+}
+
+#[test]
+fn what_a_dead_process_wrote_into_the_fast_ring_is_written_again() {
+    let (mut disk, _) = fast_and_unsynced();
+    for _ in 0..3 {
+        let (_, recovered) = start(&mut disk, HERE);
+        assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 60)]));
+        let rings = recovered.fold.logs[&log(1)]
+            .ring
+            .iter()
+            .map(|batch| batch.spot.kind);
+        assert!(
+            rings.into_iter().all(|kind| kind == RingKind::Durable),
+            "#98: none was ever synced"
+        );
+    }
+}
+
+#[test]
+fn rot_in_what_the_kernel_had_is_rot_although_no_sync_proved_it() {
+    for flipped in [3, 100] {
+        let (mut disk, fast) = fast_and_unsynced();
+        let (file, from, _) = fast.lie[2];
+        disk.ring(RingKind::Fast, file)[from as usize + flipped] ^= 1;
+        let (_, recovered) = start(&mut disk, HERE);
+        assert_eq!(
+            recovered.offline.len(),
+            1,
+            "two commits lie behind it: it was whole"
+        );
+        let (_, recovered) = start(&mut disk, HERE);
+        assert_eq!(recovered.offline.len(), 1, "and the next start says so too");
+        assert_eq!(recovered.fold.logs[&log(1)].next, Offset(20));
+    }
+}
+
 #[test]
 fn without_a_whole_checkpoint_nothing_is_touched() {
     let (mut disk, _) = busy();
