@@ -293,6 +293,13 @@ impl Local {
         })
     }
 
+    /// Whether another frame may be handed over.
+    pub fn room(&self, id: ConnId) -> bool {
+        let inner = self.inner.borrow();
+        let member = inner.conns.get(&id.number);
+        member.is_some_and(|member| member.conn.room() && member.close.is_none())
+    }
+
     /// A whole frame came.
     pub fn frame(&self, id: ConnId, frame: Bytes) {
         let mut inner = self.inner.borrow_mut();

@@ -46,6 +46,9 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
     let mut buffer = BytesMut::new();
     loop {
         let wants = local.wants(id)?;
+        if wants.read && frames(local, id, &mut buffer)? {
+            continue;
+        }
         tokio::select! {
             biased;
             ready = link.socket.writable(), if wants.write => {
@@ -58,21 +61,29 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                 if !read(link, &mut buffer, local.frame_max()).map_err(|error| error.to_string())? {
                     return Ok(());
                 }
-                let mut any = false;
-                while let Some(frame) = cut(&mut buffer, local.frame_max())? {
-                    local.frame(id, frame);
-                    any = true;
-                }
-                if any {
-                    local.settle();
-                }
-                if buffer.is_empty() {
-                    // An idle connection holds no buffer.
-                    buffer = BytesMut::new();
-                }
             }
         }
     }
+}
+
+/// Hands over the whole frames of the buffer for as long as there is room; says whether there were any. What is left stays
+/// until there is room again: a client may send more requests at once than may be open (#132).
+fn frames(local: &Local, id: ConnId, buffer: &mut BytesMut) -> Result<bool, String> {
+    let mut any = false;
+    while local.room(id)
+        && let Some(frame) = cut(buffer, local.frame_max())?
+    {
+        local.frame(id, frame);
+        any = true;
+    }
+    if any {
+        local.settle();
+    }
+    if buffer.is_empty() {
+        // An idle connection holds no buffer.
+        *buffer = BytesMut::new();
+    }
+    Ok(any)
 }
 
 /// Reads what the socket has; false at its end.

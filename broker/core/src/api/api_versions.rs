@@ -15,9 +15,8 @@ use sawlog_wire::{Code, Reader};
 
 use super::job::{Begun, Call, Job};
 use super::table::{ROWS, Row};
-
-/// The features that this build knows, with the least and the greatest level (KIP-584).
-pub const FEATURES: &[(&str, i16, i16)] = &[("kraft.version", 0, 1), ("metadata.version", 7, 33)];
+use crate::cluster::features::SUPPORTED;
+use crate::quorum::control;
 
 /// Features whose least level is 0 are told from this version on: older readers fail on them (KAFKA-17011).
 const LEVEL_ZERO_FROM: i16 = 4;
@@ -49,10 +48,13 @@ fn answer(call: &mut Call<'_, '_>, request: &ApiVersionsRequest) -> ApiVersionsR
     if elsewhere || (request.node_id != -1 && request.node_id != config.node_id.0) {
         return failed(Code::RebootstrapRequired);
     }
-    let supported = FEATURES
+    let supported = SUPPORTED
         .iter()
         .filter(|(_, least, _)| *least > 0 || call.version >= LEVEL_ZERO_FROM);
-    let finalized = image.features.iter().filter(|(_, level)| **level > 0);
+    // The level of the quorum itself is no FeatureLevel record; Kafka tells it among them all the same.
+    let quorum = ("kraft.version", control::KRAFT_VERSION);
+    let recorded = image.features.iter().map(|(name, level)| (&**name, *level));
+    let finalized = core::iter::once(quorum).chain(recorded.filter(|(_, level)| *level > 0));
     ApiVersionsResponse {
         api_keys: ROWS
             .iter()
@@ -69,8 +71,8 @@ fn answer(call: &mut Call<'_, '_>, request: &ApiVersionsRequest) -> ApiVersionsR
             .collect(),
         finalized_features_epoch: image.offset.0,
         finalized_features: finalized
-            .map(|(name, &level)| FinalizedFeatureKey {
-                name: name.clone(),
+            .map(|(name, level)| FinalizedFeatureKey {
+                name: name.to_owned(),
                 max_version_level: level,
                 min_version_level: level,
                 ..FinalizedFeatureKey::default()

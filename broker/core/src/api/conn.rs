@@ -19,6 +19,7 @@ use super::{Host, Outbox, api_versions};
 use crate::answer::Response;
 use crate::ids::{ConnId, Waiter};
 use crate::now::Deadline;
+use crate::proof;
 
 /// How many requests of one connection may be open; while there are as many its socket is not read (#132).
 pub const OPEN_MAX: usize = 64;
@@ -73,7 +74,11 @@ impl Conn {
 
     /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, and it is not closed.
     pub fn room(&self) -> bool {
-        self.open.len() < OPEN_MAX && !self.closed
+        !self.full() && !self.closed
+    }
+
+    fn full(&self) -> bool {
+        self.open.len() >= OPEN_MAX && !proof::mutant("open-without-bound")
     }
 
     /// Takes one whole frame, without its length.
@@ -81,7 +86,7 @@ impl Conn {
         if self.closed {
             return;
         }
-        if self.open.len() >= OPEN_MAX {
+        if self.full() {
             return self.close(
                 out,
                 format!("{OPEN_MAX} requests are open and another one was read (#132)"),
@@ -159,12 +164,14 @@ impl Conn {
         if waiter.request == SILENT {
             return self.silent_reply(&response, out);
         }
-        let Some(at) = waiter
+        let at = waiter
             .request
             .checked_sub(self.first)
-            .and_then(|at| usize::try_from(at).ok())
-        else {
-            return;
+            .and_then(|at| usize::try_from(at).ok());
+        let at = match at {
+            None if proof::mutant("stale-answer-taken") => 0,
+            None => return,
+            Some(at) => at,
         };
         let Some(open) = self.open.get_mut(at) else {
             return;

@@ -89,7 +89,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             return Ok(Begun::Job(AnyJob::Fetch(Box::new(job))));
         }
     };
-    let replica = request.replica_id >= 0;
+    let replica = request.replica_id >= 0 && !proof::mutant("replica-id-trusted");
     let room = usize::try_from(request.max_bytes)
         .unwrap_or(0)
         .min(call.host.config.fetch_max_bytes as usize);
@@ -281,6 +281,9 @@ impl Job {
     }
 
     pub(super) fn tick(&mut self, call: &mut Call<'_, '_>, now: Now) {
+        if proof::mutant("fetch-waits-for-ever") {
+            return;
+        }
         if !self.done && self.asked == 0 && self.deadline.passed(now) {
             proof::sometimes("fetch-answered-at-its-deadline");
             self.finish(call);

@@ -22,7 +22,6 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
-pub use api_versions::FEATURES;
 pub use conn::{Conn, OPEN_MAX};
 pub use host::Host;
 pub use outbox::Outbox;

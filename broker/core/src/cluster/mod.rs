@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod batch;
 pub mod dump;
+pub mod features;
 pub mod image;
 pub mod names;
 pub mod record;

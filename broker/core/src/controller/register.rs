@@ -9,6 +9,7 @@ use sawlog_wire::metadata::{
 };
 
 use crate::cluster::dump::{METADATA_VERSION, broker_record, controller_record};
+use crate::cluster::features::SUPPORTED;
 use crate::cluster::image::{Broker, Controller, FeatureRange, Image};
 use crate::cluster::record::Record;
 use crate::controller::Reply;
@@ -17,10 +18,6 @@ use crate::machine::Decision;
 
 /// The level that a new cluster begins with, 4.3-IV0: the newest that Kafka's published tools can read.
 const METADATA_LEVEL: i16 = 30;
-
-/// What this build can run at. Features of what is not served yet (groups, transactions, share groups, streams) are
-/// known at level 0 only, so that no client believes in them (decision note 0002).
-const SUPPORTED: [(&str, i16, i16); 2] = [(METADATA_VERSION, 7, 33), ("kraft.version", 0, 1)];
 
 /// Listeners of the quorum are registered apart from those of clients (KIP-919).
 const CONTROLLER_LISTENER: &str = "CONTROLLER";

@@ -154,7 +154,7 @@ fn gotcha_09_an_unknown_key_or_version_closes_and_the_line_names_key_version_and
         (3, 99, "Metadata"),
         (3, -1, "Metadata"),
         (999, 0, "unknown"),
-        (56, 2, "unknown"),
+        (56, 2, "AlterPartition"),
     ] {
         let mut bench = Bench::new(&[]);
         bench.ask(3, &versions("librdkafka", "2.8.0"));
@@ -212,7 +212,7 @@ fn replies_leave_in_the_order_of_requests_whatever_the_order_of_answers() {
 }
 
 #[test]
-fn at_most_64_requests_are_open_and_room_says_so() {
+pub(super) fn at_most_64_requests_are_open_and_room_says_so() {
     let mut bench = Bench::new(&[("t", 1)]);
     for open in 0..OPEN_MAX {
         assert!(bench.conn.room(), "{open}");
@@ -229,7 +229,7 @@ fn at_most_64_requests_are_open_and_room_says_so() {
 }
 
 #[test]
-fn an_answer_for_a_request_that_is_gone_or_never_was_is_dropped() {
+pub(super) fn an_answer_for_a_request_that_is_gone_or_never_was_is_dropped() {
     let mut bench = Bench::new(&[("t", 1)]);
     bench.send(9, &produce(&[("t", 0)], 1));
     let (waiter, _) = bench.asked();
@@ -255,9 +255,12 @@ fn an_answer_for_a_request_that_is_gone_or_never_was_is_dropped() {
     bench.answer(waiter, not_there(Code::OffsetOutOfRange));
     assert!(bench.frames().is_empty());
     bench.answer(waiter, stored(0));
+    bench.send(9, &produce(&[("t", 0)], 1));
+    // The first request is answered and gone; the second one waits in its place.
     bench.answer(waiter, stored(9));
     let (_, told) = bench.response::<ProduceResponse>(ApiKey::Produce, 9);
     assert_eq!(told.responses[0].partition_responses[0].base_offset, 0);
+    assert_eq!(bench.conn.open(), 1);
 }
 
 #[test]

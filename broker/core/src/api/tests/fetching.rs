@@ -115,7 +115,8 @@ fn gotcha_11_the_batch_that_holds_an_offset_passes_whole() {
 }
 
 #[test]
-fn gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met() {
+pub(super) fn gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met()
+{
     for (min_bytes, stored) in [(1, &[][..]), (1 << 20, &[batch(Codec::None, 1)])] {
         let mut bench = Bench::new(&[("t", 1), ("u", 1)]);
         bench.send(
@@ -485,7 +486,7 @@ fn there_are_no_sessions_and_whoever_means_one_is_told_so() {
 }
 
 #[test]
-fn a_replicas_powers_are_not_to_be_had_on_a_clients_listener() {
+pub(super) fn a_replicas_powers_are_not_to_be_had_on_a_clients_listener() {
     let replica_state = ReplicaState {
         replica_id: 1,
         replica_epoch: 9,

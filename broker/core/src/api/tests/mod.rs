@@ -5,6 +5,8 @@ mod connection;
 mod fetching;
 mod hostile;
 mod lookups;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod producing;
 mod topics;
 
@@ -92,7 +94,6 @@ fn image(topics: &[(&str, i32)]) -> Image {
     };
     image.brokers.insert(BrokerId(1), broker);
     image.features.insert("metadata.version".into(), 30);
-    image.features.insert("kraft.version".into(), 1);
     for &(name, partitions) in topics {
         let topic = topic(name, partitions);
         image.names.insert(topic.id, topic.name.clone());

@@ -1,0 +1,47 @@
+//! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
+//! Decides nothing else.
+
+use super::{connection, fetching};
+use crate::proof;
+
+/// Whether `test` fails with this bug, which had its way at least once.
+fn caught(bug: &'static str, test: fn()) {
+    proof::choose(Some(bug));
+    let told = std::panic::catch_unwind(test);
+    let fired = proof::fired();
+    proof::choose(None);
+    assert!(fired > 0, "{bug} never had its way");
+    assert!(told.is_err(), "{bug} was not noticed");
+}
+
+#[test]
+fn a_queue_without_a_bound_is_noticed() {
+    caught(
+        "open-without-bound",
+        connection::at_most_64_requests_are_open_and_room_says_so,
+    );
+}
+
+#[test]
+fn an_answer_for_a_request_that_is_gone_is_noticed() {
+    caught(
+        "stale-answer-taken",
+        connection::an_answer_for_a_request_that_is_gone_or_never_was_is_dropped,
+    );
+}
+
+#[test]
+fn a_trusted_replica_id_is_noticed() {
+    caught(
+        "replica-id-trusted",
+        fetching::a_replicas_powers_are_not_to_be_had_on_a_clients_listener,
+    );
+}
+
+#[test]
+fn a_fetch_that_waits_for_ever_is_noticed() {
+    caught(
+        "fetch-waits-for-ever",
+        fetching::gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met,
+    );
+}
