@@ -4,6 +4,8 @@ use sawlog_wire::Code;
 use sawlog_wire::messages::create_topics::CreateTopicsRequest;
 
 use crate::answer::*;
+use crate::complaint::Complaint;
+use crate::event::Found;
 use crate::ids::*;
 use crate::node::testing::*;
 
@@ -260,5 +262,186 @@ fn a_node_that_is_killed_comes_back_with_all_that_was_acknowledged() {
             "#1"
         );
         files = world.files;
+    }
+}
+
+#[test]
+fn a_node_with_nothing_stops_too() {
+    let mut world = World::started(Files::new(), 1);
+    world.stop();
+    let mut world = World::started(world.files, 1);
+    world.stop();
+}
+
+/// Every point of a founding at which the process may die: the next start is a whole node, founded once.
+#[test]
+fn a_founding_that_was_cut_short_anywhere_is_made_again_or_gone_on_from() {
+    for shards in [1, 2] {
+        let whole = World::started(Files::new(), shards).operations;
+        for at in 1..=whole {
+            let mut world = World::new(Files::new(), shards);
+            world.die_at = Some(at);
+            world.start(found(shards));
+            let before = world.files.get("meta.properties").cloned();
+            let mut world = World::new(world.files, shards);
+            world.start(found(shards));
+            assert!(
+                world.is_ready(),
+                "#97: died before operation {at}: {:?}",
+                world.lines
+            );
+            if before.is_some() {
+                assert_eq!(
+                    world.files.get("meta.properties"),
+                    before.as_ref(),
+                    "#97: operation {at}"
+                );
+            }
+            let topic = world.create_one("a", 1);
+            assert_eq!(
+                world.produce(log(topic, 0), batch(&["x"], None)).code,
+                Code::None
+            );
+        }
+    }
+}
+
+/// Every point of a restart at which the process may die: nothing that was acknowledged is lost, nothing is doubled.
+#[test]
+fn a_start_that_was_cut_short_anywhere_is_made_again() {
+    let mut first = World::started(Files::new(), 2);
+    let topic = first.create_one("a", 2);
+    for number in 0..2 {
+        first.produce(log(topic, number), batch(&["x"], None));
+    }
+    let files = first.files;
+    let whole = World::started(files.clone(), 2).operations;
+    for at in 1..=whole {
+        let mut world = World::new(files.clone(), 2);
+        world.die_at = Some(at);
+        world.start(found(2));
+        let mut world = World::new(world.files, 2);
+        world.start(found(2));
+        assert!(
+            world.is_ready(),
+            "#97: died before operation {at}: {:?}",
+            world.lines
+        );
+        for number in 0..2 {
+            assert_eq!(
+                world.fetch(log(topic, number), 0).hw,
+                Offset(1),
+                "#96: died before operation {at}"
+            );
+        }
+    }
+}
+
+/// Starts a node that must refuse, and proves that it changed nothing.
+fn refused(files: Files, found: Found) -> Complaint {
+    let mut world = World::new(files.clone(), found.shards);
+    world.start(found);
+    assert!(!world.is_ready());
+    let complaint = world
+        .fatal()
+        .unwrap_or_else(|| panic!("{:?}", world.lines))
+        .clone();
+    assert!(
+        world.files == files,
+        "a refusal changed the directory: {complaint}"
+    );
+    for part in [&complaint.what, &complaint.why, &complaint.attempt] {
+        assert!(!part.is_empty(), "{complaint:?}");
+    }
+    assert!(complaint.code.is_some(), "{complaint:?}");
+    complaint
+}
+
+fn used() -> Files {
+    let mut world = World::started(Files::new(), 1);
+    let topic = world.create_one("a", 1);
+    world.produce(log(topic, 0), batch(&["x"], None));
+    world.files
+}
+
+#[test]
+fn a_directory_that_is_not_ours_is_refused_and_left_alone() {
+    let stranger = Files::from([("precious.txt".to_string(), Some(b"mine".to_vec()))]);
+    assert!(refused(stranger, found(1)).why.contains("precious.txt"));
+
+    let another = Found {
+        cluster_id: Some("another".into()),
+        ..found(1)
+    };
+    assert_eq!(
+        refused(used(), another).code,
+        Some(Code::InconsistentClusterId)
+    );
+
+    let mut config = crate::config::BrokerConfig::default();
+    config.node_id = BrokerId(5);
+    let other_node = Found {
+        config: config.into(),
+        ..found(1)
+    };
+    assert!(refused(used(), other_node).why.contains("node.id=5"));
+
+    let mut newer = used();
+    newer.insert(
+        "meta.properties".into(),
+        Some(b"version=2\ncluster.id=x\n".to_vec()),
+    );
+    assert_eq!(
+        refused(newer, found(1)).code,
+        Some(Code::UnsupportedVersion)
+    );
+}
+
+#[test]
+fn a_directory_that_lost_its_identity_is_refused_not_founded_anew() {
+    let mut files = used();
+    files.remove("meta.properties");
+    assert!(
+        refused(files.clone(), found(1))
+            .why
+            .contains("meta.properties is missing"),
+        "#109"
+    );
+    files.remove("__cluster_metadata-0/quorum-state");
+    assert!(
+        refused(files, found(1)).why.contains("commit/"),
+        "#109: the ring holds commits"
+    );
+
+    for at in 0..used()["meta.properties"].as_ref().unwrap().len() {
+        let mut files = used();
+        files.get_mut("meta.properties").unwrap().as_mut().unwrap()[at] ^= 0x40;
+        let mut world = World::new(files.clone(), 1);
+        world.start(found(1));
+        let same = world.is_ready() && world.image.as_ref().unwrap().topics.len() == 1;
+        assert!(
+            same || world.files == files,
+            "#102: byte {at}: {:?}",
+            world.lines
+        );
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_quorum_state_is_rebuilt_from_the_log_with_a_higher_term() {
+    let files = used();
+    let term = World::started(files.clone(), 1).image.unwrap().term;
+    for damage in [
+        None,
+        Some(Vec::new()),
+        Some(b"{\"leaderEpoch\":-4}".to_vec()),
+    ] {
+        let mut files = files.clone();
+        match damage {
+            None => drop(files.remove("__cluster_metadata-0/quorum-state")),
+            damage => drop(files.insert("__cluster_metadata-0/quorum-state".into(), damage)),
+        }
+        let world = World::started(files, 1);
+        assert!(world.image.unwrap().term >= term, "#33");
     }
 }
