@@ -51,6 +51,10 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: u32,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_bytes: u64,
+    /// `metadata.log.max.snapshot.interval.ms`.
+    pub snapshot_interval: Duration,
     /// `sawlog.cache.bytes`: memory for what was written last.
     pub cache_bytes: u64,
     /// `sawlog.recovery.doubt`.
@@ -122,6 +126,8 @@ impl Default for BrokerConfig {
             frame_max_bytes: 100 << 20,
             fetch_max_bytes: 55 << 20,
             retention_check: Duration::from_secs(300),
+            snapshot_bytes: 20 << 20,
+            snapshot_interval: Duration::from_secs(3600),
             cache_bytes: 64 << 20,
             doubt: Doubt::Cut,
             topic: TopicConfig::default(),

@@ -329,6 +329,28 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "metadata.log.max.record.bytes.between.snapshots",
+        kind: Kind::Int(1, i64::MAX),
+        default: "20971520",
+        other: "4096",
+        text: "After how many bytes of the metadata log a snapshot of the metadata is written.",
+        set: |config, value| {
+            config.snapshot_bytes = value.unsigned();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "metadata.log.max.snapshot.interval.ms",
+        kind: Kind::Int(1, i64::MAX),
+        default: "3600000",
+        other: "1000",
+        text: "After how long a snapshot of the metadata is written, if anything has changed.",
+        set: |config, value| {
+            config.snapshot_interval = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "sawlog.durability",
         kind: Kind::OneOf(DURABILITIES),
         default: "durable",

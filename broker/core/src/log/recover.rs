@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use crate::config::Doubt;
 use crate::file::{Entry as Listed, FileName, FileOp, Outcome, RingKind, Side};
-use crate::ids::{BootId, ShardId, Ticket};
+use crate::ids::{BootId, LogId, ShardId, Ticket};
 use crate::log::again::Again;
 use crate::log::checkpoint::{self, Checkpoint, CheckpointFault};
 use crate::log::commit::RingSecret;
@@ -376,6 +376,10 @@ impl Recovery {
             commits: judged.commits,
             bytes,
             warnings: judged.warnings.clone(),
+            metadata: whole
+                .logs
+                .get(&LogId::METADATA)
+                .map(|state| (state.start, state.next.max(state.start))),
             offline: judged
                 .offline
                 .iter()

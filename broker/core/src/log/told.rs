@@ -117,6 +117,9 @@ pub struct Report {
     pub bytes: u64,
     /// Verdicts, for people.
     pub warnings: Vec<String>,
+    /// First offset and end of the metadata log, if it has data: whether a snapshot reaches it is judged before anything
+    /// is changed (#39).
+    pub metadata: Option<(Offset, Offset)>,
     /// Logs whose bytes are damaged at or below the mark.
     pub offline: Vec<(LogId, String)>,
     /// Set when the operator asked to be asked (`sawlog.recovery.doubt=stop`) and there is doubt.

@@ -260,14 +260,20 @@ impl Running {
     }
 
     /// A shard has opened what it owns of the image up to this offset.
-    pub(crate) fn opened(&mut self, shard: ShardId, offset: Offset, out: &mut Vec<Effect>) {
+    pub(crate) fn opened(
+        &mut self,
+        now: Now,
+        shard: ShardId,
+        offset: Offset,
+        out: &mut Vec<Effect>,
+    ) {
         let shards = self.shards;
         let Some(head) = &mut self.head else { return };
         head.opened.insert(shard, offset);
         let all = head.opened_by_all(shards);
         if head.active.is_some_and(|active| active <= all) {
             self.coming.open = true;
-            self.ready_if_all(out);
+            self.ready_if_all(now, out);
         }
         self.created(out);
     }

@@ -77,7 +77,9 @@ pub(crate) fn stop_unstarted(id: ShardId, out: &mut Vec<Effect>) {
 }
 
 impl Running {
-    pub(crate) fn new(id: ShardId, shards: u16, found: Found) -> Running {
+    pub(crate) fn new(id: ShardId, shards: u16, mut found: Found) -> Running {
+        found.engine.doubt = found.config.doubt;
+        found.engine.retention_every = found.config.retention_check;
         Running {
             id,
             shards,
@@ -218,7 +220,10 @@ impl Running {
         match key {
             AlarmKey::Parked => self.expire(now, out),
             AlarmKey::Space => out.push(Effect::AskSpace),
-            AlarmKey::Snapshot => self.snapshot_if_due(now),
+            AlarmKey::Snapshot => {
+                self.snapshot_if_due(now);
+                self.wake_for_snapshot(now);
+            }
             AlarmKey::Flush | AlarmKey::Mark | AlarmKey::Retention | AlarmKey::Producers => {
                 self.engine.alarm(now, key, &mut self.ops);
             }

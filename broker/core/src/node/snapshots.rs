@@ -8,8 +8,8 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
+use crate::config::BrokerConfig;
 use crate::effect::{Effect, Line};
 use crate::file::{Fault, FaultKind, FileName, FileOp};
 use crate::ids::LogId;
@@ -20,11 +20,6 @@ use crate::now::{Mono, Now};
 use crate::proof;
 use crate::quorum::snapshot::{Snapshot, SnapshotId};
 use crate::timers::AlarmKey;
-
-/// A snapshot is due after this many bytes of metadata (Kafka: `metadata.log.max.record.bytes.between.snapshots`) ...
-const DUE_BYTES: u64 = 20 << 20;
-/// ... or, if anything was written, after this time (Kafka: `metadata.log.max.snapshot.interval.ms`).
-const DUE_TIME: Duration = Duration::from_secs(3600);
 
 /// What is known of the snapshots on disk.
 #[derive(Debug, Default)]
@@ -55,20 +50,19 @@ impl Saved {
         self.since = self.since.saturating_add(bytes);
     }
 
-    fn due(&self, now: Now) -> bool {
-        self.writing.is_none()
-            && self.since > 0
-            && (self.since >= DUE_BYTES
-                || now.since(self.at) >= DUE_TIME
-                || proof::mutant("snapshot-always"))
+    /// One at a time; after so many bytes of metadata or, if anything was written, after so long (as in Kafka).
+    fn due(&self, now: Now, config: &BrokerConfig) -> bool {
+        let old = now.since(self.at) >= config.snapshot_interval;
+        self.writing.is_none() && self.since > 0 && (self.since >= config.snapshot_bytes || old)
     }
 }
 
 impl Running {
     /// Writes a snapshot of the committed image if one is due.
     pub(crate) fn snapshot_if_due(&mut self, now: Now) {
+        let config = &self.found.config;
         let Some(head) = &mut self.head else { return };
-        if head.active.is_none() || !head.saved.due(now) {
+        if head.active.is_none() || !head.saved.due(now, config) {
             return;
         }
         let id = SnapshotId {
@@ -91,7 +85,12 @@ impl Running {
             replace(METADATA_DIR, &id.name(), bytes)
         };
         self.chores.begin(Chore::Snapshot, steps, &mut self.ops);
-        self.ops.wake(AlarmKey::Snapshot, now.after(DUE_TIME));
+    }
+
+    /// Looks again when the newest snapshot is old.
+    pub(crate) fn wake_for_snapshot(&mut self, now: Now) {
+        let deadline = now.after(self.found.config.snapshot_interval);
+        self.ops.wake(AlarmKey::Snapshot, deadline);
     }
 
     /// The snapshot is whole and durable: what lies below the one before it may go.

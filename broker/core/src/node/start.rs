@@ -146,7 +146,7 @@ impl Running {
             (Chore::Proved, _) => self.accept_all(now, out),
             (Chore::Voted, _) => {
                 self.coming.voted = true;
-                self.ready_if_all(out);
+                self.ready_if_all(now, out);
             }
             (Chore::Snapshot, _) => self.snapshot_written(),
             (Chore::Tidy, _) => {}
@@ -609,7 +609,7 @@ impl Running {
             News::Lay => self.engine.found(now, self.dice, &mut self.ops),
             News::Accept => self.engine.accept(now, self.dice, &mut self.ops),
             News::Registered(epoch) => self.broker_epoch = epoch,
-            News::Open(offset) => self.opened(from, offset, out),
+            News::Open(offset) => self.opened(now, from, offset, out),
             News::Stopped => self.shard_stopped(from, out),
             News::Judged(judged) => {
                 self.coming.judged.insert(from, *judged);
@@ -660,6 +660,10 @@ impl Running {
             let attempt = "Restore the log directory from a backup; nothing was changed";
             return self.refuse("the metadata log is damaged", why, attempt, out);
         }
+        if let Some(why) = self.metadata_gap() {
+            let attempt = "Restore the log directory from a backup; nothing was changed";
+            return self.refuse("the metadata has a gap", why, attempt, out);
+        }
         if !self.coming.founding && fresh.contains(&ShardId(0)) {
             let why = format!(
                 "{} is there, and neither checkpoint nor commit log is",
@@ -680,6 +684,24 @@ impl Running {
                 other => out.push(Effect::Pass(other, Event::News(ShardId(0), News::Lay))),
             }
         }
+    }
+
+    /// What is missing between the newest whole snapshot and the metadata log, if anything (#39).
+    fn metadata_gap(&self) -> Option<String> {
+        let Some(Judged::Logs(report)) = self.coming.judged.get(&ShardId(0)) else {
+            return None;
+        };
+        let (start, next) = report.metadata.unwrap_or_default();
+        let from = self
+            .coming
+            .image
+            .as_ref()
+            .map_or(Offset::ZERO, |image| image.offset);
+        (start > from || next < from).then(|| {
+            format!(
+                "the log holds offsets {start} to {next}, the newest whole snapshot ends at {from}"
+            )
+        })
     }
 
     /// Lets every shard go on from what it found: only now may anything be changed.
@@ -716,18 +738,9 @@ impl Running {
             .take()
             .unwrap_or_else(|| self.empty_image());
         let from = image.offset;
-        if marks.start > from || marks.next < from {
-            let why = format!(
-                "the log holds offsets {} to {}, the newest whole snapshot ends at {from}",
-                marks.start, marks.next
-            );
-            return self.refuse(
-                "the metadata has a gap",
-                why,
-                "Restore the log directory from a backup",
-                out,
-            );
-        }
+        // Judged before anything was accepted.
+        assert!(marks.start <= from, "#39: {marks:?}, snapshot at {from}");
+        assert!(from <= marks.next, "#39: {marks:?}, snapshot at {from}");
         let voters = self
             .coming
             .snapshot
@@ -902,11 +915,12 @@ impl Running {
     }
 
     /// Shard 0 is there when its vote is durable and every shard has opened what it owns.
-    pub(crate) fn ready_if_all(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn ready_if_all(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.phase != Phase::Coming || !self.coming.voted || !self.coming.open {
             return;
         }
         self.phase = Phase::Up;
+        self.wake_for_snapshot(now);
         let coming = core::mem::take(&mut self.coming);
         out.extend(
             coming

@@ -57,7 +57,7 @@ impl Running {
             self.phase = Phase::Up;
         }
         if self.id == ShardId(0) {
-            self.opened(ShardId(0), image.offset, out);
+            self.opened(now, ShardId(0), image.offset, out);
         } else {
             out.push(Effect::Pass(
                 ShardId(0),

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) die_at: Option<u64>,
     /// Answers the operation itself, if it wants to.
     pub(crate) fault: Option<fn(&FileOp) -> Option<Fault>>,
+    /// Operations go to the disk and never come back.
+    pub(crate) lost: bool,
     pub(crate) replies: BTreeMap<Waiter, Vec<Response>>,
     pub(crate) lines: Vec<Line>,
     pub(crate) image: Option<Arc<Image>>,
@@ -88,6 +90,7 @@ impl World {
             operations: 0,
             die_at: None,
             fault: None,
+            lost: false,
             replies: BTreeMap::new(),
             lines: Vec::new(),
             image: None,
@@ -189,6 +192,9 @@ impl World {
             }
             match effect {
                 Effect::File(ticket, op) => {
+                    if self.lost {
+                        continue;
+                    }
                     self.operations += 1;
                     let outcome = self.file(&op);
                     self.queue.push_back((id, Event::Done(ticket, outcome)));

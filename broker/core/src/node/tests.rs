@@ -6,6 +6,7 @@ use sawlog_wire::messages::create_topics::CreateTopicsRequest;
 use crate::answer::*;
 use crate::complaint::Complaint;
 use crate::event::Found;
+use crate::file::{Fault, FaultKind, FileName, FileOp};
 use crate::ids::*;
 use crate::node::testing::*;
 
@@ -444,4 +445,230 @@ fn a_lost_or_damaged_quorum_state_is_rebuilt_from_the_log_with_a_higher_term() {
         let world = World::started(files, 1);
         assert!(world.image.unwrap().term >= term, "#33");
     }
+}
+
+/// A node that writes a snapshot after every few records of metadata.
+fn eager(shards: u16) -> Found {
+    let config = crate::config::BrokerConfig {
+        snapshot_bytes: 600,
+        ..Default::default()
+    };
+    Found {
+        config: config.into(),
+        ..found(shards)
+    }
+}
+
+fn snapshots(files: &Files) -> Vec<String> {
+    let in_dir =
+        |path: &&String| path.starts_with("__cluster_metadata-0/") && path.ends_with(".checkpoint");
+    files.keys().filter(in_dir).cloned().collect()
+}
+
+fn start(files: Files, found: Found) -> World {
+    let mut world = World::new(files, found.shards);
+    world.start(found);
+    world
+}
+
+/// A node of several lives and topics, with two snapshots and a metadata log that begins at the older one.
+fn long_lived() -> (Files, crate::cluster::image::Image) {
+    let mut files = Files::new();
+    for life in 0..4 {
+        let mut world = start(files, eager(1));
+        for topic in 0..3 {
+            world.create_one(&format!("t{life}-{topic}"), 2);
+        }
+        files = world.files;
+        if life == 3 {
+            return (files, (*world.image.unwrap()).clone());
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn snapshots_are_written_loaded_and_bounded_and_the_image_is_the_same_by_every_way() {
+    let (files, before) = long_lived();
+    assert_eq!(snapshots(&files).len(), 2, "{:?}", snapshots(&files));
+    let world = start(files.clone(), eager(1));
+    assert!(world.is_ready(), "{:?}", world.lines);
+    let image = world.image.unwrap();
+    assert_eq!(
+        image.topics.keys().collect::<Vec<_>>(),
+        before.topics.keys().collect::<Vec<_>>(),
+        "#41"
+    );
+    assert_eq!(image.configs, before.configs);
+    assert_eq!(image.producer_ids, before.producer_ids);
+
+    // The newest is lost or rotten: the one before it and the log say the same.
+    let newest = snapshots(&files).pop().unwrap();
+    for damage in 0..3 {
+        let mut files = files.clone();
+        let bytes = files.get_mut(&newest).unwrap().as_mut().unwrap();
+        match damage {
+            0 => bytes.truncate(bytes.len() / 2),
+            1 => bytes[100] ^= 1,
+            _ => drop(files.remove(&newest)),
+        }
+        let world = start(files, found(1));
+        assert!(world.is_ready(), "#39: {:?}", world.lines);
+        let other = world.image.unwrap();
+        assert_eq!(
+            other.topics.keys().collect::<Vec<_>>(),
+            image.topics.keys().collect::<Vec<_>>(),
+            "#39"
+        );
+    }
+}
+
+#[test]
+fn a_metadata_log_that_no_whole_snapshot_reaches_is_refused_and_left_alone() {
+    let (mut files, _) = long_lived();
+    for name in snapshots(&files) {
+        files.get_mut(&name).unwrap().as_mut().unwrap()[100] ^= 1;
+    }
+    assert!(
+        refused(files, found(1))
+            .why
+            .contains("newest whole snapshot"),
+        "#39"
+    );
+}
+
+#[test]
+fn a_node_that_dies_anywhere_while_it_writes_snapshots_comes_back_with_all_its_topics() {
+    let (files, _) = long_lived();
+    let mut whole = start(files.clone(), eager(1));
+    let from = whole.operations;
+    whole.create_one("last", 30);
+    let to = whole.operations;
+    assert!(
+        to > from + 5,
+        "#144: a snapshot was written: {from} to {to}"
+    );
+    for at in from + 1..=to {
+        let mut world = World::new(files.clone(), 1);
+        world.die_at = Some(at);
+        world.start(eager(1));
+        let known = world.image.as_ref().unwrap().topics.len();
+        let deadline = world.after(1000);
+        let request = CreateTopicsRequest {
+            topics: vec![topic("last", 30)],
+            ..Default::default()
+        };
+        world.ask(
+            ShardId(0),
+            Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
+        );
+        world.run();
+        let world = start(world.files, eager(1));
+        assert!(
+            world.is_ready(),
+            "#39: died before operation {at}: {:?}",
+            world.lines
+        );
+        assert!(
+            world.image.unwrap().topics.len() >= known,
+            "#39: died before operation {at}"
+        );
+    }
+}
+
+#[test]
+fn a_reply_that_comes_too_late_says_that_the_effect_may_still_happen() {
+    let mut world = World::started(Files::new(), 1);
+    let log = log(world.create_one("a", 1), 0);
+    world.lost = true;
+    let part = world.produce_part(log, Acks::All, batch(&["x"], None));
+    let produced = world.ask(ShardId(0), part);
+    let deadline = world.after(1000);
+    let request = CreateTopicsRequest {
+        topics: vec![topic("b", 1)],
+        ..Default::default()
+    };
+    let created = world.ask(
+        ShardId(0),
+        Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
+    );
+    world.run();
+    assert!(
+        world.replies.get(&produced).is_none() && world.replies.get(&created).is_none(),
+        "#11, #43"
+    );
+    world.pass(31_000_000_000);
+    world.run();
+    match world.replies[&produced].as_slice() {
+        [Response::Append(answer)] => assert_eq!(answer.code, Code::RequestTimedOut, "#114"),
+        other => panic!("{other:?}"),
+    }
+    match world.replies[&created].as_slice() {
+        [Response::CreateTopics(answer)] => {
+            assert_eq!(answer.topics[0].error_code, Code::RequestTimedOut, "#114")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_commit_that_fails_ends_the_node_and_nobody_is_told_that_it_worked() {
+    let mut world = World::started(Files::new(), 1);
+    let log = log(world.create_one("a", 1), 0);
+    world.fault = Some(|op| match op {
+        FileOp::Put {
+            file: FileName::Ring { .. },
+            ..
+        } => Some(Fault {
+            kind: FaultKind::Broken,
+            text: "input/output error".into(),
+        }),
+        _ => None,
+    });
+    let part = world.produce_part(log, Acks::All, batch(&["x"], None));
+    let waiter = world.ask(ShardId(0), part);
+    world.run();
+    assert!(world.fatal().is_some(), "#101: {:?}", world.lines);
+    match world.replies[&waiter].as_slice() {
+        [Response::Append(answer)] => assert_eq!(answer.code, Code::RequestTimedOut, "#101, #114"),
+        other => panic!("{other:?}"),
+    }
+    world.fault = None;
+    let after = world.produce(log, batch(&["y"], None));
+    assert_eq!(
+        after.code,
+        Code::KafkaStorageError,
+        "#101: no retry, no later success"
+    );
+    let world = World::started(world.files, 1);
+    assert!(world.image.unwrap().topics.contains_key("a"));
+}
+
+#[test]
+fn a_gone_connection_is_not_answered_and_what_it_sent_stays() {
+    let mut world = World::started(Files::new(), 1);
+    let log = log(world.create_one("a", 1), 0);
+    let part = world.produce_part(log, Acks::All, batch(&["x"], None));
+    let waiter = world.ask(ShardId(0), part);
+    world.give(ShardId(0), crate::event::Event::Gone(waiter.conn));
+    world.run();
+    assert_eq!(world.replies.get(&waiter), None, "#137");
+    assert_eq!(world.fetch(log, 0).hw, Offset(1));
+}
+
+#[test]
+fn a_directory_that_matches_no_topic_is_left_as_it_is() {
+    let mut files = used();
+    files.insert("orphan-0".into(), None);
+    files.insert(
+        "orphan-0/00000000000000000000.log".into(),
+        Some(b"precious".to_vec()),
+    );
+    let world = World::started(files, 1);
+    assert!(
+        world
+            .files
+            .contains_key("orphan-0/00000000000000000000.log"),
+        "#40"
+    );
 }
