@@ -182,15 +182,15 @@ impl<T: Field + PartialEq> Declared<T> {
         self,
         value: &T,
         unknown: &Tags,
-        next: &mut u32,
+        next: &mut u64,
         writer: &mut Writer,
         at: At,
     ) -> Result<(), EncodeError> {
         let Some(number) = self.rules.tag.filter(|_| self.goes_tagged(value, at)) else {
             return Ok(());
         };
-        unknown.write(writer, *next, number)?;
-        *next = number + 1;
+        unknown.write(writer, *next, u64::from(number))?;
+        *next = u64::from(number) + 1;
         writer.uvarint(number);
         writer.sized(|writer| value.write(writer, at))
     }
@@ -295,122 +295,134 @@ macro_rules! part {
             pub unknown: $crate::primitives::Tags,
         }
 
-        #[allow(non_upper_case_globals, reason = "a constant of each field bears its name")]
-        impl $name {
-            $(const $field: $crate::message::Declared<$kind> = $crate::message::Declared {
-                name: stringify!($field),
-                rules: rules!($($rule)+),
-                default: default!(value $($rule)+),
-            };)*
-
-            /// The layout of its fields.
-            pub const FIELDS: $crate::layout::Layout = $crate::layout::Layout {
-                name: stringify!($name),
-                memory: size_of::<Self>(),
-                rows: &[$($crate::layout::Row {
-                    name: Self::$field.name,
-                    kind: <$kind as $crate::primitives::Field>::TYPE,
-                    rules: Self::$field.rules,
-                    default: default!(text $($rule)+),
-                }),*],
-            };
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self {
-                    $($field: (Self::$field.default)(),)*
-                    unknown: $crate::primitives::Tags::default(),
-                }
-            }
-        }
-
-        impl $crate::primitives::Field for $name {
-            const TYPE: $crate::primitives::Type = $crate::primitives::Type::Struct(&Self::FIELDS);
-
-            #[inline]
-            fn least(at: $crate::primitives::At) -> usize {
-                usize::from(at.flexible) $(+ Self::$field.least(at))*
-            }
-
-            #[inline]
-            fn read(
-                reader: &mut $crate::primitives::Reader<'_>,
-                at: $crate::primitives::At,
-            ) -> Result<Self, $crate::primitives::DecodeError> {
-                let mut this = Self {
-                    $($field: Self::$field.read(reader, at)?,)*
-                    unknown: $crate::primitives::Tags::default(),
-                };
-                if at.flexible {
-                    this.unknown.read(reader, |_number, _value| {
-                        $(if_tagged!([$($rule)+] {
-                            if Self::$field.read_tag(_number, &mut this.$field, _value, at)? {
-                                return Ok(true);
-                            }
-                        });)*
-                        Ok(false)
-                    })?;
-                }
-                Ok(this)
-            }
-
-            #[inline]
-            fn write(
-                &self,
-                writer: &mut $crate::primitives::Writer,
-                at: $crate::primitives::At,
-            ) -> Result<(), $crate::primitives::EncodeError> {
-                $(Self::$field.write(&self.$field, writer, at)?;)*
-                if !at.flexible {
-                    return self.unknown.none(at.version);
-                }
-                let mut _count = self.unknown.len();
-                $(if_tagged!([$($rule)+] {
-                    _count += usize::from(Self::$field.goes_tagged(&self.$field, at));
-                });)*
-                writer.uvarint(_count as u32);
-                let mut _next = 0;
-                $(if_tagged!([$($rule)+] {
-                    let (value, unknown) = (&self.$field, &self.unknown);
-                    Self::$field.write_tag(value, unknown, &mut _next, writer, at)?;
-                });)*
-                self.unknown.write(writer, _next, u32::MAX)
-            }
-
+        const _: () = {
             #[cfg(any(test, feature = "random"))]
-            fn random(dice: &mut $crate::random::Dice, at: $crate::primitives::At) -> Self {
-                Self {
-                    $($field: Self::$field.random(dice, at),)*
-                    unknown: dice.tags(at, Self::FIELDS.rows),
+            use $crate::random::Dice;
+            #[allow(unused_imports, reason = "a structure may have no field")]
+            use $crate::{
+                layout::{Layout, Row},
+                message::Declared,
+                primitives::{
+                    At, DecodeError, EncodeError, Field, Nullable, Reader, Tags, Type, Writer,
+                },
+            };
+
+            /// One constant per field, bearing its name.
+            #[allow(dead_code, reason = "a structure may have no field")]
+            struct Fields;
+
+            #[allow(non_upper_case_globals, reason = "a constant bears the name of its field")]
+            impl Fields {
+                $(const $field: Declared<$kind> = Declared {
+                    name: stringify!($field),
+                    rules: rules!($($rule)+),
+                    default: default!(value $($rule)+),
+                };)*
+            }
+
+            impl $name {
+                /// The layout of its fields.
+                pub const FIELDS: Layout = Layout {
+                    name: stringify!($name),
+                    memory: size_of::<Self>(),
+                    rows: &[$(Row {
+                        name: Fields::$field.name,
+                        kind: <$kind as Field>::TYPE,
+                        rules: Fields::$field.rules,
+                        default: default!(text $($rule)+),
+                    }),*],
+                };
+            }
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self {
+                        $($field: (Fields::$field.default)(),)*
+                        unknown: Tags::default(),
+                    }
                 }
             }
-        }
 
-        impl $crate::primitives::Nullable for $name {
-            #[inline]
-            fn least_nullable(_: $crate::primitives::At) -> usize {
-                1
+            impl Field for $name {
+                const TYPE: Type = Type::Struct(&Self::FIELDS);
+
+                #[inline]
+                fn least(at: At) -> usize {
+                    usize::from(at.flexible) $(+ Fields::$field.least(at))*
+                }
+
+                #[inline]
+                fn read(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
+                    let mut this = Self {
+                        $($field: Fields::$field.read(reader, at)?,)*
+                        unknown: Tags::default(),
+                    };
+                    if at.flexible {
+                        this.unknown.read(reader, |_number, _value| {
+                            $(if_tagged!([$($rule)+] {
+                                if Fields::$field.read_tag(_number, &mut this.$field, _value, at)? {
+                                    return Ok(true);
+                                }
+                            });)*
+                            Ok(false)
+                        })?;
+                    }
+                    Ok(this)
+                }
+
+                #[inline]
+                fn write(&self, writer: &mut Writer, at: At) -> Result<(), EncodeError> {
+                    $(Fields::$field.write(&self.$field, writer, at)?;)*
+                    if !at.flexible {
+                        return self.unknown.none(at.version);
+                    }
+                    let mut _count = self.unknown.len();
+                    $(if_tagged!([$($rule)+] {
+                        _count += usize::from(Fields::$field.goes_tagged(&self.$field, at));
+                    });)*
+                    writer.uvarint(_count as u32);
+                    let mut _next = 0u64;
+                    $(if_tagged!([$($rule)+] {
+                        let (value, unknown) = (&self.$field, &self.unknown);
+                        Fields::$field.write_tag(value, unknown, &mut _next, writer, at)?;
+                    });)*
+                    self.unknown.write(writer, _next, u64::MAX)
+                }
+
+                #[cfg(any(test, feature = "random"))]
+                fn random(dice: &mut Dice, at: At) -> Self {
+                    Self {
+                        $($field: Fields::$field.random(dice, at),)*
+                        unknown: dice.tags(at, Self::FIELDS.rows),
+                    }
+                }
             }
 
-            #[inline]
-            fn read_nullable(
-                reader: &mut $crate::primitives::Reader<'_>,
-                at: $crate::primitives::At,
-            ) -> Result<Option<Self>, $crate::primitives::DecodeError> {
-                reader.presence()?.then(|| $crate::primitives::Field::read(reader, at)).transpose()
-            }
+            impl Nullable for $name {
+                #[inline]
+                fn least_nullable(_: At) -> usize {
+                    1
+                }
 
-            #[inline]
-            fn write_nullable(
-                value: Option<&Self>,
-                writer: &mut $crate::primitives::Writer,
-                at: $crate::primitives::At,
-            ) -> Result<(), $crate::primitives::EncodeError> {
-                writer.i8(if value.is_some() { 1 } else { -1 });
-                value.map_or(Ok(()), |value| $crate::primitives::Field::write(value, writer, at))
+                #[inline]
+                fn read_nullable(
+                    reader: &mut Reader<'_>,
+                    at: At,
+                ) -> Result<Option<Self>, DecodeError> {
+                    reader.presence()?.then(|| Self::read(reader, at)).transpose()
+                }
+
+                #[inline]
+                fn write_nullable(
+                    value: Option<&Self>,
+                    writer: &mut Writer,
+                    at: At,
+                ) -> Result<(), EncodeError> {
+                    writer.i8(if value.is_some() { 1 } else { -1 });
+                    value.map_or(Ok(()), |value| value.write(writer, at))
+                }
             }
-        }
+        };
     };
 }
 

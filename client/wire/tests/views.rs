@@ -1,6 +1,10 @@
 //! A view reads what the owned message reads, whatever the bytes are, and allocates nothing.
 
+#[path = "../fuzz/counting.rs"]
 mod counting;
+
+#[global_allocator]
+static COUNTING: counting::Counting = counting::Counting;
 
 use bytes::Bytes;
 use sawlog_wire::{
@@ -132,7 +136,7 @@ fn walking_a_view_allocates_nothing() {
     samples(ApiKey::Produce, |bytes, version| {
         // The first clone of a frame makes it shared, once; after that slices are free.
         let _shared = bytes.clone();
-        let claimed = counting::claimed(|| {
+        let ((), claimed) = counting::peak_of(|| {
             let Ok(view) = ProduceView::decode(Reader::of(&bytes), version) else {
                 return;
             };
@@ -143,7 +147,7 @@ fn walking_a_view_allocates_nothing() {
         assert_eq!(claimed, 0);
     });
     samples(ApiKey::Fetch, |bytes, version| {
-        let claimed = counting::claimed(|| {
+        let ((), claimed) = counting::peak_of(|| {
             let Ok(view) = FetchView::decode(Reader::of(&bytes), version) else {
                 return;
             };

@@ -17,7 +17,7 @@ pub struct Budget(usize);
 
 impl Budget {
     /// Memory per byte of a frame: above what the leanest legal encoding of any message needs.
-    const PER_BYTE: usize = 64;
+    const PER_BYTE: usize = 48;
     /// Memory that even the shortest frame may claim.
     const FLOOR: usize = 64 * 1024;
 

@@ -95,8 +95,8 @@ impl Tags {
 
     /// Writes those with numbers in `from..below`: between two known ones.
     #[inline]
-    pub fn write(&self, writer: &mut Writer, from: u32, below: u32) -> Result<(), EncodeError> {
-        let between = |tag: &&Tag| (from..below).contains(&tag.number);
+    pub fn write(&self, writer: &mut Writer, from: u64, below: u64) -> Result<(), EncodeError> {
+        let between = |tag: &&Tag| (from..below).contains(&u64::from(tag.number));
         for tag in self.0.iter().filter(between) {
             writer.uvarint(tag.number);
             let length = u32::try_from(tag.value.len()).map_err(|_| EncodeError::TooLong)?;
