@@ -87,11 +87,14 @@ impl Programs {
                     bail!("this Sawlog is started elsewhere")
                 };
                 let mut command = sided(binary)?;
-                command.arg("broker").arg("--data").arg(dir);
-                command
-                    .arg("-X")
-                    .arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"));
-                command.arg("-X").arg("sawlog.cache.bytes=67108864");
+                command.arg("broker");
+                for setting in [
+                    format!("log.dirs={}", dir.display()),
+                    format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
+                    "sawlog.cache.bytes=67108864".to_owned(),
+                ] {
+                    command.arg("-X").arg(setting);
+                }
                 Ok(command)
             }
             Broker::Kafka | Broker::KafkaFsync => {
