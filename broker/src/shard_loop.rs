@@ -24,12 +24,18 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 
 use crate::clock::{Chance, Clock};
+use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
 use crate::net::connection::{self, Link};
 
 /// Bytes that may wait for a slow reader before his requests are no longer read (#131, #132).
 const UNSENT_MAX: usize = 4 << 20;
+/// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
+/// way to the disk at most.
+const OPEN_BYTES_MAX: usize = 16 << 20;
+/// Memory of frames that is kept for the next ones.
+const FRAMES_IDLE: usize = 16 << 20;
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
 
@@ -62,6 +68,7 @@ pub struct Local {
     /// Told when work was queued that the next turn of the loop must settle.
     dirty: Rc<Notify>,
     frame_max: usize,
+    frames: buffer::Pool,
 }
 
 struct Inner {
@@ -94,6 +101,9 @@ struct Inner {
 struct Member {
     conn: Conn,
     link: Rc<Link>,
+    /// Sizes of the requests without a reply, oldest first, and their sum.
+    open: VecDeque<usize>,
+    open_bytes: usize,
     /// What the socket has not taken yet.
     unsent: VecDeque<Bytes>,
     unsent_bytes: usize,
@@ -218,12 +228,18 @@ impl Local {
             inner: Rc::new(RefCell::new(inner)),
             dirty: Rc::new(Notify::new()),
             frame_max,
+            frames: buffer::Pool::new(FRAMES_IDLE),
         }
     }
 
     /// The longest frame that is read.
     pub fn frame_max(&self) -> usize {
         self.frame_max
+    }
+
+    /// Memory for frames.
+    pub fn frames(&self) -> buffer::Pool {
+        self.frames.clone()
     }
 
     /// A connection begins to live here; `listener` is the name of the one it came by.
@@ -239,6 +255,8 @@ impl Local {
         let member = Member {
             conn,
             link,
+            open: VecDeque::new(),
+            open_bytes: 0,
             unsent,
             unsent_bytes,
             close,
@@ -285,7 +303,11 @@ impl Local {
             return Err(why.clone());
         }
         let closing = member.close.is_some();
-        let read = member.conn.room() && !hold && !closing && member.unsent_bytes < UNSENT_MAX;
+        let read = member.conn.room()
+            && !hold
+            && !closing
+            && member.unsent_bytes < UNSENT_MAX
+            && member.open_bytes < OPEN_BYTES_MAX;
         member.muted = !read;
         Ok(Wants {
             read,
@@ -293,17 +315,14 @@ impl Local {
         })
     }
 
-    /// Whether another frame may be handed over.
-    pub fn room(&self, id: ConnId) -> bool {
-        let inner = self.inner.borrow();
-        let member = inner.conns.get(&id.number);
-        member.is_some_and(|member| member.conn.room() && member.close.is_none())
-    }
-
     /// A whole frame came.
     pub fn frame(&self, id: ConnId, frame: Bytes) {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
+        if let Some(member) = inner.conns.get_mut(&id.number) {
+            member.open.push_back(frame.len());
+            member.open_bytes += frame.len();
+        }
         inner.on_conn(id.number, now, |conn, host, out| {
             conn.frame(host, frame, out)
         });
@@ -492,6 +511,11 @@ impl Inner {
             pool,
         };
         act(&mut member.conn, &mut host, &mut self.out);
+        // Replies leave in the order of their requests, so the newest sizes belong to what is open (a request without a
+        // reply among them only shifts sizes, and the sum comes back to zero with the last one).
+        while member.open.len() > member.conn.open() {
+            member.open_bytes -= member.open.pop_front().unwrap_or(0);
+        }
         for piece in self.out.take_wire().iter() {
             member.unsent_bytes += piece.len();
             member.unsent.push_back(piece.clone());

@@ -29,6 +29,7 @@ struct Idle {
 /// An aligned run of bytes, filled from the front.
 #[derive(Debug)]
 pub struct Aligned {
+    /// All of it is initialised, by zeros or by its last use: a buffer that comes back is not cleared.
     memory: Vec<u8>,
     /// Where the first aligned byte lies.
     start: usize,
@@ -52,16 +53,20 @@ impl Pool {
     /// An empty buffer with room for `len` bytes, rounded up to whole pages.
     pub fn take(&self, len: usize) -> Aligned {
         let Some((class, size)) = class_of(len) else {
-            return Aligned::new(Vec::with_capacity(len.next_multiple_of(PAGE) + PAGE), None);
+            return Aligned::new(vec![0; len.next_multiple_of(PAGE) + PAGE], None);
         };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let used = idle.classes.get_mut(class).and_then(Vec::pop);
         let memory = match used {
             Some(memory) => {
-                idle.bytes -= memory.capacity();
+                idle.bytes -= memory.len();
                 memory
             }
-            None => Vec::with_capacity(size + PAGE),
+            None => {
+                drop(idle);
+                // The kernel gives zeroed pages when they are first touched: nothing is cleared here.
+                vec![0; size + PAGE]
+            }
         };
         Aligned::new(memory, Some(self.idle.clone()))
     }
@@ -74,11 +79,9 @@ fn class_of(len: usize) -> Option<(usize, usize)> {
 }
 
 impl Aligned {
-    fn new(mut memory: Vec<u8>, pool: Option<Arc<Mutex<Idle>>>) -> Aligned {
+    fn new(memory: Vec<u8>, pool: Option<Arc<Mutex<Idle>>>) -> Aligned {
         let start = memory.as_ptr().align_offset(PAGE);
         assert!(start < PAGE, "bytes can be aligned to any page");
-        memory.clear();
-        memory.resize(start, 0);
         Aligned {
             memory,
             start,
@@ -87,25 +90,21 @@ impl Aligned {
         }
     }
 
+    /// How many bytes it may hold in all.
+    pub fn capacity(&self) -> usize {
+        self.memory.len() - PAGE
+    }
+
     /// Adds bytes; the buffer must have been taken with room for them.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.room(bytes.len());
-        self.memory.extend_from_slice(bytes);
+        self.spare(bytes.len()).copy_from_slice(bytes);
         self.len += bytes.len();
     }
 
     /// Adds zeros.
     pub fn push_zeros(&mut self, n: usize) {
-        self.room(n);
-        self.memory.resize(self.memory.len() + n, 0);
+        self.spare(n).fill(0);
         self.len += n;
-    }
-
-    fn room(&self, n: usize) {
-        assert!(
-            self.memory.capacity() - self.memory.len() >= n,
-            "moving the memory would undo its alignment"
-        );
     }
 
     /// Adds a piece as the log wants it on disk.
@@ -114,7 +113,7 @@ impl Aligned {
             Piece::Bytes(bytes) => self.push(bytes),
             Piece::Zeros(n) => self.push_zeros(*n),
             Piece::Batch(bytes, stamp) => {
-                let at = self.memory.len();
+                let at = self.start + self.len;
                 self.push(bytes);
                 if let Some(copy) = self.memory.get_mut(at..) {
                     stamp_batch(copy, *stamp);
@@ -123,18 +122,22 @@ impl Aligned {
         }
     }
 
-    /// The room that is left, as initialised bytes to read into; what was read is kept by [`Aligned::filled`].
+    /// The next `n` bytes of the room that is left, to read into: whatever was there before. What was read is kept by
+    /// [`Aligned::filled`].
     pub fn spare(&mut self, n: usize) -> &mut [u8] {
-        self.room(n);
-        let at = self.memory.len();
-        self.memory.resize(at + n, 0);
-        self.memory.get_mut(at..).unwrap_or_default()
+        let from = self.start + self.len;
+        let room = self.memory.get_mut(from..from + n);
+        assert!(room.is_some(), "moving the memory would undo its alignment");
+        room.unwrap_or_default()
     }
 
     /// Says how many of the bytes handed out by [`Aligned::spare`] are real.
     pub fn filled(&mut self, n: usize) {
         self.len += n;
-        self.memory.truncate(self.start + self.len);
+        assert!(
+            self.len <= self.capacity(),
+            "no more than there was room for"
+        );
     }
 
     /// How many bytes are in it.
@@ -155,7 +158,9 @@ impl Aligned {
 
 impl AsRef<[u8]> for Aligned {
     fn as_ref(&self) -> &[u8] {
-        self.memory.get(self.start..).unwrap_or_default()
+        self.memory
+            .get(self.start..self.start + self.len)
+            .unwrap_or_default()
     }
 }
 
@@ -164,11 +169,10 @@ impl Drop for Aligned {
         let Some(pool) = self.pool.take() else { return };
         let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = std::mem::take(&mut self.memory);
-        let size = memory.capacity();
+        let size = memory.len();
         if idle.bytes + size > idle.limit {
             return;
         }
-        // `capacity` is the class's size and one page, or a little more where the allocator rounds up.
         let class = ((size - PAGE) / PAGE).max(1).ilog2() as usize;
         if let Some(kept) = idle.classes.get_mut(class) {
             kept.push(memory);

@@ -121,8 +121,9 @@ impl Files {
         match op {
             FileOp::Put { .. } => unreachable!("a put has its own way, for it leaves a buffer"),
             FileOp::Alloc { file, len } => self.alloc(file, *len)?,
+            // The length is synced with the bytes; without the times there is often no journal to wait for.
             FileOp::Sync(file) => {
-                rustix::fs::fsync(&*self.descriptor(file, Kind::Buffered, false)?)?
+                rustix::fs::fdatasync(&*self.descriptor(file, Kind::Buffered, false)?)?
             }
             FileOp::SyncDir(dir) => rustix::fs::fsync(&self.directory(dir)?)?,
             FileOp::SyncAll => rustix::fs::syncfs(&self.root)?,
