@@ -112,6 +112,7 @@ impl Engine {
         ) {
             *dir = Some(files.dir.clone());
         }
+        self.void_course(log);
         self.live.remove(&log);
         self.windows.forget(log);
         self.drop_on(ops);

@@ -199,14 +199,18 @@ impl Live {
         }
     }
 
-    /// The segment file that a batch at `base` is spilled to: the last one, unless a logical segment begins here.
+    /// The segment file that a batch at `base` is spilled to: the last one, unless a logical segment began since. A file
+    /// is named by the batch that it begins with, so that no name is used again for what retired under it.
     pub(crate) fn segment_for(&self, base: Offset, last: Option<&SegmentState>) -> Offset {
-        let rolled = self.rolls.iter().rev().find(|roll| **roll <= base).copied();
-        match (rolled, last) {
-            (Some(rolled), Some(last)) => rolled.max(last.base),
-            (Some(rolled), None) => rolled,
-            (None, Some(last)) => last.base,
-            (None, None) => base,
+        let rolled = self.rolled(base);
+        match last {
+            Some(last) if rolled.is_none_or(|rolled| rolled <= last.base) => last.base,
+            Some(_) | None => base,
         }
+    }
+
+    /// Where the logical segment of a batch at `base` began, if it began behind what is spilled.
+    pub(crate) fn rolled(&self, base: Offset) -> Option<Offset> {
+        self.rolls.iter().rev().find(|roll| **roll <= base).copied()
     }
 }

@@ -42,6 +42,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod told;
+#[cfg(test)]
+mod torture;
 mod windows;
 mod write;
 

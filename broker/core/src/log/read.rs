@@ -279,6 +279,7 @@ impl Engine {
     }
 
     fn unpin(&mut self, plan: &ReadPlan, ops: &mut Ops) {
+        self.spill.relief = 0;
         for file in &plan.files {
             match file {
                 FileName::Ring { kind, sequence, .. } => {

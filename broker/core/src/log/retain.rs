@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::file::{FileName, FileOp};
 use crate::ids::{LogId, Offset, ProducerId};
 use crate::log::engine::{Engine, Why};
-use crate::log::spill::Course;
 use crate::log::state::{Entry, Fact};
 use crate::log::told::Ops;
 use crate::now::{Mono, Now, Wall};
@@ -112,21 +111,20 @@ impl Engine {
             .flat_map(|state| state.ring.iter())
             .chain(&live.placed);
         for batch in ring {
-            let last = state.and_then(|state| state.segments.last());
-            let base = live.segment_for(batch.base, last);
-            let first = all.last().map(|(base, _)| *base);
-            // Without a file the first logical segment begins with the first batch.
-            let same = first == Some(base)
-                || (live.rolls.iter().all(|roll| *roll > batch.base) && !all.is_empty());
-            if !same {
-                all.push((
-                    base,
-                    Logical {
-                        next: batch.next(),
-                        bytes: 0,
-                        max_timestamp: -1,
-                    },
-                ));
+            // Without a roll it belongs to what is before it; without anything before it, it is the first.
+            let base = match (live.rolled(batch.base), all.last()) {
+                (Some(rolled), Some((last, _))) => rolled.max(*last),
+                (Some(rolled), None) => rolled,
+                (None, Some((last, _))) => *last,
+                (None, None) => batch.base,
+            };
+            if all.last().is_none_or(|(last, _)| *last != base) {
+                let logical = Logical {
+                    next: batch.next(),
+                    bytes: 0,
+                    max_timestamp: -1,
+                };
+                all.push((base, logical));
             }
             if let Some((_, logical)) = all.last_mut() {
                 logical.next = batch.next();
@@ -141,7 +139,7 @@ impl Engine {
     }
 
     /// The segment files that these entries, once folded, leave wholly below their log's start.
-    pub(crate) fn retired_by(&self, entries: &[Entry]) -> Vec<(LogId, Arc<str>, Offset)> {
+    pub(crate) fn retired_by(&self, entries: &[Entry]) -> Vec<(Arc<str>, Offset)> {
         let mut retired = Vec::new();
         for entry in entries {
             let Entry::Fact(log, _, Fact::Start(start)) = entry else {
@@ -155,24 +153,12 @@ impl Engine {
                 .segments
                 .iter()
                 .filter(|segment| segment.next <= *start);
-            retired.extend(below.map(|segment| (*log, dir.clone(), segment.base)));
+            retired.extend(below.map(|segment| (dir.clone(), segment.base)));
         }
         retired
     }
 
-    /// The fact that a log starts beyond this segment is durable: its files may go (#89). One that is being spilled to
-    /// is looked at again when that is over.
-    pub(crate) fn retire(&mut self, log: LogId, dir: &Arc<str>, base: Offset, ops: &mut Ops) {
-        proof::sometimes("start-fact-durable-and-unlink-not");
-        let spilled_to = match self.spill.courses.get(&log) {
-            Some(Course::Files(files)) => files.segments.iter().any(|segment| segment.base == base),
-            _ => false,
-        };
-        if !spilled_to {
-            self.unlink_segment(dir, base, ops);
-        }
-    }
-
+    /// The fact that the log starts beyond this segment is durable: its files go, once nobody reads them (#89).
     pub(crate) fn unlink_segment(&mut self, dir: &Arc<str>, base: Offset, ops: &mut Ops) {
         let file = FileName::Segment {
             dir: dir.clone(),

@@ -23,6 +23,9 @@ use crate::map::Map;
 use crate::now::{Dice, Now};
 use crate::timers::AlarmKey;
 
+/// A start that finds more files of a ring than this frees some at once.
+const FILES_AT_REST: usize = 3;
+
 /// Where an engine is in its life.
 #[derive(Debug)]
 pub(crate) enum Phase {
@@ -223,6 +226,11 @@ impl Engine {
         ops.wake(AlarmKey::Retention, now.after(self.conf.retention_every));
         ops.wake(AlarmKey::Producers, now.after(self.conf.retention_every));
         ops.tell(Told::Ready);
+        let files = self.lanes.iter().map(|lane| lane.ring.files.len()).max();
+        if files.is_some_and(|files| files > FILES_AT_REST) {
+            // Every start takes a fresh file: a process that keeps dying must not fill the disk with old ones.
+            self.keeper.wanted = 2;
+        }
         if !self.keeper.foreign.is_empty() {
             // What other shards' files held is to lie in checkpoints and segments of this one soon.
             self.spill.everything = true;

@@ -34,6 +34,8 @@ use crate::proof;
 const BATCHES_PER_READ: usize = 512;
 /// A read goes on over bytes that are not wanted if they are fewer than this.
 const GAP: u32 = 16 << 10;
+/// Cycles for a ring that stays full. Two checkpoints free a file; a third finds what was moved meanwhile.
+const RELIEF_MAX: u32 = 3;
 
 /// A step of the spill.
 #[derive(Clone, Debug)]
@@ -146,6 +148,8 @@ pub(crate) struct Spill {
     pub(crate) cycles: u64,
     /// Bytes of quiet logs copied forward in this cycle.
     moved: u64,
+    /// Cycles run for a ring that is full, since a commit landed or a reader went away.
+    pub(crate) relief: u32,
 }
 
 impl Engine {
@@ -154,10 +158,18 @@ impl Engine {
         if self.spill.phase != SpillPhase::Idle || self.full && !self.stalled() {
             return;
         }
-        let due = self.since_spill >= self.sizes.spill_every || self.spill.everything;
+        // A commit waits for a file, and files become free by spilling and checkpoints alone. That is tried again only
+        // after something has changed.
+        let relief = self.stalled() && self.spill.relief < RELIEF_MAX && !self.keeper.busy;
+        let due = self.since_spill >= self.sizes.spill_every || self.spill.everything || relief;
         if due {
+            if relief {
+                proof::sometimes("ring-relieved");
+                self.spill.relief += 1;
+            }
             self.since_spill = 0;
-            self.spill.all = core::mem::take(&mut self.spill.everything);
+            // A copy forward needs room itself: where there is none, quiet logs get their files.
+            self.spill.all = core::mem::take(&mut self.spill.everything) || relief;
             self.spill.phase = SpillPhase::Walk;
             self.spill.durable = self.fold.durable;
             self.spill.fast = self.fold.fast;
@@ -707,6 +719,24 @@ impl Engine {
         }
     }
 
+    /// What a cycle under way has done for this log no longer fits the fold: it is left as it is, and its directory is
+    /// tidied before it is written to again.
+    pub(crate) fn void_course(&mut self, log: LogId) {
+        let Some(course @ Course::Files(_)) = self.spill.courses.get_mut(&log) else {
+            return;
+        };
+        proof::sometimes("trimmed-while-spilled");
+        if let Course::Files(files) = core::mem::replace(course, Course::Skip) {
+            self.spill.held -= files.bytes;
+        }
+        self.spill.left.insert(log);
+        self.drops.ready.remove(&log);
+        self.drops.tidying.remove(&log);
+        if let Some(live) = self.live.get_mut(&log) {
+            live.tail.clear();
+        }
+    }
+
     /// Damage: the log is taken out of service and its bytes stay where they are.
     fn skip(&mut self, log: LogId, why: alloc::string::String, ops: &mut Ops) {
         self.spill.courses.insert(log, Course::Skip);
@@ -860,7 +890,6 @@ impl Engine {
 
     /// All of it is durable: the fold may name it, and the next checkpoint.
     fn spilled(&mut self, ops: &mut Ops) {
-        let mut retired = Vec::new();
         proof::sometimes("spill-synced-and-checkpoint-not");
         for (log, course) in core::mem::take(&mut self.spill.courses) {
             let Course::Files(files) = course else {
@@ -874,11 +903,6 @@ impl Engine {
                 continue;
             }
             for segment in files.segments {
-                if segment.next <= state.start {
-                    // Trimmed while it was being written.
-                    retired.push((files.dir.clone(), segment.base));
-                    continue;
-                }
                 match state
                     .segments
                     .iter_mut()
@@ -901,9 +925,6 @@ impl Engine {
                 live.rolls.pop_front();
             }
             self.windows.grown(log);
-        }
-        for (dir, base) in retired {
-            self.unlink_segment(&dir, base, ops);
         }
         self.spill.phase = SpillPhase::Idle;
         self.spill.cycles += 1;
@@ -930,6 +951,7 @@ impl Engine {
             }
             self.spill.left.insert(log);
         }
+        self.since_spill = self.since_spill.max(self.sizes.spill_every);
         self.spill.stragglers.clear();
         self.spill.held = 0;
         self.spill.phase = SpillPhase::Idle;

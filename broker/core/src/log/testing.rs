@@ -484,3 +484,14 @@ pub(crate) fn is_commit(op: &FileOp) -> bool {
         }
     )
 }
+
+impl World {
+    /// The sequence that a producer would go on with, as the recovered state has it.
+    pub(crate) fn next_sequence(&self, id: LogId, producer: i64) -> i32 {
+        let state = self.engine.fold.logs.get(&id);
+        let known =
+            state.and_then(|state| state.producers.by_id.get(&crate::ids::ProducerId(producer)));
+        let last = known.and_then(|known| known.window.back());
+        last.map_or(0, |last| last.last().0 + 1)
+    }
+}

@@ -30,6 +30,8 @@ impl Engine {
             while self.write(now, kind, ops) {}
             self.prepare_file(kind, ops);
         }
+        // A ring that was found full just now is relieved from behind; no other event may be coming.
+        self.spill_if_due(ops);
         self.hold(ops);
     }
 
@@ -272,8 +274,14 @@ impl Engine {
         );
         lane.ring.mark = commit.point.commit;
         let retired = self.retired_by(&commit.entries);
+        for entry in &commit.entries {
+            if let Entry::Fact(log, _, Fact::Start(_) | Fact::Cut(..)) = entry {
+                self.void_course(*log);
+            }
+        }
         self.fold.apply(&commit.entries);
         self.fold.set_point(kind, commit.point);
+        self.spill.relief = 0;
         self.since_spill += commit.bytes;
         self.since_checkpoint += commit.bytes;
         for entry in &commit.entries {
@@ -308,8 +316,9 @@ impl Engine {
                 Entry::Node(_) => {}
             }
         }
-        for (log, dir, base) in retired {
-            self.retire(log, &dir, base, ops);
+        for (dir, base) in retired {
+            proof::sometimes("start-fact-durable-and-unlink-not");
+            self.unlink_segment(&dir, base, ops);
         }
         if kind == RingKind::Durable {
             self.tell_once(commit, ops, |log, marks| Told::Written(log, marks.written));
