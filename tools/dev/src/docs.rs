@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Write nothing; fail when a generated page is not what the code says now
     #[arg(long)]
     check: bool,
+    /// Only the generated pages, not the crates' own documentation
+    #[arg(long)]
+    pages: bool,
 }
 
 /// The first lines of every generated page.
@@ -58,14 +61,19 @@ const PAGES: &[Page] = &[
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
         fresh()?;
-        return rustdoc();
+    } else {
+        write()?;
     }
+    if args.pages { Ok(()) } else { rustdoc() }
+}
+
+fn write() -> Result<()> {
     for page in PAGES {
         let at = path(page);
         fs::write(&at, (page.text)()).with_context(|| format!("write {}", at.display()))?;
         say(&format!("wrote broker/docs/reference/{}", page.file));
     }
-    rustdoc()
+    Ok(())
 }
 
 /// Every public item is documented and every link in the documentation leads somewhere.
