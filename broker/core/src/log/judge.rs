@@ -321,7 +321,8 @@ fn place(shard: ShardId, spot: Spot) -> String {
     format!("{file}, byte {}", spot.at)
 }
 
-fn entries<'a>(commits: impl Iterator<Item = &'a Found>) -> Vec<Entry> {
+/// All entries of these commits, in their order.
+pub(crate) fn entries<'a>(commits: impl Iterator<Item = &'a Found>) -> Vec<Entry> {
     commits
         .flat_map(|found| found.head.entries.iter().copied())
         .collect()

@@ -3,7 +3,7 @@
 //!
 //! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
 //! the commit log), `spill` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
-//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`. The fold of commits: `state`, `fold`, `producers`,
+//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
 
 mod again;
@@ -29,6 +29,7 @@ mod read;
 pub mod recover;
 pub mod recovered;
 pub mod refusal;
+mod reshape;
 mod retain;
 mod ring;
 mod rise;

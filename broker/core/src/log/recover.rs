@@ -16,11 +16,12 @@ use crate::config::Doubt;
 use crate::file::{Entry as Listed, FileName, FileOp, Outcome, RingKind, Side};
 use crate::ids::{BootId, LogId, ShardId, Ticket};
 use crate::log::again::Again;
-use crate::log::checkpoint::{self, Checkpoint, CheckpointFault};
+use crate::log::checkpoint::{self, Checkpoint, CheckpointFault, Stamp};
 use crate::log::commit::RingSecret;
 use crate::log::conf::Sizes;
 use crate::log::judge::{self, Judged, Read, Verdict};
 use crate::log::recovered::{FoundFile, Progress};
+use crate::log::reshape::{self, Reshape};
 use crate::log::scan::{Scan, Scanned};
 use crate::log::state::Fold;
 use crate::log::told::{Broken, Ops, Report};
@@ -54,6 +55,8 @@ pub struct Recovery {
     scans: Vec<(RingKind, Scan)>,
     durable: Scanned,
     fast: Scanned,
+    /// `accept` was called, for the old layout.
+    accepted: bool,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,10 @@ enum Stage {
     Scan(Ticket),
     Judged(Box<Judged>),
     Writing(Box<Again>),
+    /// An earlier start was about to bring the directory to this number of shards.
+    Marker(Ticket),
+    /// Brings the directory to another number of shards.
+    Reshaping(Box<Reshape>),
     Over,
 }
 
@@ -95,16 +102,22 @@ impl Recovery {
             scans: Vec::new(),
             durable: Scanned::default(),
             fast: Scanned::default(),
+            accepted: false,
         }
     }
 
     /// Begins to read.
     pub fn begin(&mut self, ops: &mut Ops) {
+        self.newest = None;
         self.stage = Stage::Root(ops.ask(FileOp::List(FileName::named(""))));
     }
 
     /// Writes what was accepted again; [`Progress::Up`] follows. Only after [`Progress::Judged`].
     pub fn accept(&mut self, ops: &mut Ops) {
+        if let Stage::Reshaping(reshape) = &mut self.stage {
+            self.accepted = true;
+            return reshape.accept(ops);
+        }
         let Stage::Judged(judged) = core::mem::replace(&mut self.stage, Stage::Over) else {
             return;
         };
@@ -128,6 +141,14 @@ impl Recovery {
             }
             Stage::Scan(awaited) if *awaited == ticket => self.scanned(outcome, ops),
             Stage::Writing(again) => again.done(ticket, outcome, ops),
+            Stage::Marker(awaited) if *awaited == ticket => self.marker(outcome, ops),
+            Stage::Reshaping(reshape) => {
+                let progress = reshape.done(ticket, outcome, ops);
+                if reshape.over() {
+                    self.begin(ops);
+                }
+                progress
+            }
             _ => Progress::More,
         }
     }
@@ -137,6 +158,17 @@ impl Recovery {
             Ok(listing) => listing,
             Err(why) => return unreadable("the log directory", why),
         };
+        if self.whose.shard == ShardId(0)
+            && listing.iter().any(|entry| entry.name == reshape::MARKER)
+        {
+            let file = FileName::named(reshape::MARKER);
+            self.stage = Stage::Marker(ops.ask(FileOp::Read {
+                file,
+                at: 0,
+                len: 64,
+            }));
+            return Progress::More;
+        }
         self.founded = listing.iter().any(|entry| entry.name == "meta.properties");
         for side in [Side::A, Side::B] {
             let name = format!(
@@ -161,6 +193,43 @@ impl Recovery {
         }
         self.stage = Stage::Rings(ops.ask(FileOp::List(FileName::named("commit"))));
         Progress::More
+    }
+
+    /// Goes on with what an earlier start has made durable.
+    fn marker(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
+        let shards = match outcome {
+            Outcome::Bytes(bytes) => reshape::marked(&bytes),
+            _ => None,
+        };
+        let Some(shards) = shards else {
+            return Progress::Broken(Broken {
+                what: format!(
+                    "{} cannot be read, and nothing was touched",
+                    reshape::MARKER
+                ),
+                why: String::from("it says to how many shards the directory was being brought"),
+                attempt: String::from("Restore the directory from a backup."),
+            });
+        };
+        let mut reshape = Box::new(Reshape::new(
+            Whose {
+                shards,
+                ..self.whose
+            },
+            shards,
+        ));
+        reshape.resume(ops);
+        self.stage = Stage::Reshaping(reshape);
+        Progress::More
+    }
+
+    /// What was judged, for somebody else to write.
+    pub(crate) fn into_judged(self) -> Option<(Judged, Stamp, Vec<FoundFile>)> {
+        let Stage::Judged(judged) = self.stage else {
+            return None;
+        };
+        let (_, newest) = self.newest?;
+        Some((*judged, newest.stamp, self.files))
     }
 
     fn without_checkpoint(&self, listing: &[Listed]) -> Progress {
@@ -269,15 +338,22 @@ impl Recovery {
                 Progress::Fresh
             };
         };
-        if newest.stamp.shards != self.whose.shards {
-            return Progress::Broken(Broken {
-                what: format!("shard {shard} cannot start"),
-                why: format!(
-                    "the node last ran with {} shards, not {}",
-                    newest.stamp.shards, self.whose.shards
-                ),
-                attempt: format!("Start it with {} shards.", newest.stamp.shards),
-            });
+        let before = newest.stamp.shards;
+        if before != self.whose.shards {
+            if shard != ShardId(0) {
+                return Progress::Broken(Broken {
+                    what: format!("shard {shard} cannot start"),
+                    why: format!(
+                        "its checkpoint is of a node of {before} shards, not {}",
+                        self.whose.shards
+                    ),
+                    attempt: format!("Start the node with {before} shards."),
+                });
+            }
+            let mut reshape = Box::new(Reshape::new(self.whose, before));
+            reshape.begin(ops);
+            self.stage = Stage::Reshaping(reshape);
+            return Progress::More;
         }
         let (fold, secret) = (newest.fold.clone(), newest.stamp.secret);
         self.plan_scans(&fold, secret);
@@ -327,7 +403,7 @@ impl Recovery {
                 RingKind::Fast => self.fast.extend(scanned),
             }
         }
-        self.judge()
+        self.judge(ops)
     }
 
     fn scanned(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
@@ -341,7 +417,7 @@ impl Recovery {
         self.next_read(ops)
     }
 
-    fn judge(&mut self) -> Progress {
+    fn judge(&mut self, ops: &mut Ops) -> Progress {
         let Whose {
             shard, boot, doubt, ..
         } = self.whose;
@@ -385,9 +461,15 @@ impl Recovery {
                 .iter()
                 .map(|(log, why)| (*log, why.clone()))
                 .collect(),
+            reshaped: None,
             doubt: (doubtful && doubt == Doubt::Stop).then(|| judged.warnings.join(" ")),
         };
         self.stage = Stage::Judged(Box::new(judged));
+        if self.accepted {
+            // The directory was brought to this number of shards by this very start.
+            self.accept(ops);
+            return Progress::More;
+        }
         Progress::Judged(report)
     }
 }

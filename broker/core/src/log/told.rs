@@ -124,4 +124,6 @@ pub struct Report {
     pub offline: Vec<(LogId, String)>,
     /// Set when the operator asked to be asked (`sawlog.recovery.doubt=stop`) and there is doubt.
     pub doubt: Option<String>,
+    /// The number of shards that the node had, if it changes: shard 0 alone brings the directory to the new one.
+    pub reshaped: Option<u16>,
 }

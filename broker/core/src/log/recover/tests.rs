@@ -85,17 +85,25 @@ impl Disk {
                 self.0.remove(&file.to_string());
             }
             FileOp::Sync(_) | FileOp::SyncDir(_) | FileOp::SyncAll | FileOp::MakeDir(_) => {}
-            FileOp::Cut { .. } | FileOp::Rename { .. } | FileOp::RemoveDir(_) => {
-                unreachable!("no start does that")
+            FileOp::Rename { from, to } => {
+                let Some(bytes) = self.0.remove(&from.to_string()) else {
+                    return absent();
+                };
+                self.0.insert(to.to_string(), bytes);
             }
+            FileOp::Cut { .. } | FileOp::RemoveDir(_) => unreachable!("no start does that"),
         }
         Outcome::Done
     }
 
     fn ring(&mut self, kind: RingKind, file: u64) -> &mut Vec<u8> {
+        self.ring_of(SHARD, kind, file)
+    }
+
+    fn ring_of(&mut self, shard: ShardId, kind: RingKind, file: u64) -> &mut Vec<u8> {
         let name = FileName::Ring {
             kind,
-            shard: SHARD,
+            shard,
             sequence: file,
         }
         .to_string();
@@ -118,6 +126,7 @@ impl Disk {
 /// One ring as an engine writes it.
 #[derive(Clone)]
 struct Writer {
+    shard: ShardId,
     kind: RingKind,
     chain: Chain,
     file: u64,
@@ -131,8 +140,13 @@ struct Writer {
 
 impl Writer {
     fn new(kind: RingKind) -> Writer {
-        let chain = Chain::new(kind, SHARD, SECRET, RingPoint::default(), 1);
+        Writer::of(SHARD, kind)
+    }
+
+    fn of(shard: ShardId, kind: RingKind) -> Writer {
+        let chain = Chain::new(kind, shard, SECRET, RingPoint::default(), 1);
         Writer {
+            shard,
             kind,
             chain,
             file: 1,
@@ -147,6 +161,7 @@ impl Writer {
         let head = &recovered.durable;
         let (chain, file, at, mark) = (head.chain.clone(), head.file, head.used, head.last);
         Writer {
+            shard: SHARD,
             kind: RingKind::Durable,
             chain,
             file,
@@ -181,7 +196,7 @@ impl Writer {
             phase: Phase::Live,
         };
         let sealed = self.chain.seal(written, &entries);
-        let file = disk.ring(self.kind, self.file);
+        let file = disk.ring_of(self.shard, self.kind, self.file);
         let begin = self.at as usize;
         file[begin..begin + sealed.head.len()].copy_from_slice(&sealed.head);
         file[begin + sealed.head.len()..begin + sealed.total as usize].copy_from_slice(&bytes);
@@ -256,8 +271,18 @@ fn start_until(
     boot: BootId,
     limit: usize,
 ) -> Result<Option<(Report, Box<Recovered>)>, Broken> {
+    start_of(disk, SHARD, 1, boot, limit)
+}
+
+fn start_of(
+    disk: &mut Disk,
+    shard: ShardId,
+    shards: u16,
+    boot: BootId,
+    limit: usize,
+) -> Result<Option<(Report, Box<Recovered>)>, Broken> {
     let mut ops = Ops::default();
-    let mut recovery = Recovery::new(SHARD, 1, Doubt::Cut, sizes(), boot);
+    let mut recovery = Recovery::new(shard, shards, Doubt::Cut, sizes(), boot);
     recovery.begin(&mut ops);
     let mut report = None;
     let mut done = 0;
@@ -293,6 +318,14 @@ fn start(disk: &mut Disk, boot: BootId) -> (Report, Box<Recovered>) {
 
 /// What a client could still read: of each log that serves, its end and the checksums of its batches, each verified.
 fn readable(disk: &Disk, recovered: &Recovered) -> BTreeMap<u8, (i64, Vec<u32>)> {
+    readable_of(SHARD, disk, recovered)
+}
+
+fn readable_of(
+    shard: ShardId,
+    disk: &Disk,
+    recovered: &Recovered,
+) -> BTreeMap<u8, (i64, Vec<u32>)> {
     let offline: Vec<LogId> = recovered.offline.iter().map(|(log, _)| *log).collect();
     let serving = recovered
         .fold
@@ -304,7 +337,7 @@ fn readable(disk: &Disk, recovered: &Recovered) -> BTreeMap<u8, (i64, Vec<u32>)>
             let sums = state.ring.iter().map(|batch| {
                 let name = FileName::Ring {
                     kind: batch.spot.kind,
-                    shard: SHARD,
+                    shard,
                     sequence: batch.spot.file,
                 };
                 let at = batch.spot.at as usize;
@@ -743,6 +776,109 @@ fn a_ring_file_that_is_missing_is_named() {
         "{:?}",
         recovered.offline
     );
+}
+
+/// Two shards, each with commits behind its checkpoint, one batch in a fast ring, one log with a gap.
+fn two_shards() -> Disk {
+    let mut disk = Disk::default();
+    disk.0.insert("meta.properties".into(), b"id".to_vec());
+    for shard in [ShardId(0), ShardId(1)] {
+        let stamp = Stamp {
+            shard,
+            shards: 2,
+            number: 1,
+            secret: SECRET,
+        };
+        let name = FileName::Checkpoint {
+            shard,
+            side: Side::A,
+        }
+        .to_string();
+        disk.0.insert(
+            name,
+            checkpoint::base(stamp, &Fold::default()).bytes.to_vec(),
+        );
+        let owned: Vec<u8> = (1..40)
+            .filter(|topic| log(*topic).owner(2) == shard)
+            .take(3)
+            .collect();
+        let mut durable = Writer::of(shard, RingKind::Durable);
+        durable.commit(
+            &mut disk,
+            owned.iter().map(|topic| batch(*topic, 0)).collect(),
+            0,
+        );
+        durable.commit(
+            &mut disk,
+            owned.iter().map(|topic| batch(*topic, 10)).collect(),
+            0,
+        );
+        let mut fast = Writer::of(shard, RingKind::Fast);
+        fast.commit(&mut disk, vec![batch(owned[0], 20)], 0);
+    }
+    disk
+}
+
+/// Starts all shards of a node, shard 0 first.
+fn start_node(disk: &mut Disk, shards: u16) -> BTreeMap<u8, (i64, Vec<u32>)> {
+    let mut all = BTreeMap::new();
+    for shard in (0..shards).map(ShardId) {
+        let (_, recovered) = start_of(disk, shard, shards, HERE, usize::MAX)
+            .unwrap()
+            .unwrap();
+        assert_eq!(recovered.offline, []);
+        for (topic, read) in readable_of(shard, disk, &recovered) {
+            assert_eq!(log(topic).owner(shards), shard);
+            assert_eq!(all.insert(topic, read), None, "one shard holds log {topic}");
+        }
+    }
+    all
+}
+
+#[test]
+fn another_number_of_shards_finds_every_log_where_it_belongs() {
+    let expected = start_node(&mut two_shards(), 2);
+    assert_eq!(expected.len(), 6);
+    for shards in [1, 3, 5] {
+        let mut disk = two_shards();
+        for count in [shards, shards, 2, shards] {
+            assert_eq!(start_node(&mut disk, count), expected, "{shards} shards");
+        }
+        let gone = |name: &String| name.starts_with("commit/") && !name.starts_with("commit/fast-");
+        let owners = disk
+            .0
+            .keys()
+            .filter(|name| gone(name))
+            .map(|name| name[7..8].parse::<u16>().unwrap());
+        assert!(
+            owners.max().unwrap() < shards.max(1),
+            "rings of shards that are no more are removed"
+        );
+    }
+}
+
+#[test]
+fn a_change_of_the_number_of_shards_is_killed_at_any_operation() {
+    let expected = start_node(&mut two_shards(), 2);
+    for shards in [1, 3] {
+        for limit in 0.. {
+            let mut killed = two_shards();
+            let done = start_of(&mut killed, ShardId(0), shards, HERE, limit)
+                .unwrap()
+                .is_some();
+            for next in [shards, 2, 4] {
+                assert_eq!(
+                    start_node(&mut killed.clone(), next),
+                    expected,
+                    "#97: killed after {limit}, then {next}"
+                );
+            }
+            if done {
+                assert!(limit > 20, "it changed something");
+                break;
+            }
+        }
+    }
 }
 
 #[cfg(feature = "mutants")]
