@@ -75,6 +75,8 @@ pub(crate) struct Coming {
     /// What is wrong, and was got around.
     warnings: Vec<String>,
     judged: Map<ShardId, Judged>,
+    /// The other shards were started.
+    others: bool,
     laid: Set<ShardId>,
     files_laid: bool,
     proving: bool,
@@ -578,11 +580,8 @@ impl Running {
 
     // ---- Every shard looks at its own logs; nobody has changed anything yet.
 
-    fn start_engines(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for shard in 1..self.shards {
-            let start = News::Start(Box::new(self.found.clone()));
-            out.push(Effect::Pass(ShardId(shard), Event::News(ShardId(0), start)));
-        }
+    /// Shard 0 looks first: if the number of shards has changed, it brings the directory to the new one alone.
+    fn start_engines(&mut self, now: Now, _out: &mut Vec<Effect>) {
         self.engine.start(
             now,
             self.dice,
@@ -590,6 +589,17 @@ impl Running {
             self.found.space,
             &mut self.ops,
         );
+    }
+
+    /// The other shards look at what is theirs.
+    fn start_others(&mut self, out: &mut Vec<Effect>) {
+        if core::mem::replace(&mut self.coming.others, true) {
+            return;
+        }
+        for shard in 1..self.shards {
+            let start = News::Start(Box::new(self.found.clone()));
+            out.push(Effect::Pass(ShardId(shard), Event::News(ShardId(0), start)));
+        }
     }
 
     /// Says something to shard 0, which may be this one.
@@ -612,8 +622,13 @@ impl Running {
             News::Open(offset) => self.opened(now, from, offset, out),
             News::Stopped => self.shard_stopped(from, out),
             News::Judged(judged) => {
+                let reshaped =
+                    matches!(&*judged, Judged::Logs(report) if report.reshaped.is_some());
                 self.coming.judged.insert(from, *judged);
-                if self.coming.judged.len() == all {
+                if from == ShardId(0) && !reshaped {
+                    self.start_others(out);
+                }
+                if self.coming.judged.len() == all || reshaped {
                     self.weigh(now, out);
                 }
             }
@@ -623,6 +638,9 @@ impl Running {
             }
             News::Recovered => {
                 self.coming.recovered.insert(from);
+                if from == ShardId(0) {
+                    self.start_others(out);
+                }
                 if self.coming.recovered.len() == all {
                     self.load(now, out);
                 }
@@ -706,7 +724,9 @@ impl Running {
 
     /// Lets every shard go on from what it found: only now may anything be changed.
     fn accept_all(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for shard in 1..self.shards {
+        // While shard 0 brings the directory to another number of shards the others have not begun.
+        let others = if self.coming.others { self.shards } else { 1 };
+        for shard in 1..others {
             out.push(Effect::Pass(
                 ShardId(shard),
                 Event::News(ShardId(0), News::Accept),
@@ -1032,7 +1052,8 @@ fn may_remain(name: &str) -> bool {
 
 /// Directories that are not a partition's.
 fn own_directory(name: &str) -> bool {
-    [METADATA_DIR, RINGS_DIR, "lost+found", "unknown"].contains(&name) || name.ends_with("-delete")
+    [METADATA_DIR, RINGS_DIR, "lost+found", "unknown", "aside"].contains(&name)
+        || name.ends_with("-delete")
 }
 
 /// How the start went, for people.

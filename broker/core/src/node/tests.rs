@@ -267,6 +267,34 @@ fn a_node_that_is_killed_comes_back_with_all_that_was_acknowledged() {
 }
 
 #[test]
+fn a_node_serves_all_it_had_with_any_other_number_of_shards() {
+    for stopped in [false, true] {
+        let mut world = World::started(Files::new(), 2);
+        let topic = world.create_one("a", 8);
+        let mut life = 0;
+        for shards in [1, 3, 2, 2, 1] {
+            for number in 0..8 {
+                let log = log(topic, number);
+                assert_eq!(world.fetch(log, 0).hw, Offset(life), "#96");
+                assert_eq!(
+                    world.produce(log, batch(&["x"], None)).base,
+                    Offset(life),
+                    "#1"
+                );
+            }
+            life += 1;
+            if stopped {
+                world.stop();
+            }
+            world = World::started(world.files, shards);
+        }
+        for number in 0..8 {
+            assert_eq!(world.fetch(log(topic, number), 0).hw, Offset(5), "#96");
+        }
+    }
+}
+
+#[test]
 fn a_node_with_nothing_stops_too() {
     let mut world = World::started(Files::new(), 1);
     world.stop();
