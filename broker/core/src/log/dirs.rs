@@ -3,7 +3,7 @@
 //! aside; never removes what lies below what is spilled. Holds #40, #45, #104.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub(crate) enum DirStep {
     Make,
     /// Kafka's file with the topic id is durable.
     Id,
+    /// And so is its name.
+    IdDir,
     /// One of so many cuts and removals.
     Tidy,
 }
@@ -79,9 +81,12 @@ impl Engine {
         };
         let name = FileName::Named(dir.clone());
         match (step, outcome) {
-            (DirStep::List | DirStep::Read(_), Outcome::Failed(fault))
-                if fault.kind == FaultKind::Absent =>
-            {
+            (DirStep::List, Outcome::Failed(fault)) if fault.kind == FaultKind::Absent => {
+                if self.has_segments(log) {
+                    let why = format!("the directory {dir} with its segments is gone");
+                    self.skip(log, why, ops);
+                    return;
+                }
                 match dir.split_once('/') {
                     Some((parent, _)) => self.dir_ask(
                         log,
@@ -91,6 +96,18 @@ impl Engine {
                     ),
                     None => self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops),
                 }
+            }
+            // Without its name tag a directory with segments is nobody's; an empty one gets the tag.
+            (DirStep::Read(entries), Outcome::Failed(fault)) if fault.kind == FaultKind::Absent => {
+                if entries.iter().any(|entry| segment_of(entry).is_some()) {
+                    self.put_aside(log, ops);
+                } else {
+                    self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops);
+                }
+            }
+            (DirStep::List | DirStep::Read(_), Outcome::Failed(fault)) => {
+                let why = format!("the directory {dir} cannot be read: {}", fault.text);
+                self.skip(log, why, ops);
             }
             (_, Outcome::Failed(fault)) if fault.kind == FaultKind::Full => self.spill_full(),
             (_, Outcome::Failed(fault)) => {
@@ -143,7 +160,9 @@ impl Engine {
                 };
                 self.dir_ask(log, DirStep::Id, op, ops);
             }
-            (DirStep::Id, _) => self.dir_ready(log, ops),
+            // The tag's name is durable before the first segment's, so that none is found without it.
+            (DirStep::Id, _) => self.dir_ask(log, DirStep::IdDir, FileOp::SyncDir(name), ops),
+            (DirStep::IdDir, _) => self.dir_ready(log, ops),
             (DirStep::Tidy, _) => {
                 let waits = self.drops.tidying.entry(log).or_insert(1);
                 *waits -= 1;
@@ -153,11 +172,8 @@ impl Engine {
                 }
             }
             (DirStep::List | DirStep::Read(_), _) => {
-                self.broken(
-                    &format!("the directory {dir} could not be read"),
-                    "no answer".to_string(),
-                    ops,
-                );
+                let why = format!("the directory {dir} gave no listing");
+                self.skip(log, why, ops);
             }
         }
     }
@@ -177,12 +193,17 @@ impl Engine {
             self.tidy(log, entries, ops);
             return;
         }
-        // Never adopted and never removed: an operator decides about a stranger's bytes.
+        self.put_aside(log, ops);
+    }
+
+    /// Never adopted and never removed: an operator decides about a stranger's bytes.
+    fn put_aside(&mut self, log: LogId, ops: &mut Ops) {
         proof::sometimes("stranger-put-aside");
         let Some(dir) = self.spill_dir(log) else {
             return;
         };
-        let aside = format!("{dir}.{}-stray", self.last_commit.0);
+        // The number of a commit is never used again, so neither is the name.
+        let aside = format!("{dir}.{}-stray", self.fold.durable.commit);
         ops.tell(Told::Note(format!(
             "The directory {dir} belongs to another topic than the one of that name here; it was renamed to {aside} and \
              is not read"
@@ -212,10 +233,21 @@ impl Engine {
             return;
         }
         proof::sometimes("directory-tidied");
+        if let Some(files) = self.files(log) {
+            // What was removed stays removed once the directory is synced.
+            files.new_files = true;
+        }
         self.drops.tidying.insert(log, wishes.len());
         for wish in wishes {
             self.dir_ask(log, DirStep::Tidy, wish, ops);
         }
+    }
+
+    fn has_segments(&self, log: LogId) -> bool {
+        self.fold
+            .logs
+            .get(&log)
+            .is_some_and(|state| !state.segments.is_empty())
     }
 
     fn files(&mut self, log: LogId) -> Option<&mut Files> {
@@ -234,12 +266,15 @@ impl Engine {
     }
 }
 
-fn tidied(dir: &alloc::sync::Arc<str>, entry: &Entry, state: &LogState) -> Option<FileOp> {
+/// The base offset and ending of a segment's or sidecar's file.
+fn segment_of(entry: &Entry) -> Option<(Offset, &str)> {
     let (stem, ending) = entry.name.split_once('.')?;
-    if stem.len() != 20 {
-        return None;
-    }
-    let base = Offset(stem.parse().ok()?);
+    let ours = stem.len() == 20 && matches!(ending, "log" | "side");
+    ours.then_some((Offset(stem.parse().ok()?), ending))
+}
+
+fn tidied(dir: &alloc::sync::Arc<str>, entry: &Entry, state: &LogState) -> Option<FileOp> {
+    let (base, ending) = segment_of(entry)?;
     let dir = dir.clone();
     let file = match ending {
         "log" => FileName::Segment { dir, base },

@@ -24,6 +24,8 @@ pub(crate) enum DropStep {
     Dir,
     /// The files are removed.
     Remove,
+    /// And that is durable.
+    Gone,
 }
 
 /// Logs on their way out, and what is known of directories in this life of the process.
@@ -131,6 +133,10 @@ impl Engine {
         };
         if let Outcome::Failed(fault) = outcome {
             // Absent: an earlier life of the process came this far.
+            if matches!(step, DropStep::Dir | DropStep::Gone) {
+                self.broken("a directory could not be synced", fault.text, ops);
+                return;
+            }
             if fault.kind != FaultKind::Absent {
                 ops.tell(Told::Note(format!(
                     "The directory {dir} of a deleted topic could not be removed: {}",
@@ -141,7 +147,7 @@ impl Engine {
         }
         match step {
             DropStep::Rename => {
-                let parent = dir.rsplit_once('/').map_or("", |(parent, _)| parent);
+                let parent = parent_of(&dir);
                 self.drop_ask(
                     log,
                     DropStep::Dir,
@@ -157,7 +163,11 @@ impl Engine {
                     ops,
                 );
             }
-            DropStep::Remove => self.gone(log, ops),
+            DropStep::Remove => {
+                let parent = FileName::named(parent_of(&dir));
+                self.drop_ask(log, DropStep::Gone, FileOp::SyncDir(parent), ops);
+            }
+            DropStep::Gone => self.gone(log, ops),
         }
     }
 
@@ -167,6 +177,11 @@ impl Engine {
         self.drops.ready.remove(&log);
         ops.tell(Told::Gone(log));
     }
+}
+
+/// The directory above.
+fn parent_of(dir: &str) -> &str {
+    dir.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// `TOPIC-PARTITION.ID-delete`, as Kafka names it.

@@ -146,7 +146,10 @@ impl Engine {
         }
         self.keeper.coming = Some(Needed::of(fold));
         let frame = checkpoint::base(self.keeper.stamp, fold);
+        // What an unfinished one left there could be longer.
         let file = self.checkpoint_aside();
+        let ticket = ops.ask(FileOp::Unlink(file.clone()));
+        self.waiting.insert(ticket, Why::Tidy);
         let op = FileOp::Put {
             file,
             at: 0,

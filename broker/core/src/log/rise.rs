@@ -62,6 +62,7 @@ impl Engine {
         self.boot = boot;
         self.space = space;
         self.sizes = Sizes::of(&self.conf, space);
+        self.full = space.total > 0 && space.free < self.sizes.free_low;
         self.drops.steady.wall(now);
         self.begin_recovery(ops);
     }

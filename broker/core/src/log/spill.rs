@@ -738,8 +738,10 @@ impl Engine {
     }
 
     /// Damage: the log is taken out of service and its bytes stay where they are.
-    fn skip(&mut self, log: LogId, why: alloc::string::String, ops: &mut Ops) {
-        self.spill.courses.insert(log, Course::Skip);
+    pub(crate) fn skip(&mut self, log: LogId, why: alloc::string::String, ops: &mut Ops) {
+        if let Some(Course::Files(files)) = self.spill.courses.insert(log, Course::Skip) {
+            self.spill.held -= files.bytes;
+        }
         self.take_offline(log, why, ops);
     }
 
