@@ -34,6 +34,7 @@ use crate::node::life::Running;
 use crate::node::parts::no_producer_id;
 use crate::node::snapshots::Saved;
 use crate::now::{Deadline, Now, Wall};
+use crate::proof;
 use crate::quorum;
 use crate::quorum::control::Voter;
 
@@ -370,6 +371,9 @@ impl Running {
         };
         head.producer_ids.waiting.push_back(waiter);
         if head.producer_ids.next >= head.producer_ids.end && !head.producer_ids.asked {
+            if proof::mutant("producer-ids-unlogged") {
+                return self.producer_ids_granted(1, out);
+            }
             let Decision { log, reply } = head.controller.decide(now, &Ask::ProducerIds(me, epoch));
             let Reply::ProducerIds(first) = reply else {
                 return;

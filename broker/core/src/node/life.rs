@@ -5,6 +5,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
+
+use sawlog_wire::Code;
 
 use crate::cluster::image::Image;
 use crate::complaint::Complaint;
@@ -19,6 +22,9 @@ use crate::node::parts::{Partition, Tag};
 use crate::node::start::Coming;
 use crate::now::{Deadline, Dice, Now};
 use crate::timers::AlarmKey;
+
+/// How often the free space is looked at.
+const SPACE_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a shard stands between start and end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,7 +198,7 @@ impl Running {
                     what: broken.what,
                     why: broken.why,
                     attempt: broken.attempt,
-                    code: None,
+                    code: Some(Code::KafkaStorageError),
                 };
                 self.die(complaint, out);
             }
@@ -219,7 +225,7 @@ impl Running {
     fn alarm(&mut self, now: Now, key: AlarmKey, out: &mut Vec<Effect>) {
         match key {
             AlarmKey::Parked => self.expire(now, out),
-            AlarmKey::Space => out.push(Effect::AskSpace),
+            AlarmKey::Space => self.look_at_space(now, out),
             AlarmKey::Snapshot => {
                 self.snapshot_if_due(now);
                 self.wake_for_snapshot(now);
@@ -228,6 +234,12 @@ impl Running {
                 self.engine.alarm(now, key, &mut self.ops);
             }
         }
+    }
+
+    /// Keeps an eye on the free space, so that writes are refused before the disk is full (#105).
+    pub(crate) fn look_at_space(&mut self, now: Now, out: &mut Vec<Effect>) {
+        out.push(Effect::AskSpace);
+        self.ops.wake(AlarmKey::Space, now.after(SPACE_EVERY));
     }
 
     /// Puts everything in order: each shard spills; shard 0 passes the word on and waits for all.

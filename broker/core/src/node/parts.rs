@@ -125,8 +125,13 @@ impl Running {
                 return;
             }
         }
+        let late_code = if proof::mutant("late-is-definite") {
+            Code::NotEnoughReplicas
+        } else {
+            Code::RequestTimedOut
+        };
         let late = AppendAnswer {
-            code: Code::RequestTimedOut,
+            code: late_code,
             message: Some(String::from(
                 "the batch is in the log, but was not durable in time; it may still become so",
             )),

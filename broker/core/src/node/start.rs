@@ -24,6 +24,7 @@ use sawlog_wire::control::ControlRecord;
 
 use crate::cluster::batch::{self, Item};
 use crate::cluster::image::Image;
+use crate::cluster::record::Record;
 use crate::complaint::Complaint;
 use crate::config::TopicConfig;
 use crate::controller::{Ask, Controller, Registration, Reply};
@@ -941,6 +942,7 @@ impl Running {
         }
         self.phase = Phase::Up;
         self.wake_for_snapshot(now);
+        self.look_at_space(now, out);
         let coming = core::mem::take(&mut self.coming);
         out.extend(
             coming
@@ -1008,6 +1010,8 @@ impl Loading {
                 }
                 for item in items {
                     match item {
+                        Item::Record(Record::PartitionChange(_))
+                            if proof::mutant("load-skips-changes") => {}
                         Item::Record(record) => self
                             .image
                             .apply(&record)

@@ -55,6 +55,7 @@ impl Running {
         }
         if self.phase == Phase::Coming && self.id != ShardId(0) {
             self.phase = Phase::Up;
+            self.look_at_space(now, out);
         }
         if self.id == ShardId(0) {
             self.opened(now, ShardId(0), image.offset, out);

@@ -1,0 +1,87 @@
+//! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
+//! Decides nothing else.
+
+use super::{failing, serving, snapshots, starting};
+use crate::proof;
+
+/// Whether `test` fails with this bug, which had its way at least once.
+fn caught(bug: &'static str, test: fn()) {
+    proof::choose(Some(bug));
+    let told = std::panic::catch_unwind(test);
+    let fired = proof::fired();
+    proof::choose(None);
+    assert!(fired > 0, "{bug} never had its way");
+    assert!(told.is_err(), "{bug} was not noticed");
+}
+
+#[test]
+fn an_answer_at_the_logs_end_is_caught() {
+    caught(
+        "ack-at-next",
+        failing::nobody_is_answered_before_his_own_batch_is_durable,
+    );
+}
+
+#[test]
+fn a_leader_that_counts_itself_unsynced_is_caught() {
+    caught(
+        "count-self-unsynced",
+        failing::nobody_is_answered_before_his_own_batch_is_durable,
+    );
+}
+
+#[test]
+fn a_duplicate_answered_at_once_is_caught() {
+    caught(
+        "duplicate-acked-at-once",
+        failing::a_retry_is_not_answered_before_its_original_is_durable,
+    );
+}
+
+#[test]
+fn an_unknown_error_for_a_duplicate_is_caught() {
+    caught(
+        "unknown-on-duplicate",
+        serving::producer_ids_are_granted_once_and_a_retry_gets_its_original_offset,
+    );
+}
+
+#[test]
+fn a_definite_refusal_of_what_may_still_happen_is_caught() {
+    caught(
+        "late-is-definite",
+        failing::a_reply_that_comes_too_late_says_that_the_effect_may_still_happen,
+    );
+}
+
+#[test]
+fn a_snapshot_written_in_place_is_caught() {
+    caught(
+        "snapshot-not-atomic",
+        snapshots::a_power_cut_after_snapshots_were_written_loses_no_topic,
+    );
+}
+
+#[test]
+fn deletion_by_absence_is_caught() {
+    caught(
+        "delete-unknown-dirs",
+        starting::a_directory_that_matches_no_topic_is_left_as_it_is,
+    );
+}
+
+#[test]
+fn producer_ids_granted_before_their_block_is_committed_are_caught() {
+    caught(
+        "producer-ids-unlogged",
+        starting::producer_ids_of_one_life_are_never_those_of_another,
+    );
+}
+
+#[test]
+fn a_load_that_applies_other_than_live_operation_is_caught() {
+    caught(
+        "load-skips-changes",
+        starting::a_node_that_is_killed_comes_back_with_all_that_was_acknowledged,
+    );
+}
