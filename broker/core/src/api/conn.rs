@@ -9,11 +9,11 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
 use bytes::Bytes;
-use sawlog_wire::Reader;
 use sawlog_wire::header::RequestHeader;
 use sawlog_wire::messages::ApiKey;
+use sawlog_wire::{Budget, Reader};
 
-use super::job::{Begun, Call, Job};
+use super::job::{Begun, Call, Job, ROWS_MAX};
 use super::table::{self, Audience, Row};
 use super::{Host, Outbox, api_versions};
 use crate::answer::Response;
@@ -23,6 +23,9 @@ use crate::proof;
 
 /// How many requests of one connection may be open; while there are as many its socket is not read (#132).
 pub const OPEN_MAX: usize = 64;
+
+/// Memory that one request other than Produce and Fetch may take when it is read; those are read where they lie.
+const DECODED_MAX: usize = 64 << 20;
 
 /// The number under which parts of `acks=0` are asked: no request waits under it.
 const SILENT: u64 = u64::MAX;
@@ -36,6 +39,8 @@ pub struct Conn {
     /// The number of the oldest open request.
     first: u64,
     open: VecDeque<Open>,
+    /// Partitions and names that the open requests are about.
+    rows: usize,
     /// Open requests that may wait for a while with nobody answering: long polls.
     polls: usize,
     software: Option<Box<str>>,
@@ -47,6 +52,7 @@ struct Open {
     key: ApiKey,
     version: i16,
     correlation: i32,
+    rows: usize,
     job: Job,
 }
 
@@ -66,19 +72,22 @@ impl Conn {
             audience,
             first: 0,
             open,
+            rows: 0,
             polls: 0,
             software,
             closed: false,
         }
     }
 
-    /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, and it is not closed.
+    /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, what they are about is bounded too, and
+    /// the connection is not closed.
     pub fn room(&self) -> bool {
         !self.full() && !self.closed
     }
 
     fn full(&self) -> bool {
-        self.open.len() >= OPEN_MAX && !proof::mutant("open-without-bound")
+        let full = self.open.len() >= OPEN_MAX || self.rows >= ROWS_MAX;
+        full && !proof::mutant("open-without-bound")
     }
 
     /// Takes one whole frame, without its length.
@@ -89,10 +98,14 @@ impl Conn {
         if self.full() {
             return self.close(
                 out,
-                format!("{OPEN_MAX} requests are open and another one was read (#132)"),
+                format!(
+                    "{} requests are open and another one was read (#132)",
+                    self.open.len()
+                ),
             );
         }
-        let mut reader = Reader::of(&frame);
+        let budget = Budget::for_frame(frame.len()).left().min(DECODED_MAX);
+        let mut reader = Reader::of(&frame).with_budget(Budget::of(budget));
         if let Some(correlation) = unknown_api_versions(reader.clone()) {
             return self.step_down(correlation, out);
         }
@@ -126,7 +139,10 @@ impl Conn {
             Ok(Begun::Job(job)) => {
                 self.polls += usize::from(job.deadline().is_some());
                 let (version, correlation) = (header.version, header.correlation_id);
+                let rows = job.rows();
+                self.rows += rows;
                 self.open.push_back(Open {
+                    rows,
                     key: row.key,
                     version,
                     correlation,
@@ -267,6 +283,7 @@ impl Conn {
                 );
                 return self.close(out, why);
             }
+            self.rows -= open.rows;
             self.open.pop_front();
             self.first += 1;
         }
@@ -276,6 +293,7 @@ impl Conn {
     fn step_down(&mut self, correlation: i32, out: &mut Outbox) {
         let job = Job::ApiVersions(Box::new(api_versions::unknown_version()));
         self.open.push_back(Open {
+            rows: 0,
             key: ApiKey::ApiVersions,
             version: 0,
             correlation,
@@ -302,6 +320,7 @@ impl Conn {
     fn close(&mut self, out: &mut Outbox, why: String) {
         self.closed = true;
         self.open.clear();
+        self.rows = 0;
         self.polls = 0;
         out.close = Some(why);
     }

@@ -14,7 +14,7 @@ use sawlog_wire::messages::create_topics::{CreatableTopicConfig, CreatableTopicC
 use sawlog_wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use sawlog_wire::primitives::DecodeError;
 
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use crate::answer::{CreateTopicsPart, Part};
 use crate::config::{self, BrokerConfig, Source};
 use crate::ids::ShardId;
@@ -26,10 +26,14 @@ pub(super) struct Job {
     /// What each topic was given, to be told back with the defaults (KIP-525).
     given: Map<String, Vec<CreatableTopicConfig>>,
     waiting: bool,
+    rows: usize,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
+    let bytes = body.left();
     let request = CreateTopicsRequest::decode(body, call.version)?;
+    let rows = request.topics.len();
+    bounded(bytes, || rows)?;
     let given = match call.version {
         ..5 => Map::new(),
         _ => request
@@ -47,12 +51,17 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         response,
         given,
         waiting: true,
+        rows,
     }))))
 }
 
 impl Job {
     pub(super) fn ready(&self) -> bool {
         !self.waiting
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(super) fn hear(&mut self, call: &Call<'_, '_>, answer: CreateTopicsResponse) {

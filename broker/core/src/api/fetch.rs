@@ -17,7 +17,7 @@ use sawlog_wire::views::{FetchTopicView, FetchView, List};
 use sawlog_wire::{Code, Pieces, Reader};
 
 use super::hints;
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use super::list_offsets::{epoch, isolation};
 use crate::answer::{FetchAnswer, FetchPart, Isolation, Part, WatchPart};
 use crate::ids::{LeaderEpoch, LogId, Offset};
@@ -78,6 +78,13 @@ enum State {
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
     let request = FetchView::decode(body.clone(), call.version)?;
+    bounded(body.left(), || {
+        request
+            .topics
+            .iter()
+            .map(|topic| topic.partitions.len())
+            .sum()
+    })?;
     let mut response = FetchResponse::default();
     // A session that is gone for good: there are none. Epochs 0 and -1 ask for everything, which is always answered.
     let session = !matches!(request.session_epoch, 0 | -1);

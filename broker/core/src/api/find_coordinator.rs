@@ -11,24 +11,34 @@ use sawlog_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::{Code, Reader};
 
-use super::job::{Begun, Call, Job};
+use super::job::{Begun, Call, Job, bounded};
 
 /// Not retriable, and the only such code whose text in every client says to look at the broker.
 const CODE: Code = Code::InvalidRequest;
 
+/// Rows of one answer that say it in words: more would make an answer many times the request (#128).
+const SAID_MAX: usize = 64;
+
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
+    let bytes = body.left();
     let request = FindCoordinatorRequest::decode(body, call.version)?;
+    bounded(bytes, || request.coordinator_keys.len())?;
     let said = message(request.key_type, call.version).to_owned();
     let response = if call.version >= 4 {
-        let row = |key: String| Coordinator {
+        let row = |(at, key): (usize, String)| Coordinator {
             key,
             node_id: -1,
             port: -1,
             error_code: CODE.into(),
-            error_message: Some(said.clone()),
+            error_message: (at < SAID_MAX).then(|| said.clone()),
             ..Coordinator::default()
         };
-        let coordinators = request.coordinator_keys.into_iter().map(row).collect();
+        let coordinators = request
+            .coordinator_keys
+            .into_iter()
+            .enumerate()
+            .map(row)
+            .collect();
         FindCoordinatorResponse {
             coordinators,
             ..FindCoordinatorResponse::default()

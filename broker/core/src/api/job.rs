@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use sawlog_wire::messages::{
     ApiKey, ApiVersionsResponse, FindCoordinatorResponse, InitProducerIdResponse,
 };
-use sawlog_wire::primitives::EncodeError;
+use sawlog_wire::primitives::{DecodeError, EncodeError};
 use sawlog_wire::{Writer, frame};
 
 use super::{Host, create_topics, fetch, init_producer_id, list_offsets, metadata, produce};
@@ -46,6 +46,19 @@ impl Call<'_, '_> {
             part,
         };
         self.asks.push((shard, waiter, what));
+    }
+}
+
+/// The most partitions or names in one request: what is put together for them takes some hundred bytes each (#128, #132).
+pub(super) const ROWS_MAX: usize = if cfg!(test) { 1 << 11 } else { 1 << 18 };
+
+/// Refuses a request that names too much, before anything is put together for it. A short body need not be counted: there
+/// is no name or partition of less than two bytes.
+pub(super) fn bounded(bytes: usize, rows: impl FnOnce() -> usize) -> Result<(), DecodeError> {
+    if bytes / 2 <= ROWS_MAX || rows() <= ROWS_MAX {
+        Ok(())
+    } else {
+        Err(DecodeError::OverBudget)
     }
 }
 
@@ -98,6 +111,34 @@ impl Job {
             Job::Metadata(job) => job.ready(),
             Job::CreateTopics(job) => job.ready(),
             Job::InitProducerId(job) => job.ready(),
+        }
+    }
+
+    /// How many partitions or names the response tells of.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Job::Produce(job) => job
+                .response
+                .responses
+                .iter()
+                .map(|topic| topic.partition_responses.len())
+                .sum(),
+            Job::Fetch(job) => job
+                .response
+                .responses
+                .iter()
+                .map(|topic| topic.partitions.len())
+                .sum(),
+            Job::ListOffsets(job) => job
+                .response
+                .topics
+                .iter()
+                .map(|topic| topic.partitions.len())
+                .sum(),
+            Job::Metadata(job) => job.rows(),
+            Job::CreateTopics(job) => job.rows(),
+            Job::FindCoordinator(response) => response.coordinators.len(),
+            Job::ApiVersions(_) | Job::InitProducerId(_) => 1,
         }
     }
 

@@ -11,7 +11,7 @@ use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Reader};
 
 use super::hints;
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use crate::answer::{Find, FindAnswer, FindPart, Isolation, Part};
 use crate::ids::{LeaderEpoch, LogId};
 use crate::now::Wall;
@@ -24,7 +24,15 @@ pub(super) struct Job {
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
+    let bytes = body.left();
     let request = ListOffsetsRequest::decode(body, call.version)?;
+    bounded(bytes, || {
+        request
+            .topics
+            .iter()
+            .map(|topic| topic.partitions.len())
+            .sum()
+    })?;
     let image = call.host.image;
     let isolation = isolation(request.isolation_level);
     let mut named = Vec::new();

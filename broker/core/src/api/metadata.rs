@@ -20,7 +20,7 @@ use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::{Code, Reader, Uuid};
 
 use super::hints;
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use crate::answer::{CreateTopicsPart, Part};
 use crate::cluster::image::{Partition, Topic};
 use crate::cluster::names;
@@ -56,7 +56,9 @@ enum Topics {
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
+    let bytes = body.left();
     let request = MetadataRequest::decode(body, call.version)?;
+    bounded(bytes, || request.topics.as_ref().map_or(0, Vec::len))?;
     let job = match refusal(&request, call.version) {
         Some(code) => Job {
             response: refused(request, code),
@@ -166,6 +168,16 @@ fn missing(call: &Call<'_, '_>, names: &[String]) -> Vec<CreatableTopic> {
 impl Job {
     pub(super) fn ready(&self) -> bool {
         self.waiting.is_none()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        match &self.waiting {
+            Some(Asked {
+                topics: Topics::Named(names),
+                ..
+            }) => names.len(),
+            _ => self.response.topics.len(),
+        }
     }
 
     /// The topics are there, or will not be: the image says which, the answer says why not.

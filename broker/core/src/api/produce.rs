@@ -20,7 +20,7 @@ use sawlog_wire::records::{Batch, BatchFault, BatchHeader, Caps, Rules, validate
 use sawlog_wire::views::{ProducePartitionView, ProduceView};
 use sawlog_wire::{Code, Reader};
 
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use super::{Host, hints};
 use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
 use crate::cluster::image::Topic;
@@ -48,6 +48,13 @@ struct Place {
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
     let request = ProduceView::decode(body.clone(), call.version)?;
+    bounded(body.left(), || {
+        request
+            .topics
+            .iter()
+            .map(|topic| topic.partitions.len())
+            .sum()
+    })?;
     let acks = match request.acks {
         0 => Ok(Acks::None),
         1 => Ok(Acks::Leader),

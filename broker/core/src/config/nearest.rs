@@ -10,6 +10,7 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
         return None;
     }
     names
+        .filter(|name| name.len().abs_diff(wanted.len()) <= bound)
         .map(|name| (slips(wanted, name), name))
         .filter(|(far, _)| *far <= bound)
         .min()

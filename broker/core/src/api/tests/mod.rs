@@ -1,6 +1,7 @@
 //! Frames in, frames out, on shards that answer what the test says.
 //! Decides how a test speaks to one connection; what is true of each key stands in its own file.
 
+mod bounds;
 mod connection;
 mod fetching;
 mod hostile;
