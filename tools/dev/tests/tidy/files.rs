@@ -6,6 +6,8 @@ use crate::tree::{self, File};
 use crate::{complains, none};
 
 const LINES_MAX: usize = 800;
+/// Tests are read one at a time.
+const TEST_LINES_MAX: usize = 1000;
 
 /// Two lines' worth of words: fewer cannot say both what a file decides and what it leaves to others.
 const HEAD_MIN: usize = 80;
@@ -38,12 +40,12 @@ fn head(file: &File) -> Option<String> {
 
 fn size(file: &File) -> Option<String> {
     let lines = file.text.lines().count();
-    (lines > LINES_MAX).then(|| {
-        format!(
-            "{}: {lines} lines; over {LINES_MAX} a file is split",
-            file.path
-        )
-    })
+    let most = if is_test(&file.path) {
+        TEST_LINES_MAX
+    } else {
+        LINES_MAX
+    };
+    (lines > most).then(|| format!("{}: {lines} lines; over {most} a file is split", file.path))
 }
 
 /// Marks of unfinished work in what is shipped.
