@@ -93,7 +93,10 @@ fn silent(file: &File) -> Vec<String> {
 }
 
 fn is_test(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/") || path.contains("/fuzz/")
+    path.ends_with("/tests.rs")
+        || path.contains("/tests/")
+        || path.contains("/fuzz/")
+        || path.contains("/examples/")
 }
 
 /// A path that exists on one machine only means nothing to whoever clones the repository.
