@@ -21,6 +21,7 @@ use sawlog_wire::random::Dice;
 
 mod attack;
 mod counting;
+mod memory;
 mod mutate;
 mod targets;
 
@@ -158,8 +159,9 @@ fn fuzz(target: &Target, args: &Args) -> u64 {
     }
     let took = begun.elapsed().as_secs_f64();
     println!(
-        "{}: {} inputs in {took:.1} s, {} kinds, most memory above 64 KiB: {} for {} bytes of input",
+        "{}: c = {}, {} inputs in {took:.1} s, {} kinds, most memory above 64 KiB: {} for {} bytes of input",
         target.name,
+        target.bound.per_byte,
         args.inputs,
         kinds.len(),
         worst.0,

@@ -4,7 +4,7 @@
 use sawlog_wire::random::Dice;
 
 /// Inputs longer than this are cut.
-const LONGEST: usize = 16 << 10;
+const LONGEST: usize = 32 << 10;
 
 /// A new input from `base`, and here and there a piece of `other`.
 pub(crate) fn mutate(dice: &mut Dice, base: &[u8], other: &[u8]) -> Vec<u8> {
@@ -19,7 +19,7 @@ pub(crate) fn mutate(dice: &mut Dice, base: &[u8], other: &[u8]) -> Vec<u8> {
 fn step(dice: &mut Dice, input: &mut Vec<u8>, other: &[u8]) {
     let length = input.len();
     let at = place(dice, length);
-    match dice.below(12) {
+    match dice.below(13) {
         0 => flip(dice, input, at),
         1 => write(input, at, &[interesting(dice) as u8]),
         2 => write(input, at, &(interesting(dice) as i16).to_be_bytes()),
@@ -42,6 +42,7 @@ fn step(dice: &mut Dice, input: &mut Vec<u8>, other: &[u8]) {
             let piece = input[at..end].to_vec();
             input.splice(at..at, piece);
         }
+        11 if dice.one_in(8) => long_list(dice, input, at),
         _ => {
             let from = place(dice, other.len());
             let end = from + place(dice, (other.len() - from).min(512));
@@ -53,6 +54,20 @@ fn step(dice: &mut Dice, input: &mut Vec<u8>, other: &[u8]) {
             input.splice(at..keep, other[from..end].iter().copied());
         }
     }
+}
+
+/// A count in one of its forms, and bytes for about as many elements, the smaller the more of them:
+/// what asks for the most memory by the fewest bytes.
+fn long_list(dice: &mut Dice, input: &mut Vec<u8>, at: usize) {
+    let count = dice.below(8_000) as u32;
+    let mut list = match dice.below(3) {
+        0 => (count as i32).to_be_bytes().to_vec(),
+        1 => varint(u64::from(count) + 1),
+        _ => varint(u64::from(count) << 1),
+    };
+    let element = 1 + dice.below(8) as u32;
+    list.resize(list.len() + (count * element) as usize, dice.below(3) as u8);
+    input.splice(at..at, list);
 }
 
 /// A place in `0..=length`, near the front more often: headers and counts stand there.

@@ -7,6 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 
 use bytes::Bytes;
+use sawlog_wire::layout::Versions;
+use sawlog_wire::messages::{FetchRequest, ProduceRequest};
 use sawlog_wire::primitives::Reader;
 use sawlog_wire::random::Dice;
 use sawlog_wire::records::batch::HEADER_BYTES;
@@ -17,7 +19,10 @@ use sawlog_wire::records::{
     Records, Rules, validate,
 };
 use sawlog_wire::registry::{Entry, Kind, all};
-use sawlog_wire::{RequestHeader, frame};
+use sawlog_wire::views::{FetchView, ProduceView};
+use sawlog_wire::{Message, RequestHeader, frame};
+
+use crate::memory;
 
 /// The largest frame that the targets believe.
 const FRAME_MAX: usize = 1 << 20;
@@ -37,8 +42,8 @@ impl Bound {
         per_byte: 2,
         fixed: 64 << 10,
     };
-    /// Everything else: the budget that a frame has.
-    const MESSAGES: Bound = Bound {
+    /// Frames and headers: the budget that a frame has.
+    const FRAMES: Bound = Bound {
         per_byte: 64,
         fixed: 64 << 10,
     };
@@ -76,8 +81,8 @@ pub(crate) struct Target {
 /// Every target.
 pub(crate) fn targets() -> Vec<Target> {
     let mut targets = vec![
-        target("frame", Bound::MESSAGES, frame_target, frame_seeds()),
-        target("header", Bound::MESSAGES, header_target, frame_seeds()),
+        target("frame", Bound::FRAMES, frame_target, frame_seeds()),
+        target("header", Bound::FRAMES, header_target, frame_seeds()),
         target("batch", Bound::RECORDS, batch_target, batch_seeds()),
         target("batch-sealed", Bound::RECORDS, sealed_target, batch_seeds()),
         target("batches", Bound::RECORDS, batches_target, batch_seeds()),
@@ -92,6 +97,23 @@ pub(crate) fn targets() -> Vec<Target> {
             inflate_seeds(codec),
         ));
     }
+    let seeds = |name: &str| {
+        let entry = all().find(|entry| entry.name == name);
+        entry.map(|entry| message(entry).seeds).unwrap_or_default()
+    };
+    let (produce, fetch) = (seeds(ProduceRequest::NAME), seeds(FetchRequest::NAME));
+    targets.push(target(
+        "view-produce",
+        Bound::RECORDS,
+        produce_view_target,
+        produce,
+    ));
+    targets.push(target(
+        "view-fetch",
+        Bound::RECORDS,
+        fetch_view_target,
+        fetch,
+    ));
     targets.extend(all().map(message));
     targets
 }
@@ -143,22 +165,24 @@ fn message(entry: Entry) -> Target {
             input
         });
     let seeds = seeds.filter(|seed| seed.len() < 4096).collect();
+    // What is read, within the budget of its frame, and the text in it once more.
+    let bound = Bound {
+        per_byte: memory::per_byte(&entry).min(Bound::FRAMES.per_byte) + 1,
+        fixed: 64 << 10,
+    };
     target(
         &format!("{group}-{}", entry.name),
-        Bound::MESSAGES,
+        bound,
         move |input| message_target(&entry, input),
         seeds,
     )
 }
 
 fn message_target(entry: &Entry, input: &[u8]) -> Ran {
-    let Some((choice, body)) = input.split_first() else {
+    // The copy is the frame, which is there before the decoder is: it counts as input.
+    let Some((version, body)) = chosen(input, entry.versions) else {
         return Ran::default();
     };
-    let span = entry.versions.to - entry.versions.from + 1;
-    let version = entry.versions.from + i16::from(*choice) % span;
-    // The slice is copied, as the shell's frame is there before the decoder: it counts as input.
-    let body = Bytes::copy_from_slice(body);
     match (entry.recode)(&body, version) {
         Ok(again) => {
             let twice = (entry.recode)(&again, version);
@@ -178,6 +202,75 @@ fn message_target(entry: &Entry, input: &[u8]) -> Ran {
             kind: kind((version, discriminant(&error))),
         },
     }
+}
+
+/// The hot path's walk over a Produce request: the first byte of the input chooses the version.
+fn produce_view_target(input: &[u8]) -> Ran {
+    let Some((version, frame)) = chosen(input, ProduceRequest::VERSIONS) else {
+        return Ran::default();
+    };
+    let pooled = frame.len() + 64;
+    match ProduceView::decode(Reader::of(&frame), version) {
+        Err(error) => Ran {
+            pooled,
+            kind: kind((version, discriminant(&error))),
+        },
+        Ok(view) => {
+            let partitions = view.topics.iter().flat_map(|topic| topic.partitions.iter());
+            let payloads =
+                partitions.map(|partition| partition.payload().map_or(0, |bytes| bytes.len()));
+            let bytes: usize = payloads.sum();
+            assert!(bytes <= frame.len(), "no byte is told twice");
+            Ran {
+                pooled,
+                kind: kind((version, bytes.min(9), view.topics.len().min(9))),
+            }
+        }
+    }
+}
+
+/// The hot path's walk over a Fetch request.
+fn fetch_view_target(input: &[u8]) -> Ran {
+    let Some((version, frame)) = chosen(input, FetchRequest::VERSIONS) else {
+        return Ran::default();
+    };
+    let pooled = frame.len() + 64;
+    match FetchView::decode(Reader::of(&frame), version) {
+        Err(error) => Ran {
+            pooled,
+            kind: kind((version, discriminant(&error))),
+        },
+        Ok(view) => {
+            let partitions: usize = view
+                .topics
+                .iter()
+                .map(|topic| topic.partitions.iter().count())
+                .sum();
+            let forgotten: usize = view
+                .forgotten
+                .iter()
+                .map(|topic| topic.partitions.iter().count())
+                .sum();
+            assert!(
+                partitions + forgotten <= frame.len(),
+                "each takes a byte at least"
+            );
+            Ran {
+                pooled,
+                kind: kind((version, partitions.min(9), forgotten.min(9))),
+            }
+        }
+    }
+}
+
+/// A version by the first byte of the input, and the rest as a frame.
+fn chosen(input: &[u8], versions: Versions) -> Option<(i16, Bytes)> {
+    let (choice, body) = input.split_first()?;
+    let span = versions.to - versions.from + 1;
+    Some((
+        versions.from + i16::from(*choice) % span,
+        Bytes::copy_from_slice(body),
+    ))
 }
 
 /// A connection's bytes: one frame after the other, each with header and body.

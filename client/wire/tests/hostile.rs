@@ -19,6 +19,8 @@ use sawlog_wire::records::{
 mod attack;
 #[path = "../fuzz/counting.rs"]
 mod counting;
+#[path = "../fuzz/memory.rs"]
+mod memory;
 #[path = "../fuzz/mutate.rs"]
 mod mutate;
 #[path = "../fuzz/targets.rs"]
@@ -117,6 +119,54 @@ fn a_capacity_taken_from_the_wire_is_noticed() {
     let (finds, fired) = noticed(Some("capacity-from-wire"));
     assert!(finds > 0 && fired > 0, "{finds} finds, fired {fired} times");
     assert_eq!(noticed(None), (0, 0), "the same inputs without it");
+}
+
+/// A cap on output that is not looked at is noticed.
+#[cfg(feature = "mutants")]
+#[test]
+fn output_without_a_cap_is_noticed() {
+    use sawlog_wire::proof;
+
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let packed = bomb(codec, 12);
+        proof::choose(Some("output-uncapped"));
+        let uncapped = unpack(codec, &packed, &Pool::new(64 << 20)).0;
+        let fired = proof::fired();
+        proof::choose(None);
+        assert_eq!(uncapped, None, "{codec}: all of it came out");
+        assert!(fired > 0);
+        let (capped, _) = unpack(codec, &packed, &Pool::new(64 << 20));
+        assert_eq!(
+            capped,
+            Some(InflateFault::Output { max: OUTPUT }),
+            "{codec}"
+        );
+    }
+}
+
+/// The cap on output of the bombs.
+const OUTPUT: usize = 8 << 20;
+
+/// Decompresses to the end or the fault; and the most memory that was held.
+fn unpack(codec: Codec, packed: &[u8], pool: &Pool) -> (Option<InflateFault>, usize) {
+    let caps = Caps {
+        output: OUTPUT,
+        ..Caps::DEFAULT
+    };
+    let mut inflater = Inflater::new();
+    peak_of(|| {
+        let mut inflate = match inflater.open(codec, packed, caps, pool) {
+            Ok(inflate) => inflate,
+            Err(fault) => return Some(fault),
+        };
+        loop {
+            match inflate.fill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(fault) => return Some(fault),
+            }
+        }
+    })
 }
 
 fn rules() -> Rules {
@@ -249,7 +299,7 @@ fn a_bomb_in_any_codec_is_stopped_at_the_cap_within_its_memory() {
         let mut inflater = Inflater::new();
         let rules = Rules {
             caps: Caps {
-                output: 8 << 20,
+                output: OUTPUT,
                 ..Caps::DEFAULT
             },
             ..rules()
@@ -269,25 +319,8 @@ fn a_bomb_in_any_codec_is_stopped_at_the_cap_within_its_memory() {
             pool.peak()
         );
 
-        let mut inflater = Inflater::new();
-        let (fault, held) = peak_of(|| {
-            let mut inflate = match inflater.open(codec, &sent[HEADER_BYTES..], rules.caps, &pool) {
-                Ok(inflate) => inflate,
-                Err(fault) => return Some(fault),
-            };
-            loop {
-                match inflate.fill() {
-                    Ok(true) => assert!(inflate.produced() <= 8 << 20),
-                    Ok(false) => return None,
-                    Err(fault) => return Some(fault),
-                }
-            }
-        });
-        assert_eq!(
-            fault,
-            Some(InflateFault::Output { max: 8 << 20 }),
-            "{codec}"
-        );
+        let (fault, held) = unpack(codec, &sent[HEADER_BYTES..], &pool);
+        assert_eq!(fault, Some(InflateFault::Output { max: OUTPUT }), "{codec}");
         assert!(
             held <= pool.peak() + FIXED,
             "{codec}: held {held}, pool {}",
