@@ -1,10 +1,13 @@
 //! The two commit logs of a shard with what waits for each: the durable one always, the fast one from the first
 //! `replicated` topic on. Decides nothing; `write` and `ring` do.
 
+use alloc::vec::Vec;
+
 use crate::file::RingKind;
 use crate::ids::Ticket;
 use crate::log::queue::Queue;
 use crate::log::ring::Ring;
+use crate::log::state::Entry;
 use crate::map::Set;
 
 /// A ring and its queue.
@@ -73,6 +76,13 @@ impl Lanes {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Lane> {
         self.durable.iter().chain(self.fast.iter())
+    }
+
+    /// The entries of the last commit in flight.
+    pub(crate) fn in_flight(&self, kind: RingKind) -> Vec<Entry> {
+        let last = self.get(kind).and_then(|lane| lane.ring.inflight.back());
+        last.map(|commit| commit.entries.clone())
+            .unwrap_or_default()
     }
 
     /// Whether nothing is queued or on its way.

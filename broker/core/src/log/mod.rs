@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod checksum;
 pub mod commit;
 mod conf;
+mod cut;
 mod dirs;
 mod drops;
 mod engine;
@@ -22,6 +23,8 @@ pub mod judge;
 mod keep;
 mod lane;
 mod live;
+#[cfg(all(test, feature = "mutants"))]
+mod mutants;
 pub mod producers;
 mod queue;
 mod raw;
@@ -52,7 +55,7 @@ pub use conf::{EngineConf, Sizes};
 pub use engine::{Appended, Engine};
 pub use live::LogSpec;
 pub use read::Planned;
-pub use refusal::{AppendRefusal, ReadRefusal, TrimRefusal};
+pub use refusal::{AppendRefusal, CutRefusal, ReadRefusal, TrimRefusal};
 pub use told::{Broken, FoundAt, Ops, Report, Told};
 
 use crate::ids::LogId;

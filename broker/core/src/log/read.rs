@@ -94,7 +94,8 @@ impl Collect {
     ) -> bool {
         let first = self.places.is_empty();
         let fits = u64::from(len) <= self.left || (first && self.at_least_one);
-        if next > self.end || !fits || self.places.len() >= PLACES_MAX {
+        let hidden = next > self.end && !proof::mutant("plan-beyond-end");
+        if hidden || !fits || self.places.len() >= PLACES_MAX {
             return false;
         }
         if first || !same {

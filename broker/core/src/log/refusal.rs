@@ -56,6 +56,22 @@ pub enum TrimRefusal {
     },
 }
 
+/// Why a log was not cut.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CutRefusal {
+    /// The log is not open here.
+    NotOpen,
+    /// Below the high watermark, which is never taken back (#2), or beyond the end.
+    OutOfRange {
+        /// The high watermark.
+        hw: Offset,
+        /// The log's end.
+        next: Offset,
+    },
+    /// What lies there is in segment files already.
+    Spilled,
+}
+
 /// Why a log was not read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ReadRefusal {

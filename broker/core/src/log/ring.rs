@@ -187,6 +187,7 @@ impl Ring {
         loop {
             let last_file = self.spares.is_empty();
             let file = self.files.back()?;
+            let urgent = urgent && !proof::mutant("no-metadata-reserve");
             let reserve = if last_file && !urgent {
                 sizes.reserve
             } else {
@@ -270,7 +271,12 @@ impl Ring {
                 self.making = None;
                 return None;
             }
-            MakeStep::Sync | MakeStep::Rename => (MakeStep::Dir, FileOp::SyncDir(ring_dir())),
+            MakeStep::Sync | MakeStep::Rename => {
+                if step == MakeStep::Rename {
+                    proof::sometimes("file-recycled-after-the-checkpoint-that-knew-it");
+                }
+                (MakeStep::Dir, FileOp::SyncDir(ring_dir()))
+            }
             MakeStep::Dir => {
                 self.spares.push_back(making.spare);
                 self.making = None;

@@ -780,3 +780,43 @@ fn a_trimmed_log_starts_there_after_a_start_89() {
     }
     assert_eq!(world.read_all(id, 100).len(), 27 + 60);
 }
+
+/// The story of a stale completion: three batches on their way, cut back to one, another appended, then the old
+/// completions arrive.
+pub(super) fn a_completion_arrives_after_a_cut() {
+    let mut world = World::fresh(small());
+    let id = world.open_plain(1);
+    world.fill(id, 1, 10);
+    world.settle();
+    world.fill(id, 3, 10);
+    world.flush();
+    world
+        .engine
+        .cut(id, Offset(1))
+        .expect("above the high watermark");
+    world.fill(id, 1, 10);
+    world.flush();
+    world.step(0);
+    assert_eq!(
+        world.durable(id),
+        1,
+        "#10: the old generation's completion moved the mark"
+    );
+    world.settle();
+    assert_eq!(world.durable(id), 2);
+    assert_eq!(world.read_all(id, 0), [0, 1]);
+}
+
+#[test]
+fn a_completion_counts_for_the_generation_that_asked_for_it_10() {
+    a_completion_arrives_after_a_cut();
+    let mut world = World::fresh(small());
+    let id = world.open_plain(1);
+    world.fill(id, 2, 10);
+    world.settle();
+    world.engine.raise(id, Offset(2), Offset(2));
+    assert!(
+        world.engine.cut(id, Offset(1)).is_err(),
+        "#2: what was exposed is not cut"
+    );
+}

@@ -153,7 +153,7 @@ impl Life {
     }
 
     /// What may be completed now: the first operation of each file.
-    fn complete(&mut self) {
+    fn first(&self) -> Vec<usize> {
         let mut seen = BTreeSet::new();
         let mut first = Vec::new();
         for (index, (_, op)) in self.world.queue.iter().enumerate() {
@@ -165,6 +165,11 @@ impl Life {
                 first.push(index);
             }
         }
+        first
+    }
+
+    fn complete(&mut self) {
+        let first = self.first();
         if !first.is_empty() {
             let index = first[self.chance.below(first.len() as u64) as usize];
             self.world.step(index);
@@ -270,19 +275,7 @@ impl Life {
     /// The process dies: of what was asked for, some was done, per file in order.
     fn die(mut self) -> Life {
         while !self.world.queue.is_empty() && self.chance.below(4) != 0 {
-            let mut seen = BTreeSet::new();
-            let first: Vec<usize> = self
-                .world
-                .queue
-                .iter()
-                .enumerate()
-                .filter(|(_, (_, op))| {
-                    touched(op)
-                        .into_iter()
-                        .fold(true, |free, file| seen.insert(file) && free)
-                })
-                .map(|(index, _)| index)
-                .collect();
+            let first = self.first();
             let Some(index) = first.get(self.chance.below(first.len().max(1) as u64) as usize)
             else {
                 break;

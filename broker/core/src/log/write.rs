@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::file::{FileOp, How, Outcome, Piece, RingKind, Stamp};
-use crate::ids::{LogId, Ticket};
+use crate::ids::{LogId, Offset, Ticket};
 use crate::log::commit::{self, Phase, Written};
 use crate::log::conf::BLOCK;
 use crate::log::engine::{Engine, Why};
@@ -129,11 +129,13 @@ impl Engine {
                 });
                 if let Some(live) = self.live.get_mut(&entry.log)
                     && entry.kind != BatchKind::Moved
+                    && entry.generation == live.generation
                 {
                     live.placed.push_back(entry.batch);
                 }
             }
         }
+        let early = proof::mutant("unlink-before-start-is-durable");
         let sealed = lane.ring.chain.seal(
             Written {
                 file: sequence,
@@ -184,6 +186,11 @@ impl Engine {
             done: false,
         });
         self.waiting.insert(ticket, Why::Commit(kind));
+        if early {
+            for (dir, base) in self.retired_by(&self.lanes.in_flight(kind)) {
+                self.unlink_segment(&dir, base, ops);
+            }
+        }
         self.last_commit = now.mono;
     }
 
@@ -291,6 +298,13 @@ impl Engine {
                     let Some(live) = self.live.get_mut(&entry.log) else {
                         continue;
                     };
+                    if live
+                        .placed
+                        .front()
+                        .is_some_and(|batch| batch.base == entry.batch.base)
+                    {
+                        live.placed.pop_front();
+                    }
                     // A completion counts for the generation that asked for it, for no later one (#10).
                     if entry.generation != live.generation
                         && !proof::mutant("stale-fsync-completion")
@@ -298,7 +312,6 @@ impl Engine {
                         proof::sometimes("completion-of-an-older-generation");
                         continue;
                     }
-                    live.placed.pop_front();
                     live.pending = live.pending.saturating_sub(1);
                     live.marks.written = live.marks.written.max(entry.batch.next());
                     live.marks.durable = live.marks.durable.max(entry.batch.next());
@@ -337,7 +350,26 @@ impl Engine {
                 }
             }
             Fact::Dropped => self.dropped(log, ops),
-            Fact::Cut(..) | Fact::Expired(..) | Fact::Epoch(..) => {}
+            Fact::Cut(end, generation) => {
+                let reached = self
+                    .fold
+                    .logs
+                    .get(&log)
+                    .map_or(Offset::ZERO, |state| state.next);
+                if let Some(live) = self
+                    .live
+                    .get_mut(&log)
+                    .filter(|live| live.generation == generation)
+                {
+                    // What was on its way below the cut has landed before it.
+                    let reached = reached.min(end);
+                    live.marks.written = live.marks.written.max(reached);
+                    live.marks.durable = live.marks.durable.max(reached);
+                    ops.tell(Told::Written(log, live.marks.written));
+                    ops.tell(Told::Durable(log, live.marks.durable));
+                }
+            }
+            Fact::Expired(..) | Fact::Epoch(..) => {}
         }
     }
 

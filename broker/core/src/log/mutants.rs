@@ -1,0 +1,208 @@
+//! The engine's known bugs, switched on one at a time: each must fail the check of its own row, and the same check must
+//! pass without it. Bugs that only a power cut shows are the crash enumerator's.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::testing::{World, batch, failed, is_commit, log, small};
+use super::{Appended, Told};
+use crate::config::TopicConfig;
+use crate::file::{FaultKind, Served};
+use crate::ids::{LogId, Offset};
+use crate::proof;
+
+fn caught(name: &'static str, check: fn()) {
+    proof::choose(None);
+    check();
+    proof::choose(Some(name));
+    let outcome = catch_unwind(AssertUnwindSafe(check));
+    let fired = proof::fired();
+    proof::choose(None);
+    assert!(fired > 0, "{name} never had its way");
+    assert!(outcome.is_err(), "{name} was not caught");
+}
+
+#[test]
+fn stale_fsync_completion_is_caught_10() {
+    caught(
+        "stale-fsync-completion",
+        super::tests::a_completion_arrives_after_a_cut,
+    );
+}
+
+#[test]
+fn retry_after_eio_is_caught_101() {
+    caught("retry-after-eio", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.append(id, batch(1, 10, 0, None));
+        world.fault = Some(|op| is_commit(op).then(|| failed(FaultKind::Broken, "EIO")));
+        world.settle();
+        assert_eq!(world.durable(id), 0, "#101");
+    });
+}
+
+#[test]
+fn recycle_while_read_is_caught_7() {
+    caught("recycle-while-read", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.fill(id, 3, 100);
+        world.settle();
+        let plan = world.plan(id, 0, 1 << 20).expect("a plan");
+        for _ in 0..400 {
+            world.fill(id, 2, 1500);
+            world.settle();
+        }
+        assert_eq!(world.serve(&plan).len(), 3, "#7");
+    });
+}
+
+#[test]
+fn spill_recomputes_checksum_is_caught_7() {
+    caught("spill-recomputes-checksum", || {
+        let mut world = World::fresh(small());
+        let (a, b) = (world.open_plain(1), world.open_plain(2));
+        world.fill(a, 3, 1000);
+        world.settle();
+        let plan = world.plan(a, 1, 100).expect("a plan");
+        let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);
+        world.engine.served(&plan, &Served::Dropped, &mut world.ops);
+        world.disk.files.get_mut(&name).expect("the ring")[at] ^= 1;
+        for _ in 0..200 {
+            world.fill(b, 1, 1500);
+            world.settle();
+        }
+        assert!(
+            world.engine.offline(a).is_some(),
+            "#7: rot was copied into a segment"
+        );
+    });
+}
+
+#[test]
+fn trust_index_is_caught_6() {
+    caught("trust-index", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.fill(id, 3, 1000);
+        world.settle();
+        let plan = world.plan(id, 1, 100).expect("a plan");
+        let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);
+        world.disk.files.get_mut(&name).expect("the ring")[at] ^= 1;
+        world.engine.served(&plan, &Served::Dropped, &mut world.ops);
+        world.engine.load(id, Offset(1), 1, 4, &mut world.ops);
+        world.settle();
+        let loaded = world
+            .told
+            .iter()
+            .any(|told| matches!(told, Told::Loaded(4, Ok(_))));
+        assert!(!loaded, "#6: bytes that do not match reached the core");
+    });
+}
+
+#[test]
+fn plan_beyond_end_is_caught_9() {
+    caught("plan-beyond-end", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.fill(id, 3, 100);
+        world.settle();
+        let planned = world
+            .engine
+            .plan(id, Offset(0), Offset(2), 1 << 20, true, &mut world.ops);
+        let Ok(super::Planned::Ready(plan)) = planned else {
+            panic!("no plan")
+        };
+        assert_eq!(plan.places.len(), 2, "#9");
+    });
+}
+
+#[test]
+fn start_beyond_hw_is_caught_5() {
+    caught("start-beyond-hw", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.fill(id, 3, 100);
+        world.settle();
+        world.engine.raise(id, Offset(1), Offset(1));
+        assert!(world.engine.trim(id, Offset(2)).is_err(), "#5");
+    });
+}
+
+#[test]
+fn unlink_before_start_is_durable_is_caught_89() {
+    caught("unlink-before-start-is-durable", || {
+        let mut world = World::fresh(small());
+        let config = TopicConfig {
+            segment_bytes: 8000,
+            ..TopicConfig::default()
+        };
+        let id = log(1);
+        world.open(id, config.clone());
+        world.fill(id, 60, 1000);
+        world.settle();
+        world.fill(id, 40, 1000);
+        world.settle();
+        world.engine.raise(id, Offset(100), Offset(100));
+        world.engine.trim(id, Offset(40)).expect("is accepted");
+        world.flush();
+        // The commit never lands; everything else that was asked for does.
+        while let Some(index) = world.queue.iter().position(|(_, op)| !is_commit(op)) {
+            world.step(index);
+        }
+        let mut world = world.restart(small());
+        world.open(id, config);
+        assert_eq!(world.read_all(id, 0).len(), 100, "#89");
+    });
+}
+
+#[test]
+fn checkpoint_ahead_of_durable_is_caught_96() {
+    caught("checkpoint-ahead-of-durable", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.append(id, batch(2, 10, 0, Some((9, 0, 0))));
+        world.flush();
+        world.engine.keeper.wanted = 1;
+        world.flush();
+        // The checkpoint is written, the commit is not: the process dies before.
+        while let Some(index) = world.queue.iter().position(|(_, op)| !is_commit(op)) {
+            world.step(index);
+        }
+        let mut world = world.restart(small());
+        world.open_plain(1);
+        let retry = world.append(id, batch(2, 10, 0, Some((9, 0, 0))));
+        assert!(
+            matches!(retry, Appended::New { .. }),
+            "#69, #96: a lost batch is called a duplicate"
+        );
+    });
+}
+
+#[test]
+fn no_metadata_reserve_is_caught_105() {
+    caught("no-metadata-reserve", || {
+        let mut world = World::fresh(small());
+        let id = world.open_plain(1);
+        world.open(LogId::METADATA, TopicConfig::default());
+        // Nothing but commits is done: the ring fills up to its reserve.
+        for _ in 0..200 {
+            world.fill(id, 1, 3000);
+            world.flush();
+            while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+                world.step(index);
+                world.flush();
+            }
+        }
+        world.append(LogId::METADATA, batch(1, 10, 0, None));
+        world.flush();
+        while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+            world.step(index);
+        }
+        assert_eq!(
+            world.durable(LogId::METADATA),
+            1,
+            "#105: metadata waits for users"
+        );
+    });
+}
