@@ -122,6 +122,8 @@ pub(crate) struct Ring {
     pub(crate) wanted: usize,
     /// A commit waits for a file.
     pub(crate) stalled: bool,
+    /// The first file that this process has written to: what lies from here on may still be in memory.
+    pub(crate) own: u64,
 }
 
 /// The directory of the rings.
@@ -163,6 +165,7 @@ impl Ring {
             last,
             wanted: 1,
             stalled: false,
+            own: next_file - 1,
         }
     }
 

@@ -32,7 +32,8 @@ use crate::proof;
 
 /// Most batches of one read, so that a step's work is bounded.
 const BATCHES_PER_READ: usize = 512;
-/// A read goes on over bytes that are not wanted if they are fewer than this.
+/// A read from the medium goes on over bytes that are not wanted if they are fewer than this. What this process wrote is
+/// read commit by commit, for so it lies in the executor's memory.
 const GAP: u32 = 16 << 10;
 /// Cycles for a ring that stays full. Two checkpoints free a file; a third finds what was moved meanwhile.
 const RELIEF_MAX: u32 = 3;
@@ -72,6 +73,7 @@ struct Job {
     kind: RingKind,
     file: u64,
     at: u32,
+    gap: u32,
     items: Vec<Lies>,
 }
 
@@ -286,10 +288,12 @@ impl Engine {
                         at: lies.at,
                     };
                     if self.wanted(&lies, spot, freed, index) {
+                        let gap = self.gap(kind, sequence);
                         job.get_or_insert_with(|| Job {
                             kind,
                             file: sequence,
                             at: lies.at,
+                            gap,
                             items: Vec::new(),
                         })
                         .items
@@ -302,6 +306,14 @@ impl Engine {
             }
         }
         job
+    }
+
+    fn gap(&self, kind: RingKind, file: u64) -> u32 {
+        let own = self
+            .lanes
+            .get(kind)
+            .is_some_and(|lane| file >= lane.ring.own);
+        if own { 0 } else { GAP }
     }
 
     /// The next batch of a ring file that the walk has not met, if the fold knows it.
@@ -453,6 +465,7 @@ impl Engine {
                             kind: batch.spot.kind,
                             file: batch.spot.file,
                             at: batch.spot.at,
+                            gap: self.gap(batch.spot.kind, batch.spot.file),
                             items: Vec::from([lies]),
                         });
                     }
@@ -974,7 +987,7 @@ impl Job {
             && self.file == file
             && self.items.len() < BATCHES_PER_READ
             && lies.at >= end
-            && lies.at - end <= GAP
+            && lies.at - end <= self.gap
             && lies.at + lies.len - self.at <= block
     }
 }
