@@ -147,15 +147,17 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         fast,
         files,
     } = read;
-    let lives = Lives::of(&durable.found, fold.durable);
+    let lives = Lives::of(&durable.found, &fast.found, fold.durable);
+    let least = lives.durable_by_fast;
     let one = walk(
         RingKind::Durable,
         fold.durable,
         &durable,
         &lives.durable,
+        least,
         boot,
     );
-    let other = walk(RingKind::Fast, fold.fast, &fast, &lives.fast, boot);
+    let other = walk(RingKind::Fast, fold.fast, &fast, &lives.fast, 0, boot);
 
     let mut judged = Judged {
         kept: entries(one.kept.iter().chain(&other.kept).copied()),
@@ -351,6 +353,8 @@ fn stopped(walk: &Walk<'_>) -> Option<BrokerEpoch> {
 struct Lives {
     durable: Vec<Void>,
     fast: Vec<Void>,
+    /// The last commit of a start that commits in the fast ring followed: it was durable before they were written.
+    durable_by_fast: u64,
 }
 
 /// A start, as its first commit tells of it.
@@ -359,13 +363,16 @@ struct Life {
     durable: Void,
     fast: Option<Void>,
     proved: bool,
+    /// Its last commit, if the fast ring proves that it was durable; else 0.
+    ready: u64,
 }
 
 impl Lives {
-    fn of(found: &[Found], from: RingPoint) -> Lives {
-        let mut lives = starts(found, from);
+    fn of(durable: &[Found], fast: &[Found], from: RingPoint) -> Lives {
+        let mut lives = starts(durable, from);
         lives.sort_by_key(|life| life.first);
-        prove(&mut lives, found);
+        prove(&mut lives, durable);
+        prove_by_fast(&mut lives, durable, fast);
         let mut voids = Lives::default();
         // From the last proved start backwards: what one made void, the starts in it included, is gone. Starts behind
         // the last proved one never came to `ready`: all their commits are void.
@@ -377,6 +384,7 @@ impl Lives {
             }
             if life.proved {
                 limit = life.durable.after;
+                voids.durable_by_fast = voids.durable_by_fast.max(life.ready);
                 voids.durable.push(life.durable);
                 voids.fast.extend(life.fast);
             } else if limit == u64::MAX {
@@ -419,6 +427,7 @@ fn starts(found: &[Found], from: RingPoint) -> Vec<Life> {
                 durable,
                 fast,
                 proved: false,
+                ready: 0,
             })
         })
         .collect()
@@ -443,11 +452,41 @@ fn prove(lives: &mut [Life], found: &[Found]) {
     }
 }
 
+/// Commits in the fast ring prove the start that they follow, as those in the durable one do: without this a start that
+/// only `replicated` logs followed would be void, and with it what it says of the fast ring.
+fn prove_by_fast(lives: &mut [Life], durable: &[Found], fast: &[Found]) {
+    for i in 0..lives.len() {
+        let (next, next_fast) = lives.get(i + 1).map_or((u64::MAX, u64::MAX), |life| {
+            (life.first, life.fast.map_or(u64::MAX, |void| void.next))
+        });
+        let Some(life) = lives.get_mut(i) else {
+            continue;
+        };
+        let Some(void) = life.fast else { continue };
+        let followed = fast.iter().map(|found| found.head.header.sequence);
+        if followed
+            .into_iter()
+            .any(|number| (void.next..next_fast).contains(&number))
+        {
+            proof::sometimes("start-proved-by-the-fast-ring");
+            life.proved = true;
+            let own = durable.iter().map(|found| &found.head.header);
+            let own = own.filter(|header| (life.first..next).contains(&header.sequence));
+            let starts = own.filter(|header| header.phase == Phase::Start);
+            life.ready = starts
+                .map(|header| header.sequence)
+                .max()
+                .unwrap_or(life.first);
+        }
+    }
+}
+
 fn walk<'a>(
     kind: RingKind,
     from: RingPoint,
     scanned: &'a Scanned,
     voids: &[Void],
+    least: u64,
     boot: BootId,
 ) -> Walk<'a> {
     let counts = |number: u64| number > from.commit && !voids.iter().any(|void| void.holds(number));
@@ -474,7 +513,7 @@ fn walk<'a>(
         next: used.max(from.commit).saturating_add(1).max(started),
         ..Walk::default()
     };
-    let known = Known::of(from, &by_number, voids, boot);
+    let known = Known::of(from, &by_number, voids, least, boot);
 
     let mut expect = from.commit + 1;
     let mut hash = Some(from.hash);
@@ -540,7 +579,13 @@ struct Known {
 }
 
 impl Known {
-    fn of(from: RingPoint, by_number: &Map<u64, &Found>, voids: &[Void], boot: BootId) -> Known {
+    fn of(
+        from: RingPoint,
+        by_number: &Map<u64, &Found>,
+        voids: &[Void],
+        least: u64,
+        boot: BootId,
+    ) -> Known {
         let marks = by_number
             .values()
             .map(|found| found.head.header.mark)
@@ -548,7 +593,7 @@ impl Known {
             .unwrap_or(0);
         let proved = voids.iter().filter(|void| void.next != u64::MAX);
         let resumed = proved.map(|void| void.after).max().unwrap_or(0);
-        let mut durable = from.commit.max(marks).max(resumed);
+        let mut durable = from.commit.max(marks).max(resumed).max(least);
         // At most two commits are in flight: one with two behind it was written as a whole.
         let mut written = by_number
             .last_key_value()

@@ -881,6 +881,8 @@ fn a_change_of_the_number_of_shards_is_killed_at_any_operation() {
     }
 }
 
+mod lives;
+
 #[cfg(feature = "mutants")]
 mod mutants {
     use super::*;
