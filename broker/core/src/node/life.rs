@@ -21,6 +21,7 @@ use crate::node::head::Head;
 use crate::node::parts::{Partition, Tag};
 use crate::node::start::Coming;
 use crate::now::{Deadline, Dice, Now};
+use crate::proof;
 use crate::timers::AlarmKey;
 
 /// How often the free space is looked at.
@@ -113,7 +114,7 @@ impl Running {
     pub(crate) fn step(&mut self, now: Now, dice: Dice, event: Event, out: &mut Vec<Effect>) {
         self.dice = dice;
         match event {
-            Event::Ask(waiter, part) if self.phase == Phase::Up => self.ask(now, waiter, part, out),
+            Event::Ask(waiter, part) if self.serves() => self.ask(now, waiter, part, out),
             Event::Ask(waiter, part) => {
                 if let Some(response) = self.unavailable(&part) {
                     out.push(Effect::Reply(waiter, response));
@@ -136,6 +137,11 @@ impl Running {
             Event::Start(_) => {}
         }
         self.settle(now, out);
+    }
+
+    /// Whether clients are served: the term's own records are committed and every shard is open (#44).
+    fn serves(&self) -> bool {
+        self.phase == Phase::Up || proof::mutant("serve-before-own-term")
     }
 
     /// Ends a batch of events.

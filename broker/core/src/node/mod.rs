@@ -8,11 +8,16 @@
 //!                  start, stop (chores)         /                      \ read -> Serve
 //! ```
 
+mod adopt;
+mod append;
 mod chore;
+mod elect;
+mod found;
 mod head;
 mod identity;
 mod life;
 mod parts;
+mod read;
 mod snapshots;
 mod start;
 mod steer;

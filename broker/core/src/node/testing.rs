@@ -295,10 +295,8 @@ impl World {
             } => drop(self.unsynced.insert(path.to_string())),
             FileOp::Sync(file) => drop(self.unsynced.remove(&file.to_string())),
             FileOp::SyncAll => self.unsynced.clear(),
-            FileOp::Rename { from, to } => {
-                if self.unsynced.remove(&from.to_string()) {
-                    self.unsynced.insert(to.to_string());
-                }
+            FileOp::Rename { from, to } if self.unsynced.remove(&from.to_string()) => {
+                self.unsynced.insert(to.to_string());
             }
             _ => {}
         }

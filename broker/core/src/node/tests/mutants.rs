@@ -85,3 +85,11 @@ fn a_load_that_applies_other_than_live_operation_is_caught() {
         starting::a_node_that_is_killed_comes_back_with_all_that_was_acknowledged,
     );
 }
+
+#[test]
+fn serving_before_the_terms_own_records_are_committed_is_caught() {
+    caught(
+        "serve-before-own-term",
+        failing::a_node_that_is_not_up_yet_refuses_and_does_nothing,
+    );
+}

@@ -161,8 +161,10 @@ pub(super) fn a_directory_that_is_not_ours_is_refused_and_left_alone() {
         Some(Code::InconsistentClusterId)
     );
 
-    let mut config = crate::config::BrokerConfig::default();
-    config.node_id = BrokerId(5);
+    let config = crate::config::BrokerConfig {
+        node_id: BrokerId(5),
+        ..Default::default()
+    };
     let other_node = Found {
         config: config.into(),
         ..found(1)
@@ -274,8 +276,7 @@ pub(super) fn a_node_serves_all_it_had_with_any_other_number_of_shards() {
     for stopped in [false, true] {
         let mut world = World::started(Files::new(), 2);
         let topic = world.create_one("a", 8);
-        let mut life = 0;
-        for shards in [1, 3, 2, 2, 1] {
+        for (life, shards) in (0..).zip([1, 3, 2, 2, 1]) {
             for number in 0..8 {
                 let log = log(topic, number);
                 assert_eq!(world.fetch(log, 0).hw, Offset(life), "#96");
@@ -285,7 +286,6 @@ pub(super) fn a_node_serves_all_it_had_with_any_other_number_of_shards() {
                     "#1"
                 );
             }
-            life += 1;
             if stopped {
                 world.stop();
             }
