@@ -1,4 +1,4 @@
-//! `cargo dev test`: every test that this host has means for, by plain cargo.
+//! `cargo dev test`: every test that this host has means for, by plain cargo, and those that put known bugs back.
 //! Decides nothing about what a host can do: a test that lacks its means says "not run" itself.
 
 use anyhow::Result;
@@ -21,5 +21,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(name) => call.args(["--package", name]),
         None => call.arg("--workspace"),
     };
-    step("tests", call.args(&args.words))
+    step("tests", call.args(&args.words))?;
+    // The tests that switch a known bug on and demand that it is noticed are compiled only with the bugs.
+    let mut call = cargo(["test"]);
+    match args.package.as_deref() {
+        None => call.args(["--package", "sawlog-core", "--package", "sawlog-wire"]),
+        Some(name @ ("sawlog-core" | "sawlog-wire")) => call.args(["--package", name]),
+        Some(_) => return Ok(()),
+    };
+    step(
+        "known bugs",
+        call.args(["--features", "mutants"]).args(&args.words),
+    )
 }
