@@ -91,11 +91,10 @@ impl Running {
         } else {
             Code::RequestTimedOut
         };
+        // No text: it would be made for every append and hardly ever be read.
         let late = AppendAnswer {
             code: late_code,
-            message: Some(String::from(
-                "the batch is in the log, but was not durable in time; it may still become so",
-            )),
+            message: None,
             ..answer
         };
         let promise = Promise {
@@ -107,9 +106,9 @@ impl Running {
         };
         if let Some(partition) = self.partitions.get_mut(&log) {
             partition.parked.park(mark, promise);
-            self.busy.insert(log);
-            self.late_by(part.deadline);
         }
+        self.busy_with(log);
+        self.late_by(part.deadline);
         if again {
             // The original may be durable already, and then no mark will move for it.
             self.moved(now, log, out);

@@ -2,7 +2,6 @@
 //! Decides order and nothing else: first what came in, then what follows from what became true.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -54,6 +53,8 @@ pub(crate) struct Running {
     pub(crate) dice: Dice,
     pub(crate) engine: Engine,
     pub(crate) ops: Ops,
+    /// Room for what the engine says, kept from step to step.
+    hearing: Vec<Told>,
     pub(crate) chores: Chores,
     /// How far the start is; only shard 0 founds and reads what is the node's.
     pub(crate) coming: Coming,
@@ -95,6 +96,7 @@ impl Running {
             dice: Dice::default(),
             engine: Engine::new(id, shards, found.engine),
             ops: Ops::default(),
+            hearing: Vec::new(),
             chores: Chores::default(),
             coming: Coming::default(),
             head: None,
@@ -152,12 +154,14 @@ impl Running {
 
     /// Acts on all that became true, until nothing more does; then lets the wishes out.
     pub(crate) fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let mut hearing = core::mem::take(&mut self.hearing);
         while !self.ops.told.is_empty() {
-            let told: VecDeque<Told> = core::mem::take(&mut self.ops.told).into();
-            for told in told {
+            core::mem::swap(&mut hearing, &mut self.ops.told);
+            for told in hearing.drain(..) {
                 self.hear(now, told, out);
             }
         }
+        self.hearing = hearing;
         if self.phase == Phase::Dead {
             self.ops.ops.clear();
             self.ops.alarms.clear();
@@ -186,7 +190,8 @@ impl Running {
                 self.tell_first(now, News::Judged(Box::new(Judged::Logs(report))), out)
             }
             Told::Ready => self.tell_first(now, News::Recovered, out),
-            Told::Written(log, _) | Told::Durable(log, _) => self.moved(now, log, out),
+            Told::Written(log, _) => self.written(now, log, out),
+            Told::Durable(log, _) => self.moved(now, log, out),
             Told::Started(log, _) => self.moved(now, log, out),
             Told::Look(log) => self.look(log, out),
             Told::Loaded(tag, loaded) => self.loaded(now, tag, loaded, out),
@@ -274,6 +279,8 @@ impl Running {
     /// This shard's ring says `stopped`.
     fn spilled(&mut self, out: &mut Vec<Effect>) {
         self.phase = Phase::Stopped;
+        // Whoever still waits waits for something that is not on the way any more.
+        self.abandon_all(out);
         if self.id == ShardId(0) {
             self.shard_stopped(ShardId(0), out);
         } else {

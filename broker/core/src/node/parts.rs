@@ -30,8 +30,18 @@ pub(crate) struct Partition {
     /// This node's leadership; none while another leads.
     pub(crate) leader: Option<Leader>,
     pub(crate) parked: Parked,
+    /// Whether it stands in `busy`.
+    pub(crate) listed: bool,
     /// Reads that wait for an index to be loaded.
     pub(crate) looking: Vec<(Waiter, FetchPart)>,
+}
+
+impl Partition {
+    /// Whether somebody still waits; `busy` forgets it otherwise. Only looked at now and then, not with every answer.
+    fn stays_listed(&mut self) -> bool {
+        self.listed = !(self.parked.is_empty() && self.looking.is_empty());
+        self.listed
+    }
 }
 
 /// What an answer of the engine is for.
@@ -93,8 +103,22 @@ impl Running {
             .release(&acknowledged, own, |waiter, reply| {
                 out.push(Effect::Reply(waiter, reply))
             });
-        if partition.parked.is_empty() && partition.looking.is_empty() {
-            self.busy.remove(&log);
+    }
+
+    /// Somebody waits for this log.
+    pub(super) fn busy_with(&mut self, log: LogId) {
+        if let Some(partition) = self.partitions.get_mut(&log)
+            && !core::mem::replace(&mut partition.listed, true)
+        {
+            self.busy.insert(log);
+        }
+    }
+
+    /// A log's bytes survive the death of the process: of a topic that is `durable` nothing follows from that.
+    pub(crate) fn written(&mut self, now: Now, log: LogId, out: &mut Vec<Effect>) {
+        let counts = |partition: &Partition| partition.durability == Durability::Replicated;
+        if self.partitions.get(&log).is_some_and(counts) {
+            self.moved(now, log, out);
         }
     }
 
@@ -110,15 +134,17 @@ impl Running {
     pub(crate) fn expire(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.late_at = None;
         let mut next = self.expire_metadata(now, out);
-        for log in &self.busy {
-            let Some(partition) = self.partitions.get_mut(log) else {
-                continue;
+        let partitions = &mut self.partitions;
+        self.busy.retain(|log| {
+            let Some(partition) = partitions.get_mut(log) else {
+                return false;
             };
             partition
                 .parked
                 .expire(now, |waiter, late| out.push(Effect::Reply(waiter, late)));
             next = [next, partition.parked.next()].into_iter().flatten().min();
-        }
+            partition.stays_listed()
+        });
         if let Some(next) = next {
             self.late_by(next);
         }
@@ -133,7 +159,7 @@ impl Running {
             };
             partition.parked.forget(conn);
             partition.looking.retain(|(waiter, _)| waiter.conn != conn);
-            !(partition.parked.is_empty() && partition.looking.is_empty())
+            partition.stays_listed()
         });
         self.tags
             .retain(|_, tag| !matches!(tag, Tag::Find(waiter) if waiter.conn == conn));
@@ -160,6 +186,7 @@ impl Running {
         let Some(partition) = self.partitions.get_mut(&log) else {
             return;
         };
+        partition.listed = false;
         let answers = &mut *out;
         partition.parked.abandon(
             |promise| promise.late.clone(),

@@ -55,8 +55,8 @@ impl Running {
                     Ok(Planned::Later) => {
                         if let Some(partition) = self.partitions.get_mut(&log) {
                             partition.looking.push((waiter, part));
-                            self.busy.insert(log);
                         }
+                        self.busy_with(log);
                         return;
                     }
                     Err(ReadRefusal::NotOpen) => Code::NotLeaderOrFollower,
@@ -124,8 +124,8 @@ impl Running {
             Ok((_, end)) if end <= part.beyond => {
                 if let Some(partition) = self.partitions.get_mut(&part.log) {
                     partition.parked.watch(waiter, part.isolation, part.beyond);
-                    self.busy.insert(part.log);
                 }
+                self.busy_with(part.log);
             }
             _ => out.push(Effect::Reply(waiter, Response::Watched)),
         }

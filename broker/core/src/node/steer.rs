@@ -23,7 +23,7 @@ const MIN_IN_SYNC: usize = 1;
 impl Running {
     /// The cluster's metadata moved on.
     pub(crate) fn steer(&mut self, now: Now, image: Arc<Image>, out: &mut Vec<Effect>) {
-        if matches!(self.phase, Phase::Stopped | Phase::Dead) {
+        if matches!(self.phase, Phase::Stopping | Phase::Stopped | Phase::Dead) {
             return;
         }
         if self
@@ -94,6 +94,7 @@ impl Running {
             durability: topic.config.durability,
             leader: None,
             parked: Parked::default(),
+            listed: false,
             looking: Vec::new(),
         });
         partition.durability = topic.config.durability;
