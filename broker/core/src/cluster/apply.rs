@@ -340,3 +340,108 @@ fn brokers(ids: &[i32]) -> Vec<BrokerId> {
 fn leader(id: i32) -> Option<BrokerId> {
     (id >= 0).then_some(BrokerId(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(record: Record) -> Misfit {
+        let mut image = Image::default();
+        let before = image.clone();
+        let misfit = image.apply(&record).expect_err("it fits nothing");
+        assert_eq!(image, before, "a record that does not fit changes nothing");
+        assert!(!alloc::format!("{misfit}").is_empty());
+        misfit
+    }
+
+    #[test]
+    fn a_record_that_fits_nothing_is_told_and_changes_nothing() {
+        let id = Uuid::from_u128(777);
+        let partition = PartitionRecord {
+            topic_id: id,
+            partition_id: 0,
+            ..Default::default()
+        };
+        assert_eq!(refused(partition.into()), Misfit::NoTopic(id));
+        let change = PartitionChangeRecord {
+            topic_id: id,
+            partition_id: 0,
+            ..Default::default()
+        };
+        assert_eq!(refused(change.into()), Misfit::NoTopic(id));
+        let removed = RemoveTopicRecord {
+            topic_id: id,
+            ..Default::default()
+        };
+        assert_eq!(refused(removed.into()), Misfit::NoTopic(id));
+        let registration = BrokerRegistrationChangeRecord {
+            broker_id: 1,
+            broker_epoch: 5,
+            ..Default::default()
+        };
+        assert_eq!(refused(registration.into()), Misfit::NoBroker(1, 5));
+        let ids = ProducerIdsRecord {
+            next_producer_id: -5,
+            ..Default::default()
+        };
+        assert_eq!(
+            refused(ids.into()),
+            Misfit::ProducerIdsFell { had: 0, got: -5 },
+            "#73"
+        );
+        let acl = sawlog_wire::metadata::AccessControlEntryRecord::default();
+        assert_eq!(
+            refused(acl.into()),
+            Misfit::NotServed("AccessControlEntryRecord"),
+            "#46"
+        );
+    }
+
+    #[test]
+    fn a_topic_made_again_under_its_name_is_another_topic() {
+        let mut image = Image::default();
+        let topic = |id: u128| TopicRecord {
+            name: "a".into(),
+            topic_id: Uuid::from_u128(id),
+            ..Default::default()
+        };
+        let config = ConfigRecord {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: "a".into(),
+            name: "retention.ms".into(),
+            value: Some("5".into()),
+            ..Default::default()
+        };
+        image.apply(&topic(700).into()).unwrap();
+        image.apply(&config.into()).unwrap();
+        assert_eq!(
+            image.apply(&topic(800).into()),
+            Err(Misfit::TopicTaken("a".into()))
+        );
+        image
+            .apply(
+                &RemoveTopicRecord {
+                    topic_id: Uuid::from_u128(700),
+                    ..Default::default()
+                }
+                .into(),
+            )
+            .unwrap();
+        image.apply(&topic(800).into()).unwrap();
+        assert_eq!(
+            image.topic("a").unwrap().id,
+            TopicId(Uuid::from_u128(800)),
+            "#45"
+        );
+        assert_eq!(
+            image.topic("a").unwrap().config,
+            TopicConfig::default(),
+            "#45: settings go with the topic"
+        );
+        assert_eq!(
+            image.topic_by_id(TopicId(Uuid::from_u128(700))),
+            None,
+            "#45"
+        );
+    }
+}

@@ -3,6 +3,8 @@
 //! the commit (`node` does both). Holds #43 and #44: its image is a copy, thrown away with the leadership.
 
 mod register;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use alloc::boxed::Box;
