@@ -7,7 +7,7 @@
     reason = "a test says what it measured, and stops where it cannot"
 )]
 
-#[path = "../../../client/wire/tests/counting/mod.rs"]
+#[path = "../../../client/wire/fuzz/counting.rs"]
 mod counting;
 
 use std::sync::Arc;
@@ -27,6 +27,9 @@ use sawlog_wire::messages::{
 use sawlog_wire::records::{Inflater, Pool};
 use sawlog_wire::{Writer, frame};
 
+#[global_allocator]
+static COUNTING: counting::Counting = counting::Counting;
+
 /// Rows in each frame: enough for the constant part not to matter.
 const ROWS: usize = 20_000;
 const FLOOR: usize = 64 << 10;
@@ -42,7 +45,7 @@ fn held(frame: &Bytes) -> usize {
     };
     let mut conn = Conn::new(id, "PLAINTEXT".into(), Audience::Clients);
     let mut out = Outbox::default();
-    counting::claimed(|| {
+    let ((), held) = counting::peak_of(|| {
         let now = Now::default();
         let (image, config) = (&image, &config);
         let (inflater, pool) = (&mut inflater, &pool);
@@ -56,7 +59,8 @@ fn held(frame: &Bytes) -> usize {
         };
         conn.frame(&mut host, frame.clone(), &mut out);
         assert_eq!(out.close, None);
-    })
+    });
+    held
 }
 
 fn check<R: Request>(versions: &[i16], multiple: usize, request: &R) {
