@@ -2,7 +2,7 @@
 //! emits file operations and is told what became of them; it never touches a file.
 //!
 //! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
-//! the commit log), `spill` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
+//! the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
 //! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
 
@@ -25,6 +25,7 @@ mod lane;
 mod live;
 #[cfg(all(test, feature = "mutants"))]
 mod mutants;
+mod pour;
 pub mod producers;
 mod queue;
 mod raw;
@@ -48,6 +49,7 @@ mod tests;
 pub mod told;
 #[cfg(test)]
 mod torture;
+mod walk;
 mod windows;
 mod write;
 
