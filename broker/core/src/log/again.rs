@@ -23,7 +23,7 @@ use crate::log::told::{Broken, Ops};
 use crate::map::Map;
 use crate::proof;
 
-/// Most bytes of batches that one commit of a start takes, unless one commit that was found has more.
+/// Most bytes that one commit of a start takes, unless one commit that was found has more; less in small rings.
 const GROUP: u64 = 4 << 20;
 
 /// See the file's head.
@@ -100,7 +100,10 @@ impl Again {
             judged.durable.point = judged.durable.accepted;
             judged.fast.point = judged.fast.accepted;
         }
-        let groups = groups(&judged.again);
+        let groups = groups(
+            &judged.again,
+            GROUP.min(u64::from(whose.sizes.ring_file / 16)),
+        );
         let fresh = |kind: RingKind, len: u32| {
             let of_kind = files.iter().filter(|file| file.kind == kind);
             let sequence = of_kind
@@ -238,7 +241,7 @@ impl Again {
             Step::Gather => self.commit(ops),
             Step::Commit if self.groups.is_empty() => return self.up(),
             Step::Commit => {
-                self.files_written();
+                proof::sometimes("start-of-several-commits");
                 self.gather(ops);
             }
         }
@@ -464,10 +467,6 @@ impl Again {
         self.written.extend(entries);
     }
 
-    fn files_written(&mut self) {
-        proof::sometimes("start-of-several-commits");
-    }
-
     fn up(&mut self) -> Progress {
         let mut fold = self.judged.with(core::mem::take(&mut self.written));
         fold.durable = self.point;
@@ -538,12 +537,12 @@ fn broken(why: String) -> Progress {
 }
 
 /// The found commits in groups that become one commit each, the first group last.
-fn groups(again: &[Found]) -> Vec<Vec<Found>> {
+fn groups(again: &[Found], most: u64) -> Vec<Vec<Found>> {
     let mut groups: Vec<Vec<Found>> = Vec::new();
     let mut bytes = 0;
     for found in again {
         let len = u64::from(found.head.header.total);
-        if groups.is_empty() || bytes + len > GROUP {
+        if groups.is_empty() || bytes + len > most {
             groups.push(Vec::new());
             bytes = 0;
         }

@@ -117,7 +117,8 @@ impl LogState {
     /// A batch that is `New`, or written `Again`.
     fn append(&mut self, entry: &BatchEntry) {
         let batch = entry.batch;
-        if entry.generation < self.generation || batch.base < self.next {
+        let here = batch.base < self.next && !proof::mutant("again-folded-twice");
+        if entry.generation < self.generation || here {
             // Cut away since, or here already: once per (log, generation, base).
             return;
         }
@@ -166,6 +167,9 @@ impl LogState {
         {
             proof::sometimes("moved-folded");
             batch.spot = entry.batch.spot;
+            if entry.batch.next() < self.next {
+                proof::sometimes("moved-behind-newer");
+            }
         } else if let Some(kept) = self
             .beyond
             .iter_mut()
@@ -222,7 +226,9 @@ impl LogState {
     fn settle(&mut self) {
         if self.next < self.start && self.beyond.is_empty() {
             proof::sometimes("start-beyond-recovered-end");
-            self.next = self.start;
+            if !proof::mutant("end-below-start") {
+                self.next = self.start;
+            }
         }
         self.spilled = self.spilled.max(self.start.min(self.next));
         self.epochs.clamp(self.next);

@@ -159,6 +159,7 @@ pub fn judge(read: Read) -> (Judged, Fold) {
     );
     let other = walk(RingKind::Fast, fold.fast, &fast, &lives.fast, 0, boot);
 
+    note_both_rings(&one, &other);
     let mut judged = Judged {
         kept: entries(one.kept.iter().chain(&other.kept).copied()),
         again: one.again.iter().chain(&other.again).cloned().collect(),
@@ -330,6 +331,24 @@ pub(crate) fn entries<'a>(commits: impl Iterator<Item = &'a Found>) -> Vec<Entry
         .collect()
 }
 
+fn note_both_rings(one: &Walk<'_>, other: &Walk<'_>) {
+    let logs = |walk: &Walk<'_>| -> Set<LogId> {
+        let found = walk.kept.iter().copied().chain(&walk.again);
+        found
+            .flat_map(|found| &found.head.entries)
+            .filter_map(|entry| match entry {
+                Entry::Batch(entry) => Some(entry.log),
+                _ => None,
+            })
+            .collect()
+    };
+    if !other.kept.is_empty() || !other.again.is_empty() {
+        if !logs(one).is_disjoint(&logs(other)) {
+            proof::sometimes("both-rings-hold-one-log");
+        }
+    }
+}
+
 /// The clean marker counts only as the last commit of the ring (#103).
 fn stopped(walk: &Walk<'_>) -> Option<BrokerEpoch> {
     let marker = |found: &Found| {
@@ -448,7 +467,8 @@ fn prove(lives: &mut [Life], found: &[Found]) {
             .any(|found| found.head.header.phase == Phase::Live)
             || own.clone().any(|found| {
                 found.head.entries.contains(&Entry::Node(NodeFact::Ready)) && found.bad.is_empty()
-            });
+            })
+            || proof::mutant("unfinished-start-believed");
     }
 }
 
@@ -660,13 +680,20 @@ fn cut(
     });
     let behind: Vec<&Found> = by_number.range(expect..).map(|(_, found)| *found).collect();
     let first = behind.first().copied();
-    if torn.is_some() {
+    if let Some(torn) = torn {
         proof::sometimes("torn-batch");
+        let moved =
+            |entry: &Entry| matches!(entry, Entry::Batch(entry) if entry.kind == BatchKind::Moved);
+        if torn.head.entries.iter().any(moved) {
+            proof::sometimes("moved-torn");
+        }
     } else if first.is_some() {
         proof::sometimes("second-of-two-commits-whole-and-first-not");
     } else {
-        trace?;
-        proof::sometimes("torn-head");
+        // The first sector holds the whole header: if that claims to be the next commit, the entries behind it are torn.
+        let claimed = trace?.own
+            && trace.is_some_and(|trace| trace.sequence == expect && trace.previous == last.hash);
+        proof::sometimes(if claimed { "torn-entries" } else { "torn-head" });
     }
     let good = walk
         .again

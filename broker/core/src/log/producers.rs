@@ -315,4 +315,16 @@ mod tests {
             Err(AppendRefusal::UnknownProducer { got: Sequence(10) })
         );
     }
+
+    #[test]
+    #[cfg(feature = "mutants")]
+    fn a_window_of_one_is_caught() {
+        proof::choose(Some("window-of-one"));
+        let judged = after(7).judge(&sent(0, 50), 9);
+        proof::choose(None);
+        assert!(
+            judged.is_err(),
+            "M26 must be seen: a repeat of the last but one is refused"
+        );
+    }
 }

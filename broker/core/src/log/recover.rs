@@ -330,6 +330,9 @@ impl Recovery {
                 }
             }
         }
+        if self.newest.is_some() && !faults.is_empty() {
+            proof::sometimes("one-checkpoint-of-two-is-rotten");
+        }
         let Some((_, newest)) = &self.newest else {
             // Before the identity is durable nobody was answered: an unfinished first start is made again.
             return if self.founded {

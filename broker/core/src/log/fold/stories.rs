@@ -291,6 +291,67 @@ fn a_checkpoint_that_misses_the_last_batch_is_caught() {
     assert_ne!(through, whole, "M27 must be seen");
 }
 
+/// Entries as a start finds them whose `resumed` cannot be read: the original, and the same written again.
+fn twice() -> Fold {
+    let history = History::of(&[
+        Act::Batch {
+            log: 1,
+            delta: 4,
+            producer: Some(1),
+        },
+        Act::Commit,
+        Act::Again { log: 1 },
+    ]);
+    history.fold()
+}
+
+#[test]
+fn a_batch_written_again_is_folded_once() {
+    assert_eq!(twice().logs[&log_id(1)].ring.len(), 1, "#1");
+    assert_eq!(
+        twice().logs[&log_id(1)].producers.by_id[&ProducerId(1)]
+            .window
+            .len(),
+        1,
+        "#69"
+    );
+}
+
+#[test]
+#[cfg(feature = "mutants")]
+fn a_batch_folded_twice_is_caught() {
+    proof::choose(Some("again-folded-twice"));
+    let len = twice().logs[&log_id(1)].ring.len();
+    proof::choose(None);
+    assert_eq!(len, 2, "the mutant must be seen: #1");
+}
+
+#[test]
+#[cfg(feature = "mutants")]
+fn an_end_below_the_start_is_caught() {
+    let history = History::of(&[
+        Act::Batch {
+            log: 1,
+            delta: 4,
+            producer: None,
+        },
+        Act::Commit,
+        Act::Batch {
+            log: 1,
+            delta: 4,
+            producer: None,
+        },
+        Act::Commit,
+        Act::Trim { log: 1, back: 0 },
+    ]);
+    proof::choose(Some("end-below-start"));
+    let mut fold = Fold::default();
+    fold.replay(&[history.commits[0].clone(), history.commits[2].clone()].concat());
+    proof::choose(None);
+    let state = &fold.logs[&log_id(1)];
+    assert!(state.next < state.start, "the mutant must be seen: #5");
+}
+
 #[test]
 fn batches_behind_a_gap_are_kept_and_named_and_never_served() {
     let history = History::of(&[

@@ -958,4 +958,42 @@ mod mutants {
         let noticed = recovered.fold.logs.contains_key(&log(9)) || !report.warnings.is_empty();
         assert!(noticed, "#104: the mutant must be seen");
     }
+
+    /// More above the mark than one commit of a start takes.
+    fn much_unsynced() -> Disk {
+        let mut disk = founded();
+        let mut fast = Writer::new(RingKind::Fast);
+        for base in 0..8 {
+            let Entry::Batch(mut entry) = batch(1, base * 10) else {
+                unreachable!()
+            };
+            entry.batch.len = 1500;
+            fast.commit(&mut disk, vec![Entry::Batch(entry)], 99);
+        }
+        disk
+    }
+
+    /// Starts killed at every operation, each followed by a whole start: how many of them lost something.
+    fn losses() -> usize {
+        let lost = (0..40).filter(|limit| {
+            let mut disk = much_unsynced();
+            start_until(&mut disk, HERE, *limit).unwrap();
+            let (_, recovered) = start(&mut disk, HERE);
+            recovered
+                .fold
+                .logs
+                .get(&log(1))
+                .is_none_or(|state| state.next != Offset(80))
+        });
+        lost.count()
+    }
+
+    #[test]
+    fn a_start_that_is_believed_without_ready_is_caught() {
+        assert_eq!(losses(), 0, "#97");
+        assert!(
+            under("unfinished-start-believed", losses) > 0,
+            "the mutant must be seen"
+        );
+    }
 }
