@@ -123,13 +123,14 @@ impl Again {
             files.iter().any(|file| file.kind == RingKind::Fast) || judged.fast.point.commit > 0;
         let fast = has_fast.then(|| fresh(RingKind::Fast, whose.sizes.first_file));
         let end = judged.durable;
-        let chain = Chain::new(
+        let mut chain = Chain::new(
             RingKind::Durable,
             whose.shard,
             stamp.secret,
             end.point,
             end.next,
         );
+        chain.remember(tail(&judged.kept));
         Again {
             whose,
             side,
@@ -492,13 +493,14 @@ impl Again {
                 file: file.sequence,
                 at: 0,
             };
-            let chain = Chain::new(
+            let mut chain = Chain::new(
                 RingKind::Fast,
                 self.whose.shard,
                 self.stamp.secret,
                 fold.fast,
                 end.next,
             );
+            chain.remember(tail(&self.judged.kept));
             head(file, chain, 0, end.next - 1)
         });
         let mut files = core::mem::take(&mut self.files);
@@ -517,6 +519,12 @@ impl Again {
             foreign: Vec::new(),
         }))
     }
+}
+
+/// The last entries that counted before this start: the start's commits echo them.
+fn tail(kept: &[Entry]) -> &[Entry] {
+    kept.get(kept.len().saturating_sub(ECHOES_MAX)..)
+        .unwrap_or_default()
 }
 
 fn other(side: Side) -> Side {

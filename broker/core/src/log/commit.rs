@@ -20,9 +20,9 @@
 //! 76    4    CRC-32C of bytes 0..76 and of the head from 80 on
 //! 80         echoes, then entries, then the batches in the order of their entries
 //!
-//! echo (12): what the previous commit held, so that a commit that cannot be read still has a name
+//! echo (12): what the four commits before held, so that one that cannot be read still has a name
 //!  0    4    checksum seed of a log
-//!  4    8    offset after that log's last batch in the previous commit
+//!  4    8    offset after that log's last batch in them
 //!
 //! batch (74)                                fact (44)                         node fact
 //!  0    1    kind: 1 new, 2 moved, 3 again   0   1  kind: 16 start, 17 cut,    resumed (40): kind 32, ring (1),
@@ -45,6 +45,7 @@
 //! In the durable ring each commit begins at a multiple of 4096 (a block that was synced is never written again, #96),
 //! in the fast ring at a multiple of 8.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -78,7 +79,9 @@ const READY: usize = 4;
 const STOPPED: usize = 12;
 /// Bytes of the largest entry.
 pub const ENTRY_MAX: usize = BATCH;
-/// A head echoes no more logs than this.
+/// A head echoes so many commits before it.
+pub const ECHO_DEPTH: usize = 4;
+/// A head echoes no more logs than this; a full list may not be all.
 pub const ECHOES_MAX: usize = 1024;
 
 /// What makes one ring's commits its own: minted with the ring, kept in every checkpoint, told to nobody.
@@ -121,7 +124,7 @@ pub struct Header {
     pub entries: u32,
 }
 
-/// The end of one log in the previous commit.
+/// The end of one log in the commits before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Echo {
     /// The log's [`checksum::seed`].
@@ -137,7 +140,7 @@ pub struct Head {
     pub header: Header,
     /// Hash of that header: what the next commit names.
     pub hash: u64,
-    /// What the previous commit held.
+    /// What the commits before held.
     pub echoes: Vec<Echo>,
     /// What this one holds; places are filled in.
     pub entries: Vec<Entry>,
@@ -205,6 +208,9 @@ pub struct Chain {
     secret: RingSecret,
     next: u64,
     previous: u64,
+    /// What each of the last commits held, oldest first.
+    recent: VecDeque<Vec<Echo>>,
+    /// All of that in one list: what the next head says.
     echoes: Vec<Echo>,
 }
 
@@ -250,8 +256,19 @@ impl Chain {
             secret,
             next,
             previous: point.hash,
+            recent: VecDeque::new(),
             echoes: Vec::new(),
         }
+    }
+
+    /// The next heads also echo these entries, which lie in a commit before: of another life of the ring.
+    pub fn remember(&mut self, entries: &[Entry]) {
+        if self.recent.len() == ECHO_DEPTH {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(echoes_of(entries));
+        self.echoes = self.recent.iter().flatten().copied().collect();
+        merge(&mut self.echoes);
     }
 
     /// The number of the next commit.
@@ -308,7 +325,7 @@ impl Chain {
         let hash = hash_of(&bytes);
         self.next += 1;
         self.previous = hash;
-        self.echoes = echoes_of(entries);
+        self.remember(entries);
         Sealed {
             head: Bytes::from(bytes),
             sequence: header.sequence,
@@ -341,11 +358,15 @@ fn echoes_of(entries: &[Entry]) -> Vec<Echo> {
             _ => None,
         })
         .collect();
-    // Of each log the greatest end: sorted by (log, end descending), the first of each log stays.
+    merge(&mut echoes);
+    echoes
+}
+
+/// Of each log the greatest end: sorted by (log, end descending), the first of each log stays.
+fn merge(echoes: &mut Vec<Echo>) {
     echoes.sort_unstable_by(|a, b| (a.seed, b.next).cmp(&(b.seed, a.next)));
     echoes.dedup_by_key(|echo| echo.seed);
     echoes.truncate(ECHOES_MAX);
-    echoes
 }
 
 fn ring_byte(kind: RingKind) -> u8 {

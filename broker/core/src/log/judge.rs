@@ -18,9 +18,9 @@ use alloc::vec::Vec;
 use crate::file::RingKind;
 use crate::ids::{BootId, BrokerEpoch, LogId, Offset, ShardId};
 use crate::log::checksum;
-use crate::log::commit::{Echo, Phase};
+use crate::log::commit::{ECHO_DEPTH, ECHOES_MAX, Echo, Phase};
 use crate::log::scan::{Found, Scanned, Trace};
-use crate::log::state::{BatchKind, Entry, Fold, LogState, NodeFact, RingPoint, Spot};
+use crate::log::state::{BatchKind, Entry, Fact, Fold, LogState, NodeFact, RingPoint, Spot};
 use crate::map::{Map, Set};
 use crate::proof;
 
@@ -52,6 +52,8 @@ pub struct Judged {
     pub again: Vec<Found>,
     /// What is known of ends that rot took.
     pub reached: Vec<Echo>,
+    /// Logs whose end may have lain in commits that nobody can read and nobody echoes.
+    pub unproven: Set<LogId>,
     /// The last commit of each ring at or below its mark.
     pub durable: RingEnd,
     /// See `durable`.
@@ -131,6 +133,8 @@ struct Walk<'a> {
     holes: Vec<(u64, u64)>,
     /// Ends of logs that rot took, as far as they are known.
     lost: Vec<Echo>,
+    /// The last commit of which nobody says what it held.
+    unnamed: Option<u64>,
     point: RingPoint,
     last: RingPoint,
     next: u64,
@@ -164,6 +168,7 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         kept: entries(one.kept.iter().chain(&other.kept).copied()),
         again: one.again.iter().chain(&other.again).cloned().collect(),
         reached: Vec::new(),
+        unproven: Set::new(),
         durable: RingEnd {
             point: one.point,
             accepted: one.last,
@@ -182,6 +187,11 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         fold,
     };
     judged.reached = one.lost.iter().chain(&other.lost).copied().collect();
+    let folded = judged.with(entries(judged.again.iter()));
+    judged.unproven = one.unproven(RingKind::Durable, &folded);
+    judged
+        .unproven
+        .extend(other.unproven(RingKind::Fast, &folded));
     let everything = judged.with(entries(judged.again.iter()));
     judged.name_damage(
         shard,
@@ -202,6 +212,11 @@ impl Judged {
         let mut all = self.kept.clone();
         all.extend(again);
         fold.replay(&all);
+        for log in &self.unproven {
+            if let Some(state) = fold.logs.get_mut(log) {
+                state.reached = state.reached.max(state.next.plus(1));
+            }
+        }
         let logs: Vec<LogId> = fold.logs.keys().copied().collect();
         let by_seed: Map<u32, LogId> = logs
             .into_iter()
@@ -248,7 +263,12 @@ impl Judged {
                 .ring
                 .iter()
                 .find(|batch| !files.contains(&(batch.spot.kind, batch.spot.file)));
-            let why = if state.is_torn() {
+            let why = if self.unproven.contains(log) {
+                format!(
+                    "commits that cannot be read may have held offsets from {} on",
+                    state.next
+                )
+            } else if state.is_torn() {
                 let known = state
                     .beyond
                     .first()
@@ -563,6 +583,7 @@ fn walk<'a>(
                 let last = last.min(known.written).max(expect);
                 proof::sometimes("rot-below-the-mark");
                 walk.holes.push((expect, last));
+                walk.named_by(expect, last, behind.map(|(_, found)| *found));
                 walk.lost
                     .extend(behind.iter().flat_map(|(_, found)| &found.head.echoes));
                 walk.last = RingPoint {
@@ -628,6 +649,55 @@ impl Known {
 }
 
 impl<'a> Walk<'a> {
+    /// Whether the commit behind a hole echoes all that lay in it.
+    fn named_by(&mut self, first: u64, last: u64, behind: Option<&Found>) {
+        let named = behind.is_some_and(|found| {
+            found.head.echoes.len() < ECHOES_MAX
+                && found.head.header.sequence - first <= ECHO_DEPTH as u64
+        });
+        if !named {
+            proof::sometimes("rot-that-nobody-echoes");
+            self.unnamed = Some(last);
+        }
+    }
+
+    /// Logs of which no commit behind the nameless hole says where they end.
+    fn unproven(&self, kind: RingKind, fold: &Fold) -> Set<LogId> {
+        let Some(hole) = self.unnamed else {
+            return Set::new();
+        };
+        let all = || self.kept.iter().copied().chain(&self.again);
+        let behind = all().filter(|found| found.head.header.sequence > hole);
+        let proved: Set<LogId> = behind
+            .flat_map(|found| &found.head.entries)
+            .filter_map(|entry| match entry {
+                Entry::Batch(entry) if entry.kind != BatchKind::Moved => Some(entry.log),
+                Entry::Fact(log, _, Fact::Epoch(..) | Fact::Expired(..)) => Some(*log),
+                _ => None,
+            })
+            .collect();
+        let in_fast: Set<LogId> = all()
+            .flat_map(|found| &found.head.entries)
+            .filter_map(|entry| match entry {
+                Entry::Batch(entry) => Some(entry.log),
+                _ => None,
+            })
+            .collect();
+        let may = |log: &LogId, state: &LogState| {
+            kind == RingKind::Durable
+                || in_fast.contains(log)
+                || state
+                    .ring
+                    .iter()
+                    .any(|batch| batch.spot.kind == RingKind::Fast)
+        };
+        let logs = fold
+            .logs
+            .iter()
+            .filter(|(log, state)| !proved.contains(log) && may(log, state));
+        logs.map(|(log, _)| *log).collect()
+    }
+
     fn accept(&mut self, found: &'a Found, durable: bool) {
         let point = RingPoint {
             commit: found.head.header.sequence,

@@ -534,6 +534,68 @@ fn rot_in_a_head_below_the_mark_takes_the_logs_offline_that_show_a_gap_or_lost_t
     }
 }
 
+/// Ten commits of one batch each, of five logs in turn; then log 1 alone.
+fn in_turn() -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    for i in 0..10 {
+        writer.commit(&mut disk, vec![batch(1 + (i % 5) as u8, i / 5 * 10)], 0);
+    }
+    for i in 0..3 {
+        writer.commit(&mut disk, vec![batch(1, 20 + i * 10)], 0);
+    }
+    (disk, writer)
+}
+
+/// Rot takes these commits whole; which logs are served after it?
+fn served_without(commits: core::ops::Range<usize>) -> Vec<u8> {
+    let (mut disk, writer) = in_turn();
+    for (file, from, to) in &writer.lie[commits] {
+        disk.ring(RingKind::Durable, *file)[*from as usize..*to as usize].fill(0);
+    }
+    let (_, recovered) = start(&mut disk, HERE);
+    let served = ends(&disk, &recovered).into_keys().collect();
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    let (_, later) = start(&mut disk, HERE);
+    assert_eq!(
+        ends(&disk, &later).into_keys().collect::<Vec<_>>(),
+        served,
+        "#99: remembered"
+    );
+    served
+}
+
+#[test]
+fn several_rotten_commits_in_a_row_are_named_by_the_one_behind_them() {
+    // Commits 8 to 10 hold the last batches of logs 3, 4 and 5.
+    assert_eq!(served_without(9..10), [1, 2, 3, 4], "#99");
+    assert_eq!(served_without(7..10), [1, 2], "#99");
+}
+
+#[test]
+fn where_nobody_can_say_whose_ends_are_lost_all_that_are_not_proved_go_offline() {
+    assert_eq!(
+        served_without(4..10),
+        [],
+        "#99: log 1 shows a gap, of the others nobody knows"
+    );
+    assert_eq!(served_without(6..12), [], "#99");
+}
+
+#[test]
+fn rot_in_the_last_commit_before_a_start_is_named_by_the_start() {
+    let (mut disk, writer) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    let mut after = Writer::after(&recovered, HERE);
+    after.commit(&mut disk, vec![batch(3, 10)], 0);
+    // Commit 2, the last at or below the mark of the first life, held the end of log 1 but for what was written again.
+    let (file, from, _) = writer.lie[1];
+    disk.ring(RingKind::Durable, file)[from as usize] ^= 1;
+    let (_, recovered) = start(&mut disk, HERE);
+    assert!(!ends(&disk, &recovered).contains_key(&1), "#99");
+    assert!(ends(&disk, &recovered).contains_key(&2), "#99");
+}
+
 /// Flips one bit and starts: what was durable is there, or its log is named; what was in doubt is there, or it is said.
 fn judge_flip(good: &Disk, file: u64, at: usize, bit: u8, boot: BootId) -> Result<(), String> {
     let mut disk = good.clone();
