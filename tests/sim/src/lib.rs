@@ -6,4 +6,10 @@
 pub mod blocks;
 pub mod checks;
 pub mod disk;
+pub mod client;
 pub mod history;
+pub mod mutants;
+pub mod process;
+pub mod rng;
+pub mod run;
+pub mod world;
