@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 use sawlog_wire::header::ResponseHeader;
 use sawlog_wire::message::Request;
-use sawlog_wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use sawlog_wire::messages::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use sawlog_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use sawlog_wire::messages::init_producer_id::InitProducerIdRequest;
 use sawlog_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -142,19 +144,37 @@ pub struct Consumer {
 impl Base {
     /// A client that uses the process numbers `process`, `process + step`, ...
     pub fn new(process: u32, step: u32) -> Base {
-        Base { correlation: 0, buffer: BytesMut::new(), connected: false, process, step, operation: 0 }
+        Base {
+            correlation: 0,
+            buffer: BytesMut::new(),
+            connected: false,
+            process,
+            step,
+            operation: 0,
+        }
     }
 
     fn request<R: Request>(&mut self, version: i16, body: &R) -> (i32, Want) {
         self.correlation += 1;
         let mut writer = Writer::new();
         let written = frame::request(&mut writer, version, self.correlation, Some("sim"), body);
-        assert!(written.is_ok(), "a client of ours encodes what it made: {written:?}");
+        assert!(
+            written.is_ok(),
+            "a client of ours encodes what it made: {written:?}"
+        );
         (self.correlation, Want::Send(writer.finish().into_bytes()))
     }
 
     fn line(&self, t: u64, i: u64, ev: Ev, op: Op, v: Vec<Item>) -> Want {
-        Want::Note(Line { t, p: self.process, i, ev, op, v, e: None })
+        Want::Note(Line {
+            t,
+            p: self.process,
+            i,
+            ev,
+            op,
+            v,
+            e: None,
+        })
     }
 
     fn frame(&mut self) -> Option<Bytes> {
@@ -176,17 +196,29 @@ fn answer<R: Request>(frame: &Bytes, version: i16) -> Result<R::Response, Decode
 }
 
 fn correlation_of(frame: &Bytes) -> Option<i32> {
-    frame.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes))
+    frame
+        .first_chunk::<4>()
+        .map(|bytes| i32::from_be_bytes(*bytes))
 }
 
 impl Client {
     /// One that creates topics: name, partitions, whether `replicated`.
     pub fn admin(base: Base, topics: Vec<(String, i32, bool)>) -> Client {
-        Client::Admin(Admin { base, topics, done: false })
+        Client::Admin(Admin {
+            base,
+            topics,
+            done: false,
+        })
     }
 
     /// One that sends, idempotently if `once`; values are unique from `values` on.
-    pub fn producer(base: Base, targets: Vec<Target>, once: bool, acks: i16, values: u64) -> Client {
+    pub fn producer(
+        base: Base,
+        targets: Vec<Target>,
+        once: bool,
+        acks: i16,
+        values: u64,
+    ) -> Client {
         let sequences = vec![0; targets.len()];
         Client::Producer(Box::new(Producer {
             base,
@@ -209,7 +241,15 @@ impl Client {
     /// One that reads; if `last` to the end, once.
     pub fn consumer(base: Base, target: Target, last: bool) -> Client {
         let (offset, waiting) = (0, None);
-        Client::Consumer(Box::new(Consumer { base, target, offset, waiting, last, done: false, offline: false }))
+        Client::Consumer(Box::new(Consumer {
+            base,
+            target,
+            offset,
+            waiting,
+            last,
+            done: false,
+            offline: false,
+        }))
     }
 
     fn base(&mut self) -> &mut Base {
@@ -269,7 +309,9 @@ impl Client {
             Client::Producer(producer) => producer.send(t, rng, wants),
             Client::Consumer(consumer) => consumer.poll(t, wants),
             Client::Noise(_) => {
-                let noise: Vec<u8> = (0..rng.between(1, 200)).map(|_| rng.below(256) as u8).collect();
+                let noise: Vec<u8> = (0..rng.between(1, 200))
+                    .map(|_| rng.below(256) as u8)
+                    .collect();
                 let mut framed = (noise.len() as u32).to_be_bytes().to_vec();
                 framed.extend(noise);
                 wants.push(Want::Send(Bytes::from(framed)));
@@ -315,7 +357,11 @@ impl Admin {
             }
         };
         let topics = self.topics.iter().map(topic).collect();
-        let request = CreateTopicsRequest { topics, timeout_ms: 5_000, ..Default::default() };
+        let request = CreateTopicsRequest {
+            topics,
+            timeout_ms: 5_000,
+            ..Default::default()
+        };
         let (_, want) = self.base.request(CREATE_VERSION, &request);
         wants.push(want);
     }
@@ -339,7 +385,10 @@ impl Producer {
     fn send(&mut self, t: u64, rng: &mut Rng, wants: &mut Vec<Want>) {
         if self.once && self.id.is_none() {
             if self.asked_id.is_none() {
-                let request = InitProducerIdRequest { transaction_timeout_ms: 1000, ..Default::default() };
+                let request = InitProducerIdRequest {
+                    transaction_timeout_ms: 1000,
+                    ..Default::default()
+                };
                 let (correlation, want) = self.base.request(ID_VERSION, &request);
                 self.asked_id = Some(correlation);
                 wants.push(want);
@@ -357,7 +406,9 @@ impl Producer {
             wants.push(Want::Tick(self.rest - t));
         }
         while self.sent < self.open.len() {
-            let Some(want) = self.encode(self.sent) else { break };
+            let Some(want) = self.encode(self.sent) else {
+                break;
+            };
             wants.push(want);
             self.sent += 1;
         }
@@ -366,10 +417,18 @@ impl Producer {
     /// Decides what to send next, and writes down that it begins.
     fn make(&mut self, t: u64, rng: &mut Rng, wants: &mut Vec<Want>) {
         let target = usize::try_from(rng.below(self.targets.len() as u64)).unwrap_or(0);
-        let count = if rng.chance(700) { rng.between(1, 3) } else { rng.between(4, 30) };
+        let count = if rng.chance(700) {
+            rng.between(1, 3)
+        } else {
+            rng.between(4, 30)
+        };
         let values: Vec<u64> = (self.next_value..self.next_value + count).collect();
         self.next_value += count;
-        let codec = if rng.chance(200) { rng.pick(&Codec::ALL).copied() } else { None };
+        let codec = if rng.chance(200) {
+            rng.pick(&Codec::ALL).copied()
+        } else {
+            None
+        };
         let sequence = self.sequences.get(target).copied().unwrap_or(0);
         if let Some(next) = self.sequences.get_mut(target) {
             *next += i32::try_from(count).unwrap_or(0);
@@ -379,7 +438,14 @@ impl Producer {
         let items = self.items(target, &values, None);
         wants.push(self.base.line(t, operation, Ev::Invoke, self.op(), items));
         let codec = codec.unwrap_or(Codec::None);
-        self.open.push_back(Sending { operation, target, values, sequence, codec, correlation: 0 });
+        self.open.push_back(Sending {
+            operation,
+            target,
+            values,
+            sequence,
+            codec,
+            correlation: 0,
+        });
     }
 
     fn op(&self) -> Op {
@@ -387,7 +453,11 @@ impl Producer {
     }
 
     fn items(&self, target: usize, values: &[u64], base: Option<i64>) -> Vec<Item> {
-        let partition = self.targets.get(target).map(Target::name).unwrap_or_default();
+        let partition = self
+            .targets
+            .get(target)
+            .map(Target::name)
+            .unwrap_or_default();
         let item = |(value, n): (&u64, i64)| Item {
             partition: partition.clone(),
             offset: base.map(|base| base + n),
@@ -407,7 +477,12 @@ impl Producer {
             // Some records are longer than others, so that batches end at all places of a sector.
             let mut bytes = value.to_be_bytes().to_vec();
             bytes.resize(8 + (*value as usize * 37) % 300, *value as u8);
-            let record = NewRecord { timestamp: 1_000 + *value as i64, key: None, value: Some(&bytes), headers: &[] };
+            let record = NewRecord {
+                timestamp: 1_000 + *value as i64,
+                key: None,
+                value: Some(&bytes),
+                headers: &[],
+            };
             builder.push(record).ok()?;
         }
         let batch = Bytes::from(builder.build().ok()?);
@@ -416,8 +491,11 @@ impl Producer {
             records: Some(Pieces::from(batch)),
             ..Default::default()
         };
-        let topic =
-            TopicProduceData { name: target.topic.clone(), partition_data: vec![data], ..Default::default() };
+        let topic = TopicProduceData {
+            name: target.topic.clone(),
+            partition_data: vec![data],
+            ..Default::default()
+        };
         let request = ProduceRequest {
             acks: self.acks,
             timeout_ms: 3_000,
@@ -447,8 +525,14 @@ impl Producer {
             // An answer to something that was given up.
             return;
         }
-        let Ok(answer) = answer::<ProduceRequest>(frame, PRODUCE_VERSION) else { return wants.push(Want::Hang) };
-        let Some(part) = answer.responses.first().and_then(|topic| topic.partition_responses.first()) else {
+        let Ok(answer) = answer::<ProduceRequest>(frame, PRODUCE_VERSION) else {
+            return wants.push(Want::Hang);
+        };
+        let Some(part) = answer
+            .responses
+            .first()
+            .and_then(|topic| topic.partition_responses.first())
+        else {
             return wants.push(Want::Hang);
         };
         if part.error_code.is_none() {
@@ -457,7 +541,10 @@ impl Producer {
                 self.tries = 0;
                 self.acknowledged += sending.values.len() as u64;
                 let items = self.items(sending.target, &sending.values, Some(part.base_offset));
-                wants.push(self.base.line(t, sending.operation, Ev::Ok, self.op(), items));
+                wants.push(
+                    self.base
+                        .line(t, sending.operation, Ev::Ok, self.op(), items),
+                );
             }
             self.send(t, rng, wants);
         } else if self.once {
@@ -469,7 +556,11 @@ impl Producer {
             wants.push(Want::Hang);
         } else if let Some(sending) = self.open.pop_front() {
             self.sent -= 1;
-            let ev = if definite(part.error_code) { Ev::Fail } else { Ev::Info };
+            let ev = if definite(part.error_code) {
+                Ev::Fail
+            } else {
+                Ev::Info
+            };
             let items = self.items(sending.target, &sending.values, None);
             wants.push(self.base.line(t, sending.operation, ev, self.op(), items));
             self.rest = t + rng.delay(20_000_000);
@@ -481,7 +572,10 @@ impl Producer {
     fn new_session(&mut self, t: u64, wants: &mut Vec<Want>) {
         for sending in std::mem::take(&mut self.open) {
             let items = self.items(sending.target, &sending.values, None);
-            wants.push(self.base.line(t, sending.operation, Ev::Info, self.op(), items));
+            wants.push(
+                self.base
+                    .line(t, sending.operation, Ev::Info, self.op(), items),
+            );
         }
         self.sent = 0;
         self.tries = 0;
@@ -496,7 +590,10 @@ impl Producer {
             // A plain producer may not send again what may be there already.
             for sending in std::mem::take(&mut self.open) {
                 let items = self.items(sending.target, &sending.values, None);
-                wants.push(self.base.line(t, sending.operation, Ev::Info, self.op(), items));
+                wants.push(
+                    self.base
+                        .line(t, sending.operation, Ev::Info, self.op(), items),
+                );
             }
         }
         self.sent = 0;
@@ -532,8 +629,11 @@ impl Consumer {
             partition_max_bytes: 20_000,
             ..Default::default()
         };
-        let topic =
-            FetchTopic { topic: self.target.topic.clone(), partitions: vec![partition], ..Default::default() };
+        let topic = FetchTopic {
+            topic: self.target.topic.clone(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
         let request = FetchRequest {
             max_wait_ms: 50,
             min_bytes: 1,
@@ -544,13 +644,19 @@ impl Consumer {
         let (correlation, want) = self.base.request(FETCH_VERSION, &request);
         self.waiting = Some(correlation);
         self.base.operation += 1;
-        wants.push(self.base.line(t, self.base.operation, Ev::Invoke, Op::Poll, Vec::new()));
+        wants.push(
+            self.base
+                .line(t, self.base.operation, Ev::Invoke, Op::Poll, Vec::new()),
+        );
         wants.push(want);
     }
 
     fn cut(&mut self, t: u64, wants: &mut Vec<Want>) {
         if self.waiting.take().is_some() {
-            wants.push(self.base.line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()));
+            wants.push(
+                self.base
+                    .line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()),
+            );
         }
     }
 
@@ -560,22 +666,40 @@ impl Consumer {
         }
         self.waiting = None;
         let answer = answer::<FetchRequest>(frame, FETCH_VERSION);
-        let part = answer.as_ref().ok().and_then(|answer| answer.responses.first()?.partitions.first());
-        let Some(part) = part else { return wants.push(Want::Hang) };
+        let part = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.responses.first()?.partitions.first());
+        let Some(part) = part else {
+            return wants.push(Want::Hang);
+        };
         if part.error_code.is_none() {
             let items = self.items(part.records.clone());
             if items.is_empty() && self.last && self.offset >= part.high_watermark {
                 self.done = true;
             }
-            wants.push(self.base.line(t, self.base.operation, Ev::Ok, Op::Poll, items));
-            if self.done { wants.push(Want::Hang) } else { self.poll(t, wants) }
+            wants.push(
+                self.base
+                    .line(t, self.base.operation, Ev::Ok, Op::Poll, items),
+            );
+            if self.done {
+                wants.push(Want::Hang)
+            } else {
+                self.poll(t, wants)
+            }
             return;
         }
-        wants.push(self.base.line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()));
+        wants.push(
+            self.base
+                .line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()),
+        );
         if part.error_code == Code::OffsetOutOfRange {
             self.offset = part.log_start_offset.max(0);
             self.base.operation += 1;
-            wants.push(self.base.line(t, self.base.operation, Ev::Invoke, Op::Assign, Vec::new()));
+            wants.push(
+                self.base
+                    .line(t, self.base.operation, Ev::Invoke, Op::Assign, Vec::new()),
+            );
         }
         if part.error_code == Code::KafkaStorageError {
             self.offline = true;
@@ -588,20 +712,39 @@ impl Consumer {
         let bytes = records.unwrap_or_default().into_bytes();
         let mut items = Vec::new();
         for batch in Batches::new(&bytes).flatten() {
-            assert!(batch.check_crc().is_ok(), "#7: a batch with a wrong CRC left the node: {:?}", batch.header);
+            assert!(
+                batch.check_crc().is_ok(),
+                "#7: a batch with a wrong CRC left the node: {:?}",
+                batch.header
+            );
             let mut plain = Vec::new();
-            let codec = batch.header.attributes().map_or(Codec::None, |attributes| attributes.codec);
+            let codec = batch
+                .header
+                .attributes()
+                .map_or(Codec::None, |attributes| attributes.codec);
             let pool = Pool::new(1 << 24);
-            let read = Inflater::new().read_all(codec, batch.payload(), Caps::default(), &pool, &mut plain).is_ok();
-            assert!(read, "#7: a batch that cannot be decompressed left the node: {:?}", batch.header);
+            let read = Inflater::new()
+                .read_all(codec, batch.payload(), Caps::default(), &pool, &mut plain)
+                .is_ok();
+            assert!(
+                read,
+                "#7: a batch that cannot be decompressed left the node: {:?}",
+                batch.header
+            );
             for record in Records::new(&plain).flatten() {
                 let offset = record.offset(&batch.header);
                 let value = record.value.and_then(|value| value.first_chunk::<8>());
                 if offset < self.offset {
                     continue;
                 }
-                let Some(value) = value.map(|bytes| u64::from_be_bytes(*bytes)) else { continue };
-                items.push(Item { partition: self.target.name(), offset: Some(offset), value });
+                let Some(value) = value.map(|bytes| u64::from_be_bytes(*bytes)) else {
+                    continue;
+                };
+                items.push(Item {
+                    partition: self.target.name(),
+                    offset: Some(offset),
+                    value,
+                });
                 self.offset = offset + 1;
             }
         }

@@ -5,8 +5,8 @@
 
 pub mod blocks;
 pub mod checks;
-pub mod disk;
 pub mod client;
+pub mod disk;
 pub mod history;
 pub mod mutants;
 pub mod process;

@@ -66,7 +66,11 @@ fn main() -> ExitCode {
     let good = match Arguments::parse().command {
         Command::Run { seeds, from } => many(seeds, from, false),
         Command::Reached { seeds } => many(seeds, 1, true),
-        Command::Mutants { only, seeds, quarter } => mutants(only.as_deref(), seeds, quarter),
+        Command::Mutants {
+            only,
+            seeds,
+            quarter,
+        } => mutants(only.as_deref(), seeds, quarter),
         Command::Replay { seed, quiet } => {
             let report = run(seed, !quiet);
             say(&format!("{report:#?}"));
@@ -78,7 +82,11 @@ fn main() -> ExitCode {
             one.trace == two.trace
         }
     };
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn many(seeds: u64, from: u64, names: bool) -> bool {
@@ -95,7 +103,10 @@ fn many(seeds: u64, from: u64, names: bool) -> bool {
                     }
                     let report = run(seed, false);
                     for violation in &report.violations {
-                        say(&format!("seed {seed}: rule {} {}: {}", violation.rule, violation.name, violation.text));
+                        say(&format!(
+                            "seed {seed}: rule {} {}: {}",
+                            violation.rule, violation.name, violation.text
+                        ));
                     }
                     if let Ok(mut all) = reports.lock() {
                         all.push(report);
@@ -105,8 +116,15 @@ fn many(seeds: u64, from: u64, names: bool) -> bool {
         }
     });
     let reports = reports.into_inner().unwrap_or_default();
-    let bad: Vec<u64> = reports.iter().filter(|one| !one.violations.is_empty()).map(|one| one.seed).collect();
-    let vacuous = reports.iter().filter_map(|one| Some((one.seed, one.vacuous()?))).collect::<Vec<_>>();
+    let bad: Vec<u64> = reports
+        .iter()
+        .filter(|one| !one.violations.is_empty())
+        .map(|one| one.seed)
+        .collect();
+    let vacuous = reports
+        .iter()
+        .filter_map(|one| Some((one.seed, one.vacuous()?)))
+        .collect::<Vec<_>>();
     let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, n) in reports.iter().flat_map(|one| &one.faults) {
         *faults.entry(kind).or_default() += n;
@@ -135,7 +153,10 @@ fn many(seeds: u64, from: u64, names: bool) -> bool {
         say(&format!("seed {seed} proves nothing: {why}"));
     }
     if let Some(seed) = bad.iter().min() {
-        say(&format!("{} seeds broke a rule; the first: cargo dev sim replay {seed}", bad.len()));
+        say(&format!(
+            "{} seeds broke a rule; the first: cargo dev sim replay {seed}",
+            bad.len()
+        ));
     }
     bad.is_empty() && vacuous.is_empty()
 }
@@ -145,22 +166,32 @@ fn mutants(only: Option<&str>, seeds: u64, quarter: Option<usize>) -> bool {
     std::panic::set_hook(Box::new(|_| {}));
     let (mut caught, mut escaped) = (0, 0);
     for (index, mutant) in MUTANTS.iter().enumerate() {
-        let wanted = only.is_none_or(|name| name == mutant.name) && quarter.is_none_or(|q| index % 4 == q % 4);
+        let wanted = only.is_none_or(|name| name == mutant.name)
+            && quarter.is_none_or(|q| index % 4 == q % 4);
         if !wanted {
             continue;
         }
         match hunt(mutant, seeds) {
             Fate::Caught(seed, tried, how) => {
                 caught += 1;
-                say(&format!("{:4} {:28} caught at seed {seed} ({tried} tried) by {how}", mutant.id, mutant.name));
+                say(&format!(
+                    "{:4} {:28} caught at seed {seed} ({tried} tried) by {how}",
+                    mutant.id, mutant.name
+                ));
             }
             Fate::NeverFired(seeds) => {
                 escaped += 1;
-                say(&format!("{:4} {:28} NEVER FIRED in {seeds} seeds", mutant.id, mutant.name));
+                say(&format!(
+                    "{:4} {:28} NEVER FIRED in {seeds} seeds",
+                    mutant.id, mutant.name
+                ));
             }
             Fate::Missed(fired) => {
                 escaped += 1;
-                say(&format!("{:4} {:28} MISSED, it fired {fired} times", mutant.id, mutant.name));
+                say(&format!(
+                    "{:4} {:28} MISSED, it fired {fired} times",
+                    mutant.id, mutant.name
+                ));
             }
         }
     }

@@ -31,22 +31,102 @@ const ANY: &[u8] = &[1, 2, 3, 4, 7, 8, 9, 16];
 
 /// All that the simulator must catch.
 pub const MUTANTS: &[Mutant] = &[
-    Mutant { name: "ack-at-next", id: "M7", seed: 1, rules: ANY },
-    Mutant { name: "count-self-unsynced", id: "M8", seed: 1, rules: ANY },
-    Mutant { name: "no-dir-fsync", id: "M12", seed: 1, rules: ANY },
-    Mutant { name: "retry-after-eio", id: "M13", seed: 1, rules: ANY },
-    Mutant { name: "cut-at-first-bad-crc", id: "M14", seed: 1, rules: ANY },
-    Mutant { name: "snapshot-not-atomic", id: "M18", seed: 1, rules: ANY },
-    Mutant { name: "delete-unknown-dirs", id: "M19", seed: 1, rules: ANY },
-    Mutant { name: "header-outside-checksum", id: "M20", seed: 1, rules: ANY },
-    Mutant { name: "window-of-one", id: "M26", seed: 1, rules: ANY },
-    Mutant { name: "snapshot-misses-last-batch", id: "M27", seed: 1, rules: ANY },
-    Mutant { name: "unknown-on-duplicate", id: "M28", seed: 1, rules: ANY },
-    Mutant { name: "recovered-tail-only-synced", id: "M48", seed: 1, rules: ANY },
-    Mutant { name: "duplicate-acked-at-once", id: "M50", seed: 1, rules: ANY },
-    Mutant { name: "ring-id-ignored", id: "M52", seed: 1, rules: ANY },
-    Mutant { name: "recycle-without-dirsync", id: "M53", seed: 1, rules: ANY },
-    Mutant { name: "checkpoint-ahead-of-durable", id: "M54", seed: 1, rules: ANY },
+    Mutant {
+        name: "ack-at-next",
+        id: "M7",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "count-self-unsynced",
+        id: "M8",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "no-dir-fsync",
+        id: "M12",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "retry-after-eio",
+        id: "M13",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "cut-at-first-bad-crc",
+        id: "M14",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "snapshot-not-atomic",
+        id: "M18",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "delete-unknown-dirs",
+        id: "M19",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "header-outside-checksum",
+        id: "M20",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "window-of-one",
+        id: "M26",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "snapshot-misses-last-batch",
+        id: "M27",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "unknown-on-duplicate",
+        id: "M28",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "recovered-tail-only-synced",
+        id: "M48",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "duplicate-acked-at-once",
+        id: "M50",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "ring-id-ignored",
+        id: "M52",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "recycle-without-dirsync",
+        id: "M53",
+        seed: 1,
+        rules: ANY,
+    },
+    Mutant {
+        name: "checkpoint-ahead-of-durable",
+        id: "M54",
+        seed: 1,
+        rules: ANY,
+    },
 ];
 
 /// Tries up to `seeds` seeds from the mutant's own on.
@@ -69,7 +149,11 @@ pub fn hunt(mutant: &Mutant, seeds: u64) -> Fate {
             return Fate::Caught(seed, tried as u64 + 1, how);
         }
     }
-    if fired == 0 { Fate::NeverFired(seeds) } else { Fate::Missed(fired) }
+    if fired == 0 {
+        Fate::NeverFired(seeds)
+    } else {
+        Fate::Missed(fired)
+    }
 }
 
 /// Tries nothing: the bugs are not in this build.
@@ -79,8 +163,17 @@ pub fn hunt(_mutant: &Mutant, seeds: u64) -> Fate {
     Fate::NeverFired(seeds)
 }
 
-#[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "only a build with the bugs hunts them"))]
+#[cfg_attr(
+    not(feature = "mutants"),
+    expect(dead_code, reason = "only a build with the bugs hunts them")
+)]
 fn first_of(report: &Report, rules: &[u8]) -> Option<String> {
-    let broken = report.violations.iter().find(|violation| rules.contains(&violation.rule))?;
-    Some(format!("rule {} {}: {}", broken.rule, broken.name, broken.text))
+    let broken = report
+        .violations
+        .iter()
+        .find(|violation| rules.contains(&violation.rule))?;
+    Some(format!(
+        "rule {} {}: {}",
+        broken.rule, broken.name, broken.text
+    ))
 }

@@ -77,7 +77,9 @@ impl Process {
             zero.push_back(first);
         }
         Process {
-            shards: (0..shards).map(|id| Shard::new(ShardId(id), shards)).collect(),
+            shards: (0..shards)
+                .map(|id| Shard::new(ShardId(id), shards))
+                .collect(),
             inbox,
             members: BTreeMap::new(),
             image: Arc::default(),
@@ -109,7 +111,14 @@ impl Process {
     pub fn accept(&mut self, number: u64) {
         let id = self.id_of(number);
         let conn = Conn::new(id, "PLAINTEXT".into(), Audience::Clients);
-        self.members.insert(number, Member { conn, buffer: BytesMut::new(), closing: false });
+        self.members.insert(
+            number,
+            Member {
+                conn,
+                buffer: BytesMut::new(),
+                closing: false,
+            },
+        );
     }
 
     /// A client's connection is gone.
@@ -124,7 +133,10 @@ impl Process {
 
     fn id_of(&self, number: u64) -> ConnId {
         let shard = number % self.shards.len().max(1) as u64;
-        ConnId { shard: ShardId(u16::try_from(shard).unwrap_or(0)), number }
+        ConnId {
+            shard: ShardId(u16::try_from(shard).unwrap_or(0)),
+            number,
+        }
     }
 
     /// Bytes of a client arrive.
@@ -141,11 +153,15 @@ impl Process {
             if self.hold {
                 return;
             }
-            let Some(member) = self.members.get_mut(&number) else { return };
+            let Some(member) = self.members.get_mut(&number) else {
+                return;
+            };
             if member.closing || !member.conn.room() {
                 return;
             }
-            let Some(prefix) = member.buffer.first_chunk::<4>() else { return };
+            let Some(prefix) = member.buffer.first_chunk::<4>() else {
+                return;
+            };
             let length = usize::try_from(i32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
             if length > FRAME_MAX {
                 member.closing = true;
@@ -157,14 +173,18 @@ impl Process {
             }
             member.buffer.advance(4);
             let frame = member.buffer.split_to(length).freeze();
-            self.on_conn(now, number, wishes, |conn, host, out| conn.frame(host, frame, out));
+            self.on_conn(now, number, wishes, |conn, host, out| {
+                conn.frame(host, frame, out)
+            });
         }
     }
 
     /// A reply reaches the thread of its connection.
     pub fn reply(&mut self, now: Now, waiter: Waiter, response: Response, wishes: &mut Vec<Wish>) {
         let number = waiter.conn.number;
-        self.on_conn(now, number, wishes, |conn, host, out| conn.reply(host, waiter, response, out));
+        self.on_conn(now, number, wishes, |conn, host, out| {
+            conn.reply(host, waiter, response, out)
+        });
         self.frames(now, number, wishes);
     }
 
@@ -176,7 +196,9 @@ impl Process {
         act: impl FnOnce(&mut Conn, &mut Host<'_>, &mut Outbox),
     ) {
         let own = self.id_of(number).shard;
-        let Some(member) = self.members.get_mut(&number) else { return };
+        let Some(member) = self.members.get_mut(&number) else {
+            return;
+        };
         let mut host = Host {
             now,
             image: &self.image,
@@ -207,7 +229,11 @@ impl Process {
 
     /// When the next alarm or long poll is due.
     pub fn next_alarm(&self) -> Option<Deadline> {
-        let polls = self.members.values().filter_map(|member| member.conn.deadline()).min();
+        let polls = self
+            .members
+            .values()
+            .filter_map(|member| member.conn.deadline())
+            .min();
         self.alarms.next().into_iter().chain(polls).min()
     }
 
@@ -216,9 +242,18 @@ impl Process {
         while let Some((shard, key)) = self.alarms.due(now) {
             self.post(shard, Event::Alarm(key));
         }
-        let late = |member: &Member| member.conn.deadline().is_some_and(|deadline| deadline.passed(now));
-        let late: Vec<u64> =
-            self.members.iter().filter(|(_, member)| late(member)).map(|(number, _)| *number).collect();
+        let late = |member: &Member| {
+            member
+                .conn
+                .deadline()
+                .is_some_and(|deadline| deadline.passed(now))
+        };
+        let late: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, member)| late(member))
+            .map(|(number, _)| *number)
+            .collect();
         for number in late {
             self.on_conn(now, number, wishes, |conn, host, out| conn.tick(host, out));
         }
@@ -243,12 +278,27 @@ impl Process {
             if waiting == 0 {
                 continue;
             }
-            let batch = if rng.chance(200) { rng.between(1, waiting) } else { waiting };
+            let batch = if rng.chance(200) {
+                rng.between(1, waiting)
+            } else {
+                waiting
+            };
             let mut effects = Vec::new();
             for _ in 0..batch {
-                let Some(event) = self.inbox.get_mut(index).and_then(VecDeque::pop_front) else { break };
-                let Some(shard) = self.shards.get_mut(index) else { break };
-                shard.step(Step { now, dice: Dice(rng.dice()), event }, &mut effects);
+                let Some(event) = self.inbox.get_mut(index).and_then(VecDeque::pop_front) else {
+                    break;
+                };
+                let Some(shard) = self.shards.get_mut(index) else {
+                    break;
+                };
+                shard.step(
+                    Step {
+                        now,
+                        dice: Dice(rng.dice()),
+                        event,
+                    },
+                    &mut effects,
+                );
             }
             if let Some(shard) = self.shards.get_mut(index) {
                 shard.flush(now, &mut effects);
@@ -263,7 +313,9 @@ impl Process {
     fn carry_out(&mut self, now: Now, shard: ShardId, effect: Effect, wishes: &mut Vec<Wish>) {
         match effect {
             Effect::File(ticket, op) => wishes.push(Wish::File(shard, ticket, op)),
-            Effect::Serve(waiter, plan, answer) => wishes.push(Wish::Serve(shard, waiter, plan, answer)),
+            Effect::Serve(waiter, plan, answer) => {
+                wishes.push(Wish::Serve(shard, waiter, plan, answer))
+            }
             Effect::Reply(waiter, response) if waiter.conn.shard == shard => {
                 self.reply(now, waiter, response, wishes);
             }

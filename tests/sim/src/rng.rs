@@ -25,11 +25,13 @@ impl Rng {
             mixed = splitmix(&mut mixed) ^ u64::from(byte);
         }
         let mut next = || splitmix(&mut mixed);
-        Rng { state: [next(), next(), next(), next()] }
+        Rng {
+            state: [next(), next(), next(), next()],
+        }
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.state;
         let out = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let t = *b << 17;
@@ -44,7 +46,7 @@ impl Rng {
 
     /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(n);
+        let wide = u128::from(self.bits()) * u128::from(n);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 
@@ -76,7 +78,7 @@ impl Rng {
 
     /// Sixteen bytes.
     pub fn dice(&mut self) -> [u8; 16] {
-        let both = (u128::from(self.next()) << 64) | u128::from(self.next());
+        let both = (u128::from(self.bits()) << 64) | u128::from(self.bits());
         both.to_be_bytes()
     }
 }
@@ -95,7 +97,7 @@ mod tests {
     fn a_stream_is_its_seed_and_name_and_nothing_else() {
         let draw = |seed, name| {
             let mut rng = Rng::named(seed, name);
-            (0..8).map(|_| rng.next()).collect::<Vec<_>>()
+            (0..8).map(|_| rng.bits()).collect::<Vec<_>>()
         };
         assert_eq!(draw(1, "disk"), draw(1, "disk"));
         assert_ne!(draw(1, "disk"), draw(1, "net"));

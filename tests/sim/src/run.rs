@@ -62,8 +62,14 @@ pub fn run(seed: u64, print: bool) -> Report {
     let mut rng = Rng::named(seed, "plan");
     let shape = Shape {
         shards: if rng.chance(400) { 2 } else { 1 },
-        ring_file: rng.pick(&[64 << 10, 128 << 10, 256 << 10]).copied().unwrap_or(64 << 10),
-        disk: rng.pick(&[20_000, 100_000, 1_000_000]).copied().unwrap_or(100_000),
+        ring_file: rng
+            .pick(&[64 << 10, 128 << 10, 256 << 10])
+            .copied()
+            .unwrap_or(64 << 10),
+        disk: rng
+            .pick(&[20_000, 100_000, 1_000_000])
+            .copied()
+            .unwrap_or(100_000),
         net: rng.pick(&[20_000, 200_000]).copied().unwrap_or(200_000),
     };
     let mut world = World::new(seed, shape);
@@ -72,8 +78,13 @@ pub fn run(seed: u64, print: bool) -> Report {
     let replicated = rng.chance(300);
     let topics = vec![("a".to_owned(), 2, false), ("b".to_owned(), 1, replicated)];
     let targets = [("a", 0), ("a", 1), ("b", 0)];
-    let targets: Vec<Target> =
-        targets.iter().map(|(topic, partition)| Target { topic: (*topic).to_owned(), partition: *partition }).collect();
+    let targets: Vec<Target> = targets
+        .iter()
+        .map(|(topic, partition)| Target {
+            topic: (*topic).to_owned(),
+            partition: *partition,
+        })
+        .collect();
 
     world.start_after(0);
     let step = 64;
@@ -88,7 +99,13 @@ pub fn run(seed: u64, print: bool) -> Report {
     for index in 0..producers {
         let once = rng.chance(700);
         let acks = if once || rng.chance(700) { -1 } else { 1 };
-        world.add(Client::producer(base(), targets.clone(), once, acks, (index + 1) << 32));
+        world.add(Client::producer(
+            base(),
+            targets.clone(),
+            once,
+            acks,
+            (index + 1) << 32,
+        ));
     }
     for target in &targets {
         if rng.chance(600) {
@@ -99,11 +116,16 @@ pub fn run(seed: u64, print: bool) -> Report {
         world.add(Client::Noise(base()));
     }
 
-    let mut report = Report { seed, ..Report::default() };
+    let mut report = Report {
+        seed,
+        ..Report::default()
+    };
     swarm(&mut world, &mut rng, replicated, &mut report);
     heal(&mut world, &mut report);
-    let last: Vec<usize> =
-        targets.iter().map(|target| world.add(Client::consumer(base(), target.clone(), true))).collect();
+    let last: Vec<usize> = targets
+        .iter()
+        .map(|target| world.add(Client::consumer(base(), target.clone(), true)))
+        .collect();
     if world.refused.is_none() {
         settle(&mut world, HEAL);
     }
@@ -125,8 +147,11 @@ fn swarm(world: &mut World, rng: &mut Rng, replicated: bool, report: &mut Report
         (Kind::Unreadable, 100),
         (Kind::Jump, 300),
     ];
-    let mut drawn: Vec<Kind> =
-        kinds.iter().filter(|(_, chance)| rng.chance(*chance)).map(|(kind, _)| *kind).collect();
+    let mut drawn: Vec<Kind> = kinds
+        .iter()
+        .filter(|(_, chance)| rng.chance(*chance))
+        .map(|(kind, _)| *kind)
+        .collect();
     if drawn.is_empty() {
         drawn.push(Kind::Kill);
     }
@@ -138,7 +163,11 @@ fn swarm(world: &mut World, rng: &mut Rng, replicated: bool, report: &mut Report
             return;
         }
         // Whatever else is drawn, each world dies at least twice.
-        let kind = if round % 4 == 1 { Some(Kind::Kill) } else { rng.pick(&drawn).copied() };
+        let kind = if round % 4 == 1 {
+            Some(Kind::Kill)
+        } else {
+            rng.pick(&drawn).copied()
+        };
         if let Some(kind) = kind {
             strike(world, rng, kind, report);
         }
@@ -178,8 +207,13 @@ fn strike(world: &mut World, rng: &mut Rng, kind: Kind, report: &mut Report) {
             world.disk.faults.capacity = None;
         }
         Kind::Unreadable => {
-            let segments: Vec<String> =
-                world.disk.files().into_iter().map(|(path, _)| path).filter(|path| path.contains("-0/0")).collect();
+            let segments: Vec<String> = world
+                .disk
+                .files()
+                .into_iter()
+                .map(|(path, _)| path)
+                .filter(|path| path.contains("-0/0"))
+                .collect();
             if let Some(path) = rng.pick(&segments) {
                 world.disk.faults.unreadable.insert(path.clone());
                 world.run_until(world.time() + rng.between(20 * MS, 200 * MS));
@@ -198,8 +232,12 @@ fn strike(world: &mut World, rng: &mut Rng, kind: Kind, report: &mut Report) {
 
 /// Flips a bit somewhere in a ring, a segment, a sidecar or a checkpoint.
 fn rot(world: &mut World, rng: &mut Rng) {
-    let files: Vec<(String, u64)> =
-        world.disk.files().into_iter().filter(|(path, len)| *len > 0 && !path.contains("ballast")).collect();
+    let files: Vec<(String, u64)> = world
+        .disk
+        .files()
+        .into_iter()
+        .filter(|(path, len)| *len > 0 && !path.contains("ballast"))
+        .collect();
     if let Some((path, len)) = rng.pick(&files).cloned() {
         let bit = u8::try_from(rng.below(8)).unwrap_or(0);
         world.disk.rot(&path, rng.below(len), bit);
@@ -221,7 +259,11 @@ fn restart_after_refusal(world: &mut World, report: &mut Report) -> bool {
 /// No more faults: the node must come back and serve everybody.
 fn heal(world: &mut World, report: &mut Report) {
     let faults = &mut world.disk.faults;
-    (faults.failing_syncs, faults.lost_writes, faults.misdirected_writes) = (0, 0, 0);
+    (
+        faults.failing_syncs,
+        faults.lost_writes,
+        faults.misdirected_writes,
+    ) = (0, 0, 0);
     faults.capacity = None;
     faults.unreadable.clear();
     for client in &mut world.clients {
@@ -254,7 +296,9 @@ fn settle(world: &mut World, within: u64) {
 
 fn judge(world: &mut World, report: &mut Report, last: &[usize], targets: &[Target]) {
     let mut excuses = Excuses::default();
-    let damaged = ["rot", "lost-write", "misdirected-write"].iter().any(|kind| world.disk.fired.contains_key(kind));
+    let damaged = ["rot", "lost-write", "misdirected-write"]
+        .iter()
+        .any(|kind| world.disk.fired.contains_key(kind));
     if damaged {
         // Only where bytes were damaged may a named partition miss what was acknowledged.
         excuses.named = world.named.clone();
@@ -263,21 +307,43 @@ fn judge(world: &mut World, report: &mut Report, last: &[usize], targets: &[Targ
         // Nobody can read: what was acknowledged lies untouched behind a refusal that names its reason.
         excuses.named = targets.iter().map(Target::name).collect();
         if !damaged {
-            let text = format!("the node does not start: {}", world.refused.clone().unwrap_or_default());
-            report.violations.push(Violation { rule: 16, name: "availability", rows: "#96 #97", text });
+            let text = format!(
+                "the node does not start: {}",
+                world.refused.clone().unwrap_or_default()
+            );
+            report.violations.push(Violation {
+                rule: 16,
+                name: "availability",
+                rows: "#96 #97",
+                text,
+            });
         }
     } else {
         for (client, target) in last.iter().zip(targets) {
             let done = world.clients.get(*client).is_some_and(Client::drained);
             if !done {
                 let text = format!("{} cannot be read to its end after healing", target.name());
-                report.violations.push(Violation { rule: 16, name: "availability", rows: "#31", text });
+                report.violations.push(Violation {
+                    rule: 16,
+                    name: "availability",
+                    rows: "#31",
+                    text,
+                });
             }
         }
-        let stuck = world.clients.iter().filter(|client| !client.drained()).count();
+        let stuck = world
+            .clients
+            .iter()
+            .filter(|client| !client.drained())
+            .count();
         if stuck > 0 && report.violations.is_empty() && excuses.named.is_empty() {
             let text = format!("{stuck} clients still wait after healing");
-            report.violations.push(Violation { rule: 16, name: "availability", rows: "#31", text });
+            report.violations.push(Violation {
+                rule: 16,
+                name: "availability",
+                rows: "#31",
+                text,
+            });
         }
     }
     let verdict = checks::judge(&world.history, &excuses);
@@ -287,7 +353,11 @@ fn judge(world: &mut World, report: &mut Report, last: &[usize], targets: &[Targ
     report.excused = verdict.excused;
     report.starts = world.starts;
     report.reached = reached();
-    report.doubts = report.reached.get("last-commit-in-doubt").copied().unwrap_or(0);
+    report.doubts = report
+        .reached
+        .get("last-commit-in-doubt")
+        .copied()
+        .unwrap_or(0);
     for (kind, n) in &world.disk.fired {
         *report.faults.entry(kind).or_default() += n;
     }

@@ -39,7 +39,11 @@ enum What {
     /// The process looks at its alarms.
     Ring(u64),
     /// Bytes reach the broker, or a client.
-    Bytes { conn: u64, to_broker: bool, bytes: Bytes },
+    Bytes {
+        conn: u64,
+        to_broker: bool,
+        bytes: Bytes,
+    },
     /// The end of a connection reaches the broker, or a client.
     End { conn: u64, to_broker: bool },
     /// A client looks at the clock; void if it has set another time since.
@@ -247,8 +251,12 @@ impl World {
     }
 
     fn next(&mut self) {
-        let Some(Reverse((at, seq))) = self.queue.pop() else { return };
-        let Some(what) = self.what.remove(&seq) else { return };
+        let Some(Reverse((at, seq))) = self.queue.pop() else {
+            return;
+        };
+        let Some(what) = self.what.remove(&seq) else {
+            return;
+        };
         self.pass_time(at);
         match what {
             What::Disk(life) if life == self.life => self.disk_done(),
@@ -276,7 +284,11 @@ impl World {
                 self.grant(wishes);
             }
             What::Disk(_) | What::Serve(..) | What::Pass(..) | What::Reply(..) | What::Ring(_) => {}
-            What::Bytes { conn, to_broker, bytes } => self.arrive(conn, to_broker, &bytes),
+            What::Bytes {
+                conn,
+                to_broker,
+                bytes,
+            } => self.arrive(conn, to_broker, &bytes),
             What::End { conn, to_broker } => self.ended(conn, to_broker),
             What::Tick(client, due) => {
                 if self.ticks.get(&client) == Some(&due) {
@@ -313,7 +325,11 @@ impl World {
             shards: self.shape.shards,
             space: self.space(),
             config: Arc::new(config),
-            endpoints: Arc::from([Endpoint { listener: "PLAINTEXT".into(), host: "sim".into(), port: 9092 }]),
+            endpoints: Arc::from([Endpoint {
+                listener: "PLAINTEXT".into(),
+                host: "sim".into(),
+                port: 9092,
+            }]),
             cluster_id: None,
             engine,
         };
@@ -323,33 +339,51 @@ impl World {
     fn space(&self) -> Free {
         let total = self.disk.faults.capacity.unwrap_or(1 << 32);
         let free = total.saturating_sub(self.disk.used());
-        Free { total: 1 << 32, free: self.free.unwrap_or(free).min(free) }
+        Free {
+            total: 1 << 32,
+            free: self.free.unwrap_or(free).min(free),
+        }
     }
 
     fn clocks(&self) -> Now {
-        Now { mono: Mono(self.now), wall: Wall(self.wall) }
+        Now {
+            mono: Mono(self.now),
+            wall: Wall(self.wall),
+        }
     }
 
     /// Lets the process do what it can do now.
     fn turn(&mut self) {
         loop {
             let now = self.clocks();
-            let Some(process) = &mut self.process else { return };
+            let Some(process) = &mut self.process else {
+                return;
+            };
             if !process.busy() {
                 break;
             }
             let mut wishes = Vec::new();
             let (trace, print) = (&mut self.trace, self.print);
-            process.turn(now, &mut self.rng.node, &mut wishes, &mut |shard, effect| {
-                hash(trace, now, shard, effect);
-                if print {
-                    print_line(&format!("{:>12} {shard} {}", now.mono.0, short(effect)));
-                }
-            });
+            process.turn(
+                now,
+                &mut self.rng.node,
+                &mut wishes,
+                &mut |shard, effect| {
+                    hash(trace, now, shard, effect);
+                    if print {
+                        print_line(&format!("{:>12} {shard} {}", now.mono.0, short(effect)));
+                    }
+                },
+            );
             self.grant(wishes);
         }
         let Some(process) = &self.process else { return };
-        let Some(due) = process.next_alarm().map(|deadline| deadline.0.0.max(self.now + 1)) else { return };
+        let Some(due) = process
+            .next_alarm()
+            .map(|deadline| deadline.0.0.max(self.now + 1))
+        else {
+            return;
+        };
         if self.rung.is_none_or(|rung| due < rung) {
             self.rung = Some(due);
             self.at(due - self.now, What::Ring(self.life));
@@ -361,13 +395,17 @@ impl World {
         for wish in wishes {
             match wish {
                 Wish::File(shard, ticket, op) => {
-                    self.disk.submit(Ticket(ticket.0 * SHARDS + u64::from(shard.0)), op);
+                    self.disk
+                        .submit(Ticket(ticket.0 * SHARDS + u64::from(shard.0)), op);
                     let wait = self.rng.disk.delay(self.shape.disk);
                     self.at(wait, What::Disk(life));
                 }
                 Wish::Serve(shard, waiter, plan, answer) => {
                     let wait = self.rng.disk.delay(self.shape.disk / 4);
-                    self.at(wait, What::Serve(life, Box::new((shard, waiter, plan, answer))));
+                    self.at(
+                        wait,
+                        What::Serve(life, Box::new((shard, waiter, plan, answer))),
+                    );
                 }
                 Wish::Pass(shard, event) => {
                     let wait = self.rng.node.delay(5_000);
@@ -416,14 +454,22 @@ impl World {
     fn warned(&mut self, text: String) {
         self.say(|| format!("---- warn {text}"));
         let word = |c: char| !c.is_ascii_alphanumeric() && c != '-';
-        self.named.extend(text.split(word).filter(|word| word.contains('-')).map(str::to_owned));
+        self.named.extend(
+            text.split(word)
+                .filter(|word| word.contains('-'))
+                .map(str::to_owned),
+        );
         self.said.push(text);
     }
 
     fn disk_done(&mut self) {
         let ready = self.disk.ready();
-        let Some(index) = self.rng.disk.pick(&ready).copied() else { return };
-        let Some((ticket, outcome)) = self.disk.complete(index) else { return };
+        let Some(index) = self.rng.disk.pick(&ready).copied() else {
+            return;
+        };
+        let Some((ticket, outcome)) = self.disk.complete(index) else {
+            return;
+        };
         let shard = ShardId(u16::try_from(ticket.0 % SHARDS).unwrap_or(0));
         if let Some(process) = &mut self.process {
             process.post(shard, Event::Done(Ticket(ticket.0 / SHARDS), outcome));
@@ -431,12 +477,21 @@ impl World {
     }
 
     /// What the lane does: read each place, check it, answer or say what is wrong.
-    fn serve(&mut self, (shard, waiter, plan, mut answer): (ShardId, Waiter, ReadPlan, FetchAnswer)) {
+    fn serve(
+        &mut self,
+        (shard, waiter, plan, mut answer): (ShardId, Waiter, ReadPlan, FetchAnswer),
+    ) {
         let seed = checksum::seed(plan.log);
         let mut served = Served::Whole;
         for (index, place) in plan.places.iter().enumerate() {
             let file = plan.files.get(usize::from(place.file)).cloned();
-            let read = file.map(|file| self.disk.run(&FileOp::Read { file, at: place.at, len: place.len }));
+            let read = file.map(|file| {
+                self.disk.run(&FileOp::Read {
+                    file,
+                    at: place.at,
+                    len: place.len,
+                })
+            });
             match read {
                 Some(Outcome::Bytes(bytes)) if checksum::over(seed, &bytes) == place.checksum => {
                     answer.records.push(bytes);
@@ -453,14 +508,21 @@ impl World {
         }
         let wait = self.rng.node.delay(1_000);
         if served == Served::Whole {
-            self.at(wait, What::Reply(self.life, waiter, Response::Fetch(answer)));
+            self.at(
+                wait,
+                What::Reply(self.life, waiter, Response::Fetch(answer)),
+            );
         }
         if let Some(process) = &mut self.process {
             process.post(shard, Event::Served(waiter, plan, served));
         }
     }
 
-    fn with_client(&mut self, number: usize, act: impl FnOnce(&mut Client, u64, &mut Rng, &mut Vec<Want>)) {
+    fn with_client(
+        &mut self,
+        number: usize,
+        act: impl FnOnce(&mut Client, u64, &mut Rng, &mut Vec<Want>),
+    ) {
         let mut wants = Vec::new();
         if let Some(client) = self.clients.get_mut(number) {
             act(client, self.now, &mut self.rng.client, &mut wants);
@@ -493,10 +555,17 @@ impl World {
                 let conn = self.next_conn;
                 self.next_conn += 1;
                 process.accept(conn);
-                let wire = Wire { client: number, life: self.life, last: [now, now], open: true };
+                let wire = Wire {
+                    client: number,
+                    life: self.life,
+                    last: [now, now],
+                    open: true,
+                };
                 self.wires.insert(conn, wire);
                 self.conn_of.insert(number, conn);
-                self.with_client(number, |client, t, rng, wants| client.connected(t, rng, wants));
+                self.with_client(number, |client, t, rng, wants| {
+                    client.connected(t, rng, wants)
+                });
             }
             _ => {
                 let wait = self.rng.net.delay(10 * MS);
@@ -509,19 +578,36 @@ impl World {
     fn send(&mut self, conn: u64, to_broker: bool, bytes: Bytes) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let cut = if self.rng.net.chance(150) { self.rng.net.between(1, rest.len() as u64) } else { u64::MAX };
+            let cut = if self.rng.net.chance(150) {
+                self.rng.net.between(1, rest.len() as u64)
+            } else {
+                u64::MAX
+            };
             let part = rest.split_to(rest.len().min(usize::try_from(cut).unwrap_or(usize::MAX)));
             let delay = self.rng.net.delay(self.shape.net);
-            let Some(wire) = self.wires.get_mut(&conn).filter(|wire| wire.open) else { return };
-            let Some(last) = wire.last.get_mut(usize::from(to_broker)) else { return };
+            let Some(wire) = self.wires.get_mut(&conn).filter(|wire| wire.open) else {
+                return;
+            };
+            let Some(last) = wire.last.get_mut(usize::from(to_broker)) else {
+                return;
+            };
             *last = (*last + 1).max(self.now + delay);
             let wait = *last - self.now;
-            self.at(wait, What::Bytes { conn, to_broker, bytes: part });
+            self.at(
+                wait,
+                What::Bytes {
+                    conn,
+                    to_broker,
+                    bytes: part,
+                },
+            );
         }
     }
 
     fn arrive(&mut self, conn: u64, to_broker: bool, bytes: &[u8]) {
-        let Some(wire) = self.wires.get(&conn) else { return };
+        let Some(wire) = self.wires.get(&conn) else {
+            return;
+        };
         if to_broker {
             // What was sent before the cut may still be read by the broker (late bytes).
             if wire.life != self.life {
@@ -535,34 +621,63 @@ impl World {
             self.grant(wishes);
         } else if wire.open {
             let client = wire.client;
-            self.with_client(client, |client, t, rng, wants| client.bytes(t, bytes, rng, wants));
+            self.with_client(client, |client, t, rng, wants| {
+                client.bytes(t, bytes, rng, wants)
+            });
         }
     }
 
     /// A connection is cut: the client learns it soon, the broker too, each at its own time.
     fn end(&mut self, conn: u64, to_client: bool, to_broker: bool) {
-        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let Some(wire) = self.wires.get_mut(&conn) else {
+            return;
+        };
         if !wire.open {
             return;
         }
         wire.open = !to_client;
         let last = wire.last;
-        let (soon, late) = (self.rng.net.delay(self.shape.net), self.rng.net.delay(self.shape.net));
-        let after = |last: Option<&u64>, wait: u64| last.map_or(wait, |last| last.saturating_sub(self.now) + wait);
+        let (soon, late) = (
+            self.rng.net.delay(self.shape.net),
+            self.rng.net.delay(self.shape.net),
+        );
+        let after = |last: Option<&u64>, wait: u64| {
+            last.map_or(wait, |last| last.saturating_sub(self.now) + wait)
+        };
         let (to, from) = (after(last.get(1), late), after(last.first(), soon));
         if to_client {
-            self.at(soon, What::End { conn, to_broker: false });
+            self.at(
+                soon,
+                What::End {
+                    conn,
+                    to_broker: false,
+                },
+            );
         } else {
             // The broker closed it: what it sent before arrives first.
-            self.at(from, What::End { conn, to_broker: false });
+            self.at(
+                from,
+                What::End {
+                    conn,
+                    to_broker: false,
+                },
+            );
         }
         if to_broker {
-            self.at(to, What::End { conn, to_broker: true });
+            self.at(
+                to,
+                What::End {
+                    conn,
+                    to_broker: true,
+                },
+            );
         }
     }
 
     fn ended(&mut self, conn: u64, to_broker: bool) {
-        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let Some(wire) = self.wires.get_mut(&conn) else {
+            return;
+        };
         if to_broker {
             if wire.life == self.life
                 && let Some(process) = &mut self.process
