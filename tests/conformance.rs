@@ -1,7 +1,10 @@
 //! One suite for all executors of file operations: the real directory, memory, the simulated disk.
 //! Holds that they agree on everything `sawlog_core::file` promises; what only a crash can show is the enumerator's.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot make its directory says so by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot make its directory says so by panicking"
+)]
 
 use bytes::Bytes;
 use sawlog_broker::disk::buffer::Pool;

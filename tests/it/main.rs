@@ -1,1 +1,10 @@
 //! One binary for all stories with real processes.
+//! Decides nothing: each file is one story, and says itself what must hold.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a story that cannot be told says so by panicking"
+)]
+
+mod kill;

@@ -1,0 +1,118 @@
+//! What a host must have for a story, and a folder that goes away with it.
+//! Decides when a story cannot run here and says so on a line that no test runner swallows (#144).
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+/// Says something in the log of the tests, even of one that passes.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Says that a story did not run, and why.
+pub fn not_run(story: &str, why: &str) {
+    say(&format!("not run: {story}: {why}"));
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether a command can be started.
+pub fn has(command: &str) -> bool {
+    let found = Command::new(command).arg("--version").output();
+    found.is_ok()
+}
+
+/// Runs a command to its end; the error holds what it said.
+pub fn run(command: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(command).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{command} {arguments:?}: {}; {said}",
+        output.status
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A folder of its own, removed at the end, kept when the test failed.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Below `SAWLOG_IT_DIR`, else below the folder for temporary files.
+    pub fn new(name: &str) -> Result<Folder> {
+        let base = std::env::var_os("SAWLOG_IT_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let path = base.join(format!("sawlog-it-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Something in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(&format!("kept for a look: {}", self.0.display()));
+        } else {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A file system in a file, mounted; unmounted when dropped.
+#[derive(Debug)]
+pub struct Mount {
+    at: PathBuf,
+}
+
+impl Mount {
+    /// Makes an ext4 file system of so many MiB in `image` and mounts it at `at`.
+    pub fn fresh(image: &Path, mebibytes: u64, at: &Path) -> Result<Mount> {
+        let file = std::fs::File::create(image)?;
+        file.set_len(mebibytes << 20)?;
+        drop(file);
+        run("mkfs.ext4", &["-q", "-F", &image.to_string_lossy()])?;
+        Mount::of(image, at)
+    }
+
+    /// Mounts an image as it is.
+    pub fn of(image: &Path, at: &Path) -> Result<Mount> {
+        std::fs::create_dir_all(at)?;
+        let (from, to) = (image.to_string_lossy(), at.to_string_lossy());
+        run("mount", &["-o", "loop", &from, &to])?;
+        Ok(Mount { at: at.to_owned() })
+    }
+
+    /// Mounts it again with other options.
+    pub fn remount(&self, options: &str) -> Result<()> {
+        let options = format!("remount,{options}");
+        run("mount", &["-o", &options, &self.at.to_string_lossy()])?;
+        Ok(())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A broker that was just killed may hold it for a moment longer.
+        let at = self.at.to_string_lossy();
+        if run("umount", &[&at]).is_err() {
+            let _ = run("umount", &["--lazy", &at]);
+        }
+    }
+}
