@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use sawlog_wire::records::batch::BatchHeader;
@@ -100,6 +101,8 @@ pub struct Engine {
     /// The directory was laid out by this process and is being read for the first time.
     pub(crate) adopting: Option<(Now, Dice)>,
     pub(crate) stop_step: StopStep,
+    /// Logs that a start found damaged: said with the first flush after they are opened, when they have a name.
+    pub(crate) damaged: Vec<LogId>,
 }
 
 /// What became of an append.
@@ -152,6 +155,7 @@ impl Engine {
             ballast: crate::log::space::Ballast::Unknown,
             adopting: None,
             stop_step: StopStep::Drain,
+            damaged: Vec::new(),
         }
     }
 
@@ -166,6 +170,9 @@ impl Engine {
         });
         if spec.config.durability == Durability::Replicated {
             self.lanes.fast_wanted = true;
+        }
+        if live.spec.is_none() && live.offline.is_some() {
+            self.damaged.push(log);
         }
         live.open(spec, state);
         if let Some(end) = lost {

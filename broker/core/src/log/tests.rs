@@ -820,3 +820,29 @@ fn a_completion_counts_for_the_generation_that_asked_for_it_10() {
         "#2: what was exposed is not cut"
     );
 }
+
+#[test]
+fn a_log_that_a_start_found_damaged_is_named_when_it_is_opened_99() {
+    let mut world = World::fresh(small());
+    let (a, b) = (world.open_plain(1), world.open_plain(2));
+    world.fill(a, 1, 500);
+    world.settle();
+    let plan = world.plan(a, 0, 100).expect("a plan");
+    let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);
+    world.fill(b, 1, 500);
+    world.settle();
+    world.fill(b, 1, 500);
+    world.settle();
+    world.disk.files.get_mut(&name).expect("the ring")[at] ^= 1;
+    let mut world = world.restart(small());
+    world.open_plain(1);
+    world.open_plain(2);
+    world.settle();
+    let named: Vec<_> = world
+        .told
+        .iter()
+        .filter(|told| matches!(told, Told::Offline(log, _) if *log == a))
+        .collect();
+    assert_eq!(named.len(), 1, "{:?}", world.told);
+    assert_eq!(world.read_all(b, 0), [0, 1]);
+}

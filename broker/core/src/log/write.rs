@@ -25,6 +25,12 @@ impl Engine {
         if !self.running() {
             return;
         }
+        for log in core::mem::take(&mut self.damaged) {
+            if let Some(why) = self.offline(log) {
+                let told = Told::Offline(log, why.into());
+                ops.tell(told);
+            }
+        }
         self.go_on(now, ops);
         for kind in [RingKind::Durable, RingKind::Fast] {
             while self.write(now, kind, ops) {}
