@@ -140,7 +140,7 @@ fn swarm(world: &mut World, rng: &mut Rng, replicated: bool, report: &mut Report
         (Kind::PowerCut, if replicated { 0 } else { 800 }),
         (Kind::Stop, 400),
         (Kind::Cut, 700),
-        (Kind::FailedSync, 150),
+        (Kind::FailedSync, 300),
         (Kind::Rot, 150),
         (Kind::LostWrite, 60),
         (Kind::Full, 150),
@@ -169,7 +169,7 @@ fn swarm(world: &mut World, rng: &mut Rng, replicated: bool, report: &mut Report
             rng.pick(&drawn).copied()
         };
         if let Some(kind) = kind {
-            strike(world, rng, kind, report);
+            strike(world, rng, kind, replicated, report);
         }
         if !world.alive() {
             world.start_after(rng.between(MS, 50 * MS));
@@ -177,7 +177,7 @@ fn swarm(world: &mut World, rng: &mut Rng, replicated: bool, report: &mut Report
     }
 }
 
-fn strike(world: &mut World, rng: &mut Rng, kind: Kind, report: &mut Report) {
+fn strike(world: &mut World, rng: &mut Rng, kind: Kind, replicated: bool, report: &mut Report) {
     let mut count = |name: &'static str| *report.faults.entry(name).or_default() += 1;
     match kind {
         Kind::Kill if world.alive() => {
@@ -197,7 +197,15 @@ fn strike(world: &mut World, rng: &mut Rng, kind: Kind, report: &mut Report) {
             world.cut(usize::try_from(rng.below(clients)).unwrap_or(0));
             count("cut");
         }
-        Kind::FailedSync => world.disk.faults.failing_syncs = 1,
+        Kind::FailedSync => {
+            // What a failed sync left in memory only is lost when the power goes: nobody may have been told of it.
+            world.disk.faults.failing_syncs = 1;
+            world.run_until(world.time() + rng.between(MS, 60 * MS));
+            if !replicated && world.alive() && rng.chance(700) {
+                world.power_cut();
+                count("power-cut");
+            }
+        }
         Kind::Rot => rot(world, rng),
         Kind::LostWrite if rng.chance(500) => world.disk.faults.lost_writes = 1,
         Kind::LostWrite => world.disk.faults.misdirected_writes = 1,
