@@ -7,4 +7,7 @@
     reason = "a story that cannot be told says so by panicking"
 )]
 
+mod faults;
 mod kill;
+mod power;
+mod start;

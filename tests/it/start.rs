@@ -1,0 +1,162 @@
+//! Directories that a broker must refuse: in use, several, of a newer format, damaged, read-only.
+//! Each refusal names what it refuses and changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tests::broker::Start;
+use tests::client::{Connection, Place};
+use tests::host::{Folder, Mount, is_root, not_run};
+
+/// Everything in a directory, by path.
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.display().to_string(), std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+/// A directory with one record, stopped in order.
+fn used(folder: &Folder) -> Start {
+    let start = Start::on(&folder.join("data"));
+    let broker = start.ready().unwrap();
+    let mut connection = Connection::open(broker.address).unwrap();
+    connection.create_topic("t", 1, &[]).unwrap();
+    connection.append(&place(), &[b"kept"]).unwrap();
+    broker.stop().unwrap();
+    start
+}
+
+fn place() -> Place {
+    Place {
+        topic: "t".to_owned(),
+        partition: 0,
+    }
+}
+
+fn read_again(start: &Start) {
+    let broker = start.ready().unwrap();
+    let mut connection = Connection::open(broker.address).unwrap();
+    let stored = connection.read_all(&place()).unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].value, b"kept");
+    drop(connection);
+    broker.stop().unwrap();
+}
+
+fn refuses(start: &Start, words: &[&str]) {
+    let before = contents(&start.data);
+    let said = start.refused().unwrap();
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing in: {said}");
+    }
+    assert!(
+        before == contents(&start.data),
+        "something was changed: {said}"
+    );
+}
+
+#[test]
+fn a_second_broker_on_a_directory_refuses_and_the_first_serves_on() {
+    let folder = Folder::new("locked").unwrap();
+    let start = used(&folder);
+    let first = start.ready().unwrap();
+    let said = start.refused().unwrap();
+    assert!(said.contains("another process has locked it"), "{said}");
+    let mut connection = Connection::open(first.address).unwrap();
+    assert_eq!(connection.append(&place(), &[b"more"]).unwrap(), 1);
+    drop(connection);
+    first.stop().unwrap();
+}
+
+#[test]
+fn several_log_directories_are_refused_by_name() {
+    let folder = Folder::new("several").unwrap();
+    let both = format!("log.dirs={0}/a,{0}/b", folder.path().display());
+    let said = Start::on(&folder.join("data"))
+        .set(&both)
+        .refused()
+        .unwrap();
+    assert!(said.contains("log.dirs="), "{said}");
+    assert!(!folder.join("a").exists() && !folder.join("b").exists());
+}
+
+#[test]
+fn a_newer_format_is_refused_and_not_touched() {
+    let folder = Folder::new("newer").unwrap();
+    let start = used(&folder);
+    let file = start.data.join("meta.properties");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("version=1"), "{text}");
+    std::fs::write(&file, text.replace("version=1", "version=2")).unwrap();
+    refuses(&start, &["meta.properties"]);
+    std::fs::write(&file, text).unwrap();
+    read_again(&start);
+}
+
+#[test]
+fn a_damaged_identity_is_refused_and_not_touched() {
+    let folder = Folder::new("identity").unwrap();
+    let start = used(&folder);
+    let file = start.data.join("meta.properties");
+    let text = std::fs::read(&file).unwrap();
+    std::fs::write(&file, vec![0; text.len()]).unwrap();
+    refuses(&start, &["meta.properties"]);
+    std::fs::write(&file, text).unwrap();
+    read_again(&start);
+}
+
+#[test]
+fn one_damaged_checkpoint_costs_nothing_and_two_are_refused() {
+    let folder = Folder::new("checkpoint").unwrap();
+    let start = used(&folder);
+    let damage = |side: &str| {
+        let file = start.data.join(format!("checkpoint.0.{side}"));
+        let whole = std::fs::read(&file).unwrap();
+        let mut bytes = whole.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x40;
+        std::fs::write(&file, bytes).unwrap();
+        (file, whole)
+    };
+    let (one, whole) = damage("a");
+    let (other, intact) = damage("b");
+    refuses(&start, &["no checkpoint is whole"]);
+    std::fs::write(one, whole).unwrap();
+    std::fs::write(other, intact).unwrap();
+    read_again(&start);
+}
+
+#[test]
+fn a_quorum_of_one_starts_without_a_readable_quorum_state() {
+    let folder = Folder::new("quorum").unwrap();
+    let start = used(&folder);
+    let file = start.data.join("__cluster_metadata-0/quorum-state");
+    std::fs::write(&file, b"{\"leaderId\":").unwrap();
+    read_again(&start);
+    assert_ne!(std::fs::read(&file).unwrap(), b"{\"leaderId\":");
+}
+
+#[test]
+fn a_read_only_file_system_is_refused_by_name() {
+    if !is_root() {
+        return not_run("read-only file system", "not root");
+    }
+    let folder = Folder::new("readonly").unwrap();
+    let Ok(mount) = Mount::fresh(&folder.join("image"), 300, &folder.join("disk")) else {
+        return not_run("read-only file system", "no loop mount");
+    };
+    let mut start = Start::on(&folder.join("disk/data"));
+    start.log = folder.join("log");
+    start.ready().unwrap().stop().unwrap();
+    mount.remount("ro").unwrap();
+    refuses(&start, &["Read-only file system"]);
+    mount.remount("rw").unwrap();
+    start.ready().unwrap().stop().unwrap();
+}
