@@ -362,10 +362,9 @@ fn note_both_rings(one: &Walk<'_>, other: &Walk<'_>) {
             })
             .collect()
     };
-    if !other.kept.is_empty() || !other.again.is_empty() {
-        if !logs(one).is_disjoint(&logs(other)) {
-            proof::sometimes("both-rings-hold-one-log");
-        }
+    let used = !other.kept.is_empty() || !other.again.is_empty();
+    if used && !logs(one).is_disjoint(&logs(other)) {
+        proof::sometimes("both-rings-hold-one-log");
     }
 }
 

@@ -84,7 +84,7 @@ impl Producer {
         let Some(known) = known else {
             // Never heard of, or expired: only a beginning may begin. A later sequence could be a repeat of what was
             // forgotten, so the producer is told that it is unknown and starts a new epoch (#74, KIP-360).
-            return if got == Sequence(0) {
+            return if got == Sequence(0) || proof::mutant("unknown-is-fresh") {
                 Ok(None)
             } else {
                 Err(AppendRefusal::UnknownProducer { got })
@@ -313,6 +313,21 @@ mod tests {
         assert_eq!(
             producers.judge(&sent(0, 10), 9),
             Err(AppendRefusal::UnknownProducer { got: Sequence(10) })
+        );
+    }
+
+    #[test]
+    #[cfg(feature = "mutants")]
+    fn a_repeat_taken_for_a_beginning_is_caught() {
+        let mut producers = after(2);
+        producers.expire(ProducerId(7), Offset(120));
+        proof::choose(Some("unknown-is-fresh"));
+        let judged = producers.judge(&sent(0, 10), 9);
+        proof::choose(None);
+        assert_eq!(
+            judged,
+            Ok(None),
+            "the mutant must be seen: it would be appended twice (#74)"
         );
     }
 
