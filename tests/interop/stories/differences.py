@@ -83,28 +83,6 @@ ours(
     ["INVALID_REQUEST, offset -1, timestamp -1 INVALID_REQUEST, offset -1, timestamp -1"],
     "ListOffsets, the same partition twice",
 )
-ours(
-    "Only a broker sets these, or nobody at all; Kafka strips some and stores others, whose readers then take the batch for something else.",
-    [*REFUSED, "INVALID_TIMESTAMP"],
-    "Produce, batch: attributes: LogAppendTime",
-    "Produce, batch: attributes: delete horizon",
-    "Produce, batch: attributes: unused bit 7",
-    "Produce, batch: attributes: unused bit 14",
-    "Produce, batch: attributes: control and transactional",
-)
-ours(
-    "A producer id has an epoch, and there is none below -1.",
-    REFUSED,
-    "Produce, batch: producer 1 epoch -1, sequence 0",
-    "Produce, batch: producer -2",
-)
-ours(
-    "Bytes that no reader will ever see are a length that lies.",
-    REFUSED,
-    "Produce, batch: 5 bytes of garbage after it",
-    "Produce, batch: gzip, bytes after its end",
-    "Produce, batch: lz4, bytes after its end",
-)
 ours("KIP-110: a client that old cannot read zstd, and is told so; Kafka 4 sends it all the same.", ["UNSUPPORTED_COMPRESSION_TYPE, hw 1, 0 batches", "UNSUPPORTED_COMPRESSION_TYPE, hw -1, 0 batches"], "Fetch v9 of a zstd batch")
 ours("Kafka never answers, and the client waits out its timeout; a definite refusal is answered.", [*REFUSED, "INVALID_REQUEST", "closes"], "Produce, records null")
 ours(
