@@ -1,0 +1,113 @@
+//! Known bugs of a start, switched on one at a time: each must be seen.
+
+use super::*;
+use crate::proof;
+
+fn under<T>(mutant: &'static str, run: impl FnOnce() -> T) -> T {
+    proof::choose(Some(mutant));
+    let seen = run();
+    assert!(proof::fired() > 0, "{mutant} never had its way");
+    proof::choose(None);
+    seen
+}
+
+#[test]
+fn cutting_at_the_first_bad_crc_is_caught() {
+    let (mut disk, writer) = busy();
+    let (file, from, _) = writer.lie[1];
+    disk.ring(RingKind::Durable, file)[from as usize] ^= 1;
+    let (_, recovered) = under("cut-at-first-bad-crc", || start(&mut disk, HERE));
+    assert_eq!(
+        recovered.offline,
+        [],
+        "M14 must be seen: durable batches are cut and nobody is told"
+    );
+    assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 10), (2, 10)]));
+}
+
+#[test]
+fn a_clean_marker_that_is_kept_is_caught() {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(
+        &mut disk,
+        vec![Entry::Node(NodeFact::Stopped(BrokerEpoch(7)))],
+        0,
+    );
+    writer.commit(&mut disk, vec![batch(1, 0)], 0);
+    let (report, _) = under("clean-marker-kept", || start(&mut disk, HERE));
+    assert_eq!(report.clean, Some(BrokerEpoch(7)), "M16 must be seen");
+}
+
+#[test]
+fn a_ring_id_that_is_ignored_is_caught() {
+    // A client sends a batch that is a whole commit, shaped after what it has seen of another ring.
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0)], 0);
+    let mut alien = Disk::default();
+    let secret = RingSecret([0xbb; 16]);
+    let chain = Chain::new(
+        RingKind::Durable,
+        SHARD,
+        secret,
+        RingPoint {
+            commit: 1,
+            ..Default::default()
+        },
+        2,
+    );
+    let mut other = Writer {
+        chain,
+        at: 4096,
+        mark: 1,
+        lie: Vec::new(),
+        ..writer
+    };
+    other.commit(&mut alien, vec![batch(9, 0)], 0);
+    let shaped = alien.ring(RingKind::Durable, 1)[4096..8192].to_vec();
+    disk.ring(RingKind::Durable, 1)[8192..12288].copy_from_slice(&shaped);
+    let (report, _) = start(&mut disk.clone(), HERE);
+    assert_eq!(report.warnings, Vec::<String>::new());
+    let (report, recovered) = under("ring-id-ignored", || start(&mut disk, HERE));
+    let noticed = recovered.fold.logs.contains_key(&log(9)) || !report.warnings.is_empty();
+    assert!(noticed, "#104: the mutant must be seen");
+}
+
+/// More above the mark than one commit of a start takes.
+fn much_unsynced() -> Disk {
+    let mut disk = founded();
+    let mut fast = Writer::new(RingKind::Fast);
+    for base in 0..8 {
+        let Entry::Batch(mut entry) = batch(1, base * 10) else {
+            unreachable!()
+        };
+        entry.batch.len = 1500;
+        fast.commit(&mut disk, vec![Entry::Batch(entry)], 99);
+    }
+    disk
+}
+
+/// Starts killed at every operation, each followed by a whole start: how many of them lost something.
+fn losses() -> usize {
+    let lost = (0..40).filter(|limit| {
+        let mut disk = much_unsynced();
+        start_until(&mut disk, HERE, *limit).unwrap();
+        let (_, recovered) = start(&mut disk, HERE);
+        recovered
+            .fold
+            .logs
+            .get(&log(1))
+            .is_none_or(|state| state.next != Offset(80))
+    });
+    lost.count()
+}
+
+#[test]
+fn a_start_that_is_believed_without_ready_is_caught() {
+    assert_eq!(losses(), 0, "#97");
+    assert!(
+        under("unfinished-start-believed", losses) > 0,
+        "the mutant must be seen"
+    );
+}

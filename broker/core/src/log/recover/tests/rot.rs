@@ -1,0 +1,156 @@
+//! Stories of rot: what was durable and cannot be read is named, and nobody serves past it (#8, #99).
+
+use super::*;
+
+#[test]
+fn rot_in_a_batch_below_the_mark_takes_its_log_offline_and_no_other() {
+    for boot in [HERE, ELSEWHERE] {
+        let (mut disk, writer) = busy();
+        let (file, _, to) = writer.lie[0];
+        disk.ring(RingKind::Durable, file)[to as usize - 10] ^= 4;
+        let (_, recovered) = start(&mut disk, boot);
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(1, 30), (3, 10)]),
+            "#99"
+        );
+        assert_eq!(recovered.offline.len(), 1);
+        assert!(
+            recovered.offline[0].1.contains("offset 0"),
+            "{:?}",
+            recovered.offline
+        );
+    }
+}
+
+#[test]
+fn rot_in_a_head_below_the_mark_takes_the_logs_offline_that_show_a_gap_or_lost_their_end() {
+    let (good, writer) = busy();
+    let (file, from, _) = writer.lie[1];
+    for at in [0, 9, 20, 60, 76, 90] {
+        let mut disk = good.clone();
+        disk.ring(RingKind::Durable, file)[(from + at) as usize] ^= 1;
+        let (report, recovered) = start(&mut disk, HERE);
+        // Log 1 shows a gap from 10 to 20. Log 3 had its only batch there: nothing but the echo tells of it, and once
+        // the metadata names it, it is torn.
+        let logs: Vec<LogId> = recovered.offline.iter().map(|(log, _)| *log).collect();
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(2, 30)]),
+            "#99: flip at {at}"
+        );
+        assert_eq!(logs, [log(1)]);
+        assert_eq!(recovered.fold.clone().claim_lost(log(3)), Some(Offset(10)));
+        assert!(report.warnings.concat().contains("Rot"));
+        // A checkpoint made after that start does not forget it.
+        disk.checkpoint(Side::B, 2, &recovered.fold);
+        let (_, later) = start(&mut disk, HERE);
+        assert_eq!(
+            ends(&disk, &later),
+            BTreeMap::from([(2, 30)]),
+            "#99: remembered"
+        );
+    }
+}
+
+/// Ten commits of one batch each, of five logs in turn; then log 1 alone.
+fn in_turn() -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    for i in 0..10 {
+        writer.commit(&mut disk, vec![batch(1 + (i % 5) as u8, i / 5 * 10)], 0);
+    }
+    for i in 0..3 {
+        writer.commit(&mut disk, vec![batch(1, 20 + i * 10)], 0);
+    }
+    (disk, writer)
+}
+
+/// Rot takes these commits whole; which logs are served after it?
+fn served_without(commits: core::ops::Range<usize>) -> Vec<u8> {
+    let (mut disk, writer) = in_turn();
+    for (file, from, to) in &writer.lie[commits] {
+        disk.ring(RingKind::Durable, *file)[*from as usize..*to as usize].fill(0);
+    }
+    let (_, recovered) = start(&mut disk, HERE);
+    let served = ends(&disk, &recovered).into_keys().collect();
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    let (_, later) = start(&mut disk, HERE);
+    assert_eq!(
+        ends(&disk, &later).into_keys().collect::<Vec<_>>(),
+        served,
+        "#99: remembered"
+    );
+    served
+}
+
+#[test]
+fn several_rotten_commits_in_a_row_are_named_by_the_one_behind_them() {
+    // Commits 8 to 10 hold the last batches of logs 3, 4 and 5.
+    assert_eq!(served_without(9..10), [1, 2, 3, 4], "#99");
+    assert_eq!(served_without(7..10), [1, 2], "#99");
+}
+
+#[test]
+fn where_nobody_can_say_whose_ends_are_lost_all_that_are_not_proved_go_offline() {
+    assert_eq!(
+        served_without(4..10),
+        [],
+        "#99: log 1 shows a gap, of the others nobody knows"
+    );
+    assert_eq!(served_without(6..12), [], "#99");
+}
+
+#[test]
+fn rot_in_the_last_commit_before_a_start_is_named_by_the_start() {
+    let (mut disk, writer) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    let mut after = Writer::after(&recovered, HERE);
+    after.commit(&mut disk, vec![batch(3, 10)], 0);
+    // Commit 2, the last at or below the mark of the first life, held the end of log 1 but for what was written again.
+    let (file, from, _) = writer.lie[1];
+    disk.ring(RingKind::Durable, file)[from as usize] ^= 1;
+    let (_, recovered) = start(&mut disk, HERE);
+    assert!(!ends(&disk, &recovered).contains_key(&1), "#99");
+    assert!(ends(&disk, &recovered).contains_key(&2), "#99");
+}
+
+/// Flips one bit and starts: what was durable is there, or its log is named; what was in doubt is there, or it is said.
+fn judge_flip(good: &Disk, file: u64, at: usize, bit: u8, boot: BootId) -> Result<(), String> {
+    let mut disk = good.clone();
+    disk.ring(RingKind::Durable, file)[at] ^= 1 << bit;
+    let (report, recovered) = start(&mut disk, boot);
+    let found = ends(&disk, &recovered);
+    for (topic, certain) in [(1, 20), (2, 10), (3, 10)] {
+        let offline = recovered.offline.iter().any(|(of, _)| *of == log(topic));
+        match found.get(&topic) {
+            Some(end) if *end >= certain => {}
+            None if offline => {}
+            None if recovered
+                .fold
+                .clone()
+                .claim_lost(log(topic))
+                .is_some_and(|end| end.0 >= certain) => {}
+            other => return Err(format!("log {topic} ends at {other:?} and nobody was told")),
+        }
+    }
+    let silent = report.warnings.is_empty() && recovered.offline.is_empty();
+    if silent && found != BTreeMap::from(WHOLE) {
+        return Err(format!("{found:?} and not a word"));
+    }
+    Ok(())
+}
+
+#[test]
+fn no_flip_of_one_bit_loses_anything_silently() {
+    let (good, writer) = busy();
+    for (file, from, to) in &writer.lie {
+        for at in *from as usize..*to as usize {
+            let bit = (at % 8) as u8;
+            for boot in [HERE, ELSEWHERE] {
+                judge_flip(&good, *file, at, bit, boot)
+                    .unwrap_or_else(|why| panic!("#8 #99: bit {bit} of byte {at}: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Stories of a node whose number of shards changes.
+
+use super::*;
+
+/// Two shards, each with commits behind its checkpoint, one batch in a fast ring, one log with a gap.
+fn two_shards() -> Disk {
+    let mut disk = Disk::default();
+    disk.0.insert("meta.properties".into(), b"id".to_vec());
+    for shard in [ShardId(0), ShardId(1)] {
+        let stamp = Stamp {
+            shard,
+            shards: 2,
+            number: 1,
+            secret: SECRET,
+        };
+        let name = FileName::Checkpoint {
+            shard,
+            side: Side::A,
+        }
+        .to_string();
+        disk.0.insert(
+            name,
+            checkpoint::base(stamp, &Fold::default()).bytes.to_vec(),
+        );
+        let owned: Vec<u8> = (1..40)
+            .filter(|topic| log(*topic).owner(2) == shard)
+            .take(3)
+            .collect();
+        let mut durable = Writer::of(shard, RingKind::Durable);
+        durable.commit(
+            &mut disk,
+            owned.iter().map(|topic| batch(*topic, 0)).collect(),
+            0,
+        );
+        durable.commit(
+            &mut disk,
+            owned.iter().map(|topic| batch(*topic, 10)).collect(),
+            0,
+        );
+        let mut fast = Writer::of(shard, RingKind::Fast);
+        fast.commit(&mut disk, vec![batch(owned[0], 20)], 0);
+    }
+    disk
+}
+
+/// Starts all shards of a node, shard 0 first.
+fn start_node(disk: &mut Disk, shards: u16) -> BTreeMap<u8, (i64, Vec<u32>)> {
+    let mut all = BTreeMap::new();
+    for shard in (0..shards).map(ShardId) {
+        let (_, recovered) = start_of(disk, shard, shards, HERE, usize::MAX)
+            .unwrap()
+            .unwrap();
+        assert_eq!(recovered.offline, []);
+        for (topic, read) in readable_of(shard, disk, &recovered) {
+            assert_eq!(log(topic).owner(shards), shard);
+            assert_eq!(all.insert(topic, read), None, "one shard holds log {topic}");
+        }
+    }
+    all
+}
+
+#[test]
+fn another_number_of_shards_finds_every_log_where_it_belongs() {
+    let expected = start_node(&mut two_shards(), 2);
+    assert_eq!(expected.len(), 6);
+    for shards in [1, 3, 5] {
+        let mut disk = two_shards();
+        for count in [shards, shards, 2, shards] {
+            assert_eq!(start_node(&mut disk, count), expected, "{shards} shards");
+        }
+        let gone = |name: &String| name.starts_with("commit/") && !name.starts_with("commit/fast-");
+        let owners = disk
+            .0
+            .keys()
+            .filter(|name| gone(name))
+            .map(|name| name[7..8].parse::<u16>().unwrap());
+        assert!(
+            owners.max().unwrap() < shards.max(1),
+            "rings of shards that are no more are removed"
+        );
+    }
+}
+
+#[test]
+fn a_change_of_the_number_of_shards_is_killed_at_any_operation() {
+    let expected = start_node(&mut two_shards(), 2);
+    for shards in [1, 3] {
+        for limit in 0.. {
+            let mut killed = two_shards();
+            let done = start_of(&mut killed, ShardId(0), shards, HERE, limit)
+                .unwrap()
+                .is_some();
+            for next in [shards, 2, 4] {
+                assert_eq!(
+                    start_node(&mut killed.clone(), next),
+                    expected,
+                    "#97: killed after {limit}, then {next}"
+                );
+            }
+            if done {
+                assert!(limit > 20, "it changed something");
+                break;
+            }
+        }
+    }
+}
