@@ -7,6 +7,7 @@ pub mod blocks;
 pub mod checks;
 pub mod client;
 pub mod disk;
+pub mod enumerate;
 pub mod history;
 pub mod mutants;
 pub mod process;

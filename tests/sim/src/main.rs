@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, Subcommand};
+use sawlog_sim::enumerate;
 use sawlog_sim::mutants::{Fate, MUTANTS, hunt};
 use sawlog_sim::run::{Report, run};
 
@@ -47,6 +48,21 @@ enum Command {
         #[arg(long)]
         quarter: Option<usize>,
     },
+    /// Crash the storage engine alone at very many points of small workloads
+    Enumerate {
+        /// How many crashes; 1 runs one workload and shows everything that happens in it
+        #[arg(long, default_value_t = 100_000)]
+        states: u64,
+        /// The first workload's seed
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Put the engine's known bugs back one at a time; each must be caught within so many crashes
+        #[arg(long)]
+        mutants: bool,
+        /// Only the bug of this name
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Run one seed and show everything that happens
     Replay {
         /// Which
@@ -71,6 +87,15 @@ fn main() -> ExitCode {
             seeds,
             quarter,
         } => mutants(only.as_deref(), seeds, quarter),
+        Command::Enumerate {
+            states,
+            from,
+            mutants: false,
+            ..
+        } => enumerate::enumerate(states, from),
+        Command::Enumerate {
+            states, from, only, ..
+        } => enumerate::mutants(states, from, only.as_deref()),
         Command::Replay { seed, quiet } => {
             let report = run(seed, !quiet);
             say(&format!("{report:#?}"));

@@ -226,6 +226,7 @@ impl Engine {
         };
         let wishes: Vec<FileOp> = entries
             .iter()
+            .filter(|entry| !self.is_read(&dir, entry))
             .filter_map(|entry| tidied(&dir, entry, state))
             .collect();
         if wishes.is_empty() {
@@ -241,6 +242,15 @@ impl Engine {
         for wish in wishes {
             self.dir_ask(log, DirStep::Tidy, wish, ops);
         }
+    }
+
+    /// Whether a reader pins this segment: it goes when the reader is done (#7).
+    fn is_read(&self, dir: &alloc::sync::Arc<str>, entry: &Entry) -> bool {
+        segment_of(entry).is_some_and(|(base, _)| {
+            let dir = dir.clone();
+            let pinned = FileName::Segment { dir, base };
+            self.reads.pins.contains_key(&pinned)
+        })
     }
 
     fn has_segments(&self, log: LogId) -> bool {
