@@ -89,8 +89,10 @@ pub struct Sizes {
     pub ring_max: u64,
     /// The largest batch.
     pub batch_max: u32,
-    /// A spill begins, and a checkpoint is written, after this many bytes of commits.
+    /// A spill cycle takes this many bytes of commits, and a checkpoint is written after as many.
     pub spill_every: u64,
+    /// How far a spill stays behind: little enough that the executor still has the bytes in memory.
+    pub spill_lag: u64,
     /// Bytes of a ring that only urgent commits may take when no other file is ready.
     pub reserve: u32,
     /// Below this many free bytes writes are refused (#105).
@@ -124,6 +126,7 @@ impl Sizes {
             ring_max,
             batch_max: narrow((ring_file / 4).min(32 << 20)),
             spill_every: (ring_file / 2).min(32 << 20),
+            spill_lag: (ring_file / 16).min(4 << 20),
             reserve: narrow((ring_file / 16 / block * block).max(block)),
             free_low: (total / 64).min(256 << 20).max(ring_file / 2),
             ballast: (total / 64).min(64 << 20) / block * block,

@@ -62,9 +62,9 @@ fn spill_recomputes_checksum_is_caught_7() {
     caught("spill-recomputes-checksum", || {
         let mut world = World::fresh(small());
         let (a, b) = (world.open_plain(1), world.open_plain(2));
-        world.fill(a, 3, 1000);
+        world.fill(a, 1, 100);
         world.settle();
-        let plan = world.plan(a, 1, 100).expect("a plan");
+        let plan = world.plan(a, 0, 100).expect("a plan");
         let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);
         world.engine.served(&plan, &Served::Dropped, &mut world.ops);
         world.disk.files.get_mut(&name).expect("the ring")[at] ^= 1;
@@ -84,7 +84,7 @@ fn trust_index_is_caught_6() {
     caught("trust-index", || {
         let mut world = World::fresh(small());
         let id = world.open_plain(1);
-        world.fill(id, 3, 1000);
+        world.fill(id, 3, 100);
         world.settle();
         let plan = world.plan(id, 1, 100).expect("a plan");
         let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);

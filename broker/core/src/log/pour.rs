@@ -70,6 +70,7 @@ impl Engine {
             let Some(batch) = self.current(lies, spot) else {
                 continue;
             };
+            self.spill.poured += u64::from(lies.len);
             let at = (lies.at - job.at) as usize;
             let stored = if bytes.len() >= at + lies.len as usize {
                 bytes.slice(at..at + lies.len as usize)

@@ -2,8 +2,8 @@
 //! cycle runs, in which order files, sidecars and directories become durable, and when the fold learns it; never which
 //! bytes are read (`walk`), nor what becomes of them (`pour`). Holds #94, #96, #101.
 //!
-//! One cycle: walk the ring files in the order in which batches lie there, up to the point that is folded when the
-//! cycle begins -> read -> check against the entry's checksum -> put -> sync files, sidecars, directories -> tell the
+//! One cycle: walk the ring files in the order in which batches lie there, a little behind what is folded, so that the
+//! bytes are still in the executor's memory -> read -> check against the entry's checksum -> put -> sync files, sidecars, directories -> tell the
 //! fold -> checkpoint. A log whose batches do not lie in offset order (some were moved forward, or both rings hold it)
 //! is a straggler: it is read by offset once the walk is over.
 
@@ -16,7 +16,8 @@ use crate::ids::{Generation, LogId, Offset};
 use crate::log::dirs::DirStep;
 use crate::log::engine::{Engine, Why};
 use crate::log::pour::Run;
-use crate::log::state::{RingPoint, SegmentState};
+use crate::log::rise::Phase;
+use crate::log::state::SegmentState;
 use crate::log::told::Ops;
 use crate::log::walk::Job;
 use crate::map::{Map, Set};
@@ -99,9 +100,10 @@ pub(crate) struct Spill {
     pub(crate) everything: bool,
     /// The cycle under way does.
     pub(crate) all: bool,
-    /// Up to where each ring is walked.
-    pub(crate) durable: RingPoint,
-    pub(crate) fast: RingPoint,
+    /// Bytes read in this cycle.
+    pub(crate) poured: u64,
+    /// And after how many it ends, even if there is more.
+    pub(crate) goal: u64,
     pub(crate) job: Option<Job>,
     pub(crate) courses: Map<LogId, Course>,
     pub(crate) stragglers: VecDeque<LogId>,
@@ -124,13 +126,21 @@ pub(crate) struct Spill {
 impl Engine {
     /// Begins a cycle if one is due.
     pub(crate) fn spill_if_due(&mut self, ops: &mut Ops) {
+        if self.spill.phase == SpillPhase::Walk {
+            // A cycle that has caught up goes on when there is more, or ends when something waits for its end.
+            if self.since_spill >= self.sizes.spill_lag || self.must_end() {
+                self.since_spill = 0;
+                self.spill_on(ops);
+            }
+            return;
+        }
         if self.spill.phase != SpillPhase::Idle || self.full && !self.stalled() {
             return;
         }
         // A commit waits for a file, and files become free by spilling and checkpoints alone. That is tried again only
         // after something has changed.
         let relief = self.stalled() && self.spill.relief < RELIEF_MAX && !self.keeper.busy;
-        let due = self.since_spill >= self.sizes.spill_every || self.spill.everything || relief;
+        let due = self.since_spill >= self.sizes.spill_lag || self.spill.everything || relief;
         if due {
             if relief {
                 proof::sometimes("ring-relieved");
@@ -140,8 +150,13 @@ impl Engine {
             // A copy forward needs room itself: where there is none, quiet logs get their files.
             self.spill.all = core::mem::take(&mut self.spill.everything) || relief;
             self.spill.phase = SpillPhase::Walk;
-            self.spill.durable = self.fold.durable;
-            self.spill.fast = self.fold.fast;
+            self.spill.poured = 0;
+            let whole = self.lanes.iter().map(|lane| lane.ring.size()).sum();
+            self.spill.goal = if self.spill.all {
+                whole
+            } else {
+                self.sizes.spill_every
+            };
             self.spill.failed = false;
             self.spill.moved = 0;
             self.spill.courses.clear();
@@ -181,6 +196,21 @@ impl Engine {
         }
     }
 
+    /// Whether a cycle that has caught up is not to wait for more.
+    fn must_end(&self) -> bool {
+        self.spill.all
+            || self.spill.failed
+            || self.spill.everything
+            || matches!(self.phase, Phase::Stopping(_))
+            || self.full
+            || self.stalled()
+            || self
+                .fold
+                .dropped
+                .keys()
+                .any(|log| !self.drops.going.contains(log))
+    }
+
     fn stalled(&self) -> bool {
         self.lanes.iter().any(|lane| lane.ring.stalled)
     }
@@ -196,8 +226,12 @@ impl Engine {
             }
             match self.spill.phase {
                 SpillPhase::Idle => return,
+                SpillPhase::Walk if self.spill.poured >= self.spill.goal => {
+                    self.spill.phase = SpillPhase::Stragglers;
+                }
                 SpillPhase::Walk => match self.walk() {
                     Some(job) => self.read(job, ops),
+                    None if !self.must_end() => return,
                     None => self.spill.phase = SpillPhase::Stragglers,
                 },
                 SpillPhase::Stragglers => match self.straggle() {

@@ -38,11 +38,7 @@ impl Engine {
         }
         let mut job: Option<Job> = None;
         for kind in [RingKind::Durable, RingKind::Fast] {
-            let until = if kind == RingKind::Durable {
-                self.spill.durable
-            } else {
-                self.spill.fast
-            };
+            let until = self.fold.point(kind);
             let count = self.lanes.get(kind).map_or(0, |lane| lane.ring.files.len());
             for index in 0..count {
                 let freed = index + 1 < count || self.spill.all;
@@ -118,6 +114,7 @@ impl Engine {
         if self.current(lies, spot).is_none() {
             return false;
         }
+        self.course_again(lies.log);
         match self.course(lies.log) {
             Course::Skip => {
                 // Its place in the walk is lost: should it be spilled after all, it is read by offset.
@@ -147,6 +144,18 @@ impl Engine {
         ring.get(at)
             .copied()
             .filter(|batch| batch.base == lies.base && batch.spot == spot)
+    }
+
+    /// A log that was quiet when it was first met may have become busy: it is then spilled from its beginning.
+    fn course_again(&mut self, log: LogId) {
+        if !matches!(self.spill.courses.get(&log), Some(Course::Quiet)) {
+            return;
+        }
+        if let Course::Files(mut files) = self.choose(log) {
+            files.straggler = true;
+            self.spill.courses.insert(log, Course::Files(files));
+            self.spill.stragglers.push_back(log);
+        }
     }
 
     /// What is done with a log in this cycle: decided when it is first met.
