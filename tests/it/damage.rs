@@ -1,5 +1,5 @@
 //! Damage in the bytes of one partition: that partition is named, and all others serve (#99, #106).
-//! The damage is a flipped bit in a segment, below everything that the checkpoint knows.
+//! Once in a segment, once in the commit log at or below the mark.
 
 use std::path::{Path, PathBuf};
 
@@ -80,5 +80,14 @@ fn a_damaged_segment_takes_its_partition_only_and_is_named() {
     let start = Start::on(&folder.join("data"));
     fill(&start).stop().unwrap();
     damage(&logs(&start.data.join("bad-0")), "bad record 5");
+    only_bad_suffers(&start);
+}
+
+#[test]
+fn a_damaged_commit_below_the_mark_takes_its_partition_only_and_is_named() {
+    let folder = Folder::new("ring").unwrap();
+    let start = Start::on(&folder.join("data"));
+    fill(&start).kill().unwrap();
+    damage(&logs(&start.data.join("commit")), "bad record 5");
     only_bad_suffers(&start);
 }
