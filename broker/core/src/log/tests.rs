@@ -847,3 +847,38 @@ fn a_log_that_a_start_found_damaged_is_named_when_it_is_opened_99() {
     assert_eq!(named.len(), 1, "{:?}", world.told);
     assert_eq!(world.read_all(b, 0), [0, 1]);
 }
+
+#[test]
+fn tidying_a_directory_leaves_a_retired_segment_to_its_reader_7() {
+    let mut world = World::fresh(small());
+    let config = TopicConfig {
+        segment_bytes: 8000,
+        ..TopicConfig::default()
+    };
+    let id = log(1);
+    world.open(id, config.clone());
+    for _ in 0..60 {
+        world.fill(id, 1, 1000);
+        world.settle();
+    }
+    world.stop();
+    let mut world = world.restart(small());
+    world.open(id, config);
+    world.settle();
+    world.engine.raise(id, Offset(60), Offset(60));
+    let plan = world.plan(id, 0, 3000).expect("a plan");
+    assert!(matches!(plan.files[0], FileName::Segment { .. }));
+    world.engine.trim(id, Offset(30)).expect("is accepted");
+    world.settle();
+    for _ in 0..60 {
+        world.fill(id, 1, 1000);
+        world.settle();
+    }
+    let file = plan.files[0].to_string();
+    assert!(!world.serve(&plan).is_empty(), "#7");
+    assert!(
+        !world.disk.files.contains_key(&file),
+        "it goes when nobody reads it"
+    );
+    assert_eq!(world.read_all(id, 30), (30..120).collect::<Vec<_>>());
+}
