@@ -53,7 +53,7 @@ impl Producer {
     fn value(&self, sequence: i32) -> Vec<u8> {
         // Mostly small, now and then over several blocks of the ring; each byte follows from who and which.
         let mixed = (sequence as u32).wrapping_mul(2_654_435_761) >> 16;
-        let len = if mixed % 32 == 0 {
+        let len = if mixed.is_multiple_of(32) {
             20_000
         } else {
             20 + mixed % 400

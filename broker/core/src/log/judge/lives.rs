@@ -58,12 +58,14 @@ impl Lives {
             if life.first > limit {
                 continue;
             }
-            if life.proved {
+            // A proved start that went on from behind this one's first commit had found this one proved, whatever was
+            // lost since: its unsynced last commit, say, which the later start wrote again.
+            if life.proved || limit != u64::MAX {
                 limit = life.durable.after;
                 voids.durable_by_fast = voids.durable_by_fast.max(life.ready);
                 voids.durable.push(life.durable);
                 voids.fast.extend(life.fast);
-            } else if limit == u64::MAX {
+            } else {
                 proof::sometimes("resumed-durable-and-ready-not");
                 tail = Some(life.first);
             }
