@@ -91,13 +91,15 @@ def stories(target, asked):
             copy = other.folder / "copy"
             shutil.copytree(other.data / "__cluster_metadata-0", copy)
             logs = sorted(copy.glob("*.log"))
-            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs)))
+            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs + sorted(copy.glob("*.checkpoint")))))
             assert name in told and "TOPIC_RECORD" in told and "PARTITION_RECORD" in told and "REGISTER_BROKER_RECORD" in told, told[-800:]
             assert not CLEAN.search(told), CLEAN.search(told).group()
             snapshots = sorted(copy.glob("*.checkpoint"))
             assert snapshots and not snapshots[-1].name.startswith("0" * 20), f"no snapshot beyond the founding was written: {snapshots}"
             for file in (snapshots[-1], logs[0]):
-                if file in snapshots or other.kind == "sawlog":
+                # A log that was trimmed below a snapshot no longer holds what the snapshot holds.
+                whole = logs[0].stem == "0" * 20
+                if file in snapshots or (other.kind == "sawlog" and whole):
                     told = kafka_tool("metadata-shell", "--snapshot", file, "ls", "/image/topics/byName")
                     assert name in told, f"{file}: {told!r}"
             other.start()
