@@ -6,8 +6,9 @@ Decides that Kafka's readers find every record, no exception and no invalid batc
 import random
 import re
 import shutil
+import time
 
-from asking import Broker
+from asking import Broker, until
 from batch import build, record
 from clients import new_topic, produce
 from target import Target, kafka_tool
@@ -61,10 +62,9 @@ def stories(target, asked):
     yield "kafka-get-offsets by mark and by time (gotcha 17)", offsets
 
     def on_disk():
-        """A node of its own: written to, stopped cleanly, read by Kafka's readers, started again."""
-        # Snapshots are written after few bytes, as kafka/kafka sets it for Kafka itself.
-        snapshots_soon = ["metadata.log.max.record.bytes.between.snapshots=100"]
-        other = Target(target.kind, target.folder / "on-disk", binary=target.binary, settings=snapshots_soon).start()
+        """A node of its own: written to, stopped cleanly, read by Kafka's readers; again once it wrote snapshots; started again."""
+        other = Target(target.kind, target.folder / "on-disk", binary=target.binary).start()
+        metadata = other.data / "__cluster_metadata-0"
         try:
             broker = Broker(other.address)
             name = broker.topic(partitions=2, segment_bytes="1048576")
@@ -79,8 +79,7 @@ def stories(target, asked):
             assert broker.produce(name, build(producer=producer, producer_epoch=epoch, sequence=0))["error"] == 0
             sent[0] += 1
             broker.close()
-            code = other.stop()
-            assert code in (0, 143 if other.kind == "kafka" else 0), f"ended with {code}: {other.said()}"
+            clean_end(other)
             for index in (0, 1):
                 logs = sorted((other.data / f"{name}-{index}").glob("*.log"))
                 assert len(logs) > 1, f"{logs}: the segments did not roll"
@@ -88,26 +87,64 @@ def stories(target, asked):
                 assert not CLEAN.search(told), CLEAN.search(told).group() + told[-800:]
                 found = [int(n) for n in re.findall(r"^\| offset: (\d+)", told, re.M)]
                 assert found == list(range(sent[index])), f"{len(found)} of {sent[index]} records"
-            copy = other.folder / "copy"
-            shutil.copytree(other.data / "__cluster_metadata-0", copy)
-            logs = sorted(copy.glob("*.log"))
-            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs + sorted(copy.glob("*.checkpoint")))))
-            assert name in told and "TOPIC_RECORD" in told and "PARTITION_RECORD" in told and "REGISTER_BROKER_RECORD" in told, told[-800:]
-            assert not CLEAN.search(told), CLEAN.search(told).group()
-            snapshots = sorted(copy.glob("*.checkpoint"))
-            assert snapshots and not snapshots[-1].name.startswith("0" * 20), f"no snapshot beyond the founding was written: {snapshots}"
-            for file in (snapshots[-1], logs[0]):
-                # A log that was trimmed below a snapshot no longer holds what the snapshot holds.
-                whole = logs[0].stem == "0" * 20
-                if file in snapshots or (other.kind == "sawlog" and whole):
-                    told = kafka_tool("metadata-shell", "--snapshot", file, "ls", "/image/topics/byName")
-                    assert name in told, f"{file}: {told!r}"
+            # So few bytes make no snapshot: the log is still whole, and alone says what the cluster is.
+            log = copied(metadata) / ("0" * 20 + ".log")
+            assert name in kafka_tool("metadata-shell", "--snapshot", log, "ls", "/image/topics/byName"), log
+
+            # From here on snapshots are written after few bytes, as kafka/kafka sets it for Kafka itself.
+            other.settings = ["metadata.log.max.record.bytes.between.snapshots=100"]
             other.start()
             broker = Broker(other.address)
-            for index in (0, 1):
-                assert broker.offsets(name, -1, index=index)["offset"] == sent[index]
+            fillers = until_snapshots(broker, metadata)
+            assert [end_of(broker, name, index) for index in (0, 1)] == sent
+            broker.close()
+            clean_end(other)
+            copy = copied(metadata)
+            logs, snapshots = sorted(copy.glob("*.log")), sorted(copy.glob("*.checkpoint"))
+            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs + snapshots)))
+            assert name in told and "TOPIC_RECORD" in told and "PARTITION_RECORD" in told and "REGISTER_BROKER_RECORD" in told, told[-800:]
+            assert not CLEAN.search(told), CLEAN.search(told).group()
+            told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs)))
+            assert fillers[-1] in told, "what is newer than the older snapshot stays in the log"
+            told = kafka_tool("metadata-shell", "--snapshot", snapshots[-1], "ls", "/image/topics/byName")
+            assert name in told and fillers[0] in told, f"{snapshots[-1]}: {told!r}"
+            other.start()
+            broker = Broker(other.address)
+            assert [end_of(broker, name, index) for index in (0, 1)] == sent
             broker.close()
         finally:
             other.kill()
 
     yield "after a clean stop: kafka-dump-log --deep-iteration, --cluster-metadata-decoder, kafka-metadata-shell", on_disk
+
+
+def clean_end(other):
+    code = other.stop()
+    assert code in (0, 143 if other.kind == "kafka" else 0), f"ended with {code}: {other.said()}"
+
+
+def end_of(broker, name, index):
+    """The end of a partition, once its leader is up: a broker answers before it leads again."""
+    until(lambda: broker.offsets(name, -1, index=index)["error"] == 0)
+    return broker.offsets(name, -1, index=index)["offset"]
+
+
+def copied(folder):
+    """A copy beside the directory, fresh each time: the shell locks what it reads."""
+    copy = folder.parent.parent / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    return copy
+
+
+def until_snapshots(broker, folder):
+    """Makes topics until two snapshots more have appeared; one is written at a time, so the second was begun after the first topic."""
+    fillers, seen = [], set(folder.glob("*.checkpoint"))
+    newer, deadline = set(), time.monotonic() + 60
+    while len(newer) < 2:
+        assert time.monotonic() < deadline, f"{len(fillers)} topics made, but only {newer} is new"
+        fillers.append(broker.name("filler"))
+        made = broker.create(fillers[-1], partitions=1)
+        assert made["error"] == 0, made
+        newer |= set(folder.glob("*.checkpoint")) - seen
+    return fillers
