@@ -107,6 +107,18 @@ impl Mount {
     }
 }
 
+impl Mount {
+    /// Where this kernel takes a word that makes ext4 believe that it met an error.
+    pub fn trigger(&self) -> Result<PathBuf> {
+        let at = self.at.to_string_lossy();
+        let source = run("findmnt", &["--noheadings", "--output", "SOURCE", &at])?;
+        let device = source.trim().rsplit('/').next().unwrap_or_default();
+        Ok(Path::new("/sys/fs/ext4")
+            .join(device)
+            .join("trigger_fs_error"))
+    }
+}
+
 impl Drop for Mount {
     fn drop(&mut self) {
         // A broker that was just killed may hold it for a moment longer.

@@ -9,6 +9,8 @@
 
 mod damage;
 mod faults;
+mod full;
 mod kill;
 mod power;
+mod producer;
 mod start;
