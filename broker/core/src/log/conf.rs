@@ -22,6 +22,8 @@ pub struct EngineConf {
     pub commit_max: u32,
     /// Most commits of a ring in flight.
     pub inflight_max: usize,
+    /// Commits in a row that may leave what is copied forward behind.
+    pub moved_passed_max: u32,
     /// Queued bytes beyond which sockets rest.
     pub hold_above: u64,
     /// Queued bytes beyond which an append is refused.
@@ -60,6 +62,7 @@ impl Default for EngineConf {
             ring_max: None,
             commit_max: 4 << 20,
             inflight_max: 2,
+            moved_passed_max: 3,
             hold_above: 16 << 20,
             queue_max: 256 << 20,
             flush_after: Duration::from_millis(10),

@@ -96,6 +96,8 @@ pub struct Engine {
     pub(crate) holding: bool,
     pub(crate) space: Free,
     pub(crate) full: bool,
+    /// A write met a full disk since the space was last looked at.
+    pub(crate) starved: bool,
     /// Whether the ballast is there, and whether it is being made or given up.
     pub(crate) ballast: crate::log::space::Ballast,
     /// The directory was laid out by this process and is being read for the first time.
@@ -152,6 +154,7 @@ impl Engine {
             holding: false,
             space: Free::default(),
             full: false,
+            starved: false,
             ballast: crate::log::space::Ballast::Unknown,
             adopting: None,
             stop_step: StopStep::Drain,

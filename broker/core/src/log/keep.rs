@@ -183,7 +183,7 @@ impl Engine {
                 // The two that are there stay good; their ring files stay needed.
                 self.keeper.busy = false;
                 self.keeper.wanted = 0;
-                self.full = true;
+                self.starve();
                 return;
             }
             if !proof::mutant("retry-after-eio") {

@@ -180,6 +180,22 @@ fn checkpoint_ahead_of_durable_is_caught_96() {
 }
 
 #[test]
+fn relief_forgets_copies_is_caught_132() {
+    caught(
+        "relief-forgets-copies",
+        super::tests::pressure::copies_wait_while_the_ring_is_full,
+    );
+}
+
+#[test]
+fn relief_while_a_file_is_made_is_caught_132() {
+    caught(
+        "relief-while-a-file-is-made",
+        super::tests::pressure::a_burst_meets_a_disk_that_is_slow_to_make_files,
+    );
+}
+
+#[test]
 fn no_metadata_reserve_is_caught_105() {
     caught("no-metadata-reserve", || {
         let mut world = World::fresh(small());

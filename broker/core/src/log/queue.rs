@@ -1,10 +1,12 @@
 //! What waits for a commit of one ring. Decides who goes first (metadata and coordinators, then users, then what is
-//! copied forward) and how much one commit takes; never when a commit is written. Holds #105, #132, #135.
+//! copied forward, which is not left behind for ever); never when a commit is written. Holds #105, #132, #135.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::ids::LogId;
 use crate::log::state::Entry;
 
 /// One entry and, for a batch, its bytes as they were sent.
@@ -21,7 +23,8 @@ pub(crate) enum Class {
     Urgent,
     /// Everybody else. The facts of a log stand in its own class, so that they keep their place among its batches.
     User,
-    /// Copies of quiet batches: nobody waits for them but the recycling of a file.
+    /// Copies of quiet batches: nobody waits for them but the recycling of a file. They hold the oldest files, so a load
+    /// that never ends may pass them a few times only.
     Moved,
 }
 
@@ -30,6 +33,8 @@ pub(crate) enum Class {
 pub(crate) struct Queue {
     classes: [VecDeque<Item>; 3],
     bytes: u64,
+    /// Commits in a row that left every copy forward behind.
+    passed: u32,
 }
 
 impl Queue {
@@ -41,17 +46,55 @@ impl Queue {
     }
 
     /// What would be taken next.
-    pub(crate) fn front(&self) -> Option<(Class, &Item)> {
-        [Class::Urgent, Class::User, Class::Moved]
+    pub(crate) fn front(&self, passes_max: u32) -> Option<(Class, &Item)> {
+        self.order(passes_max)
             .into_iter()
             .find_map(|class| Some((class, self.classes.get(class as usize)?.front()?)))
     }
 
     /// Takes the item that `front` showed.
-    pub(crate) fn pop(&mut self) -> Option<Item> {
-        let item = self.classes.iter_mut().find_map(VecDeque::pop_front)?;
+    pub(crate) fn pop(&mut self, passes_max: u32) -> Option<(Class, Item)> {
+        let (class, item) = self.order(passes_max).into_iter().find_map(|class| {
+            let item = self.classes.get_mut(class as usize)?.pop_front()?;
+            Some((class, item))
+        })?;
         self.bytes -= item.bytes.len() as u64;
-        Some(item)
+        Some((class, item))
+    }
+
+    fn order(&self, passes_max: u32) -> [Class; 3] {
+        if self.passed < passes_max {
+            [Class::Urgent, Class::User, Class::Moved]
+        } else {
+            [Class::Urgent, Class::Moved, Class::User]
+        }
+    }
+
+    /// A commit is complete: whether it took a copy forward.
+    pub(crate) fn taken(&mut self, moved: bool) {
+        let waits = self
+            .classes
+            .get(Class::Moved as usize)
+            .is_some_and(|queue| !queue.is_empty());
+        self.passed = if waits && !moved {
+            self.passed.saturating_add(1)
+        } else {
+            0
+        };
+    }
+
+    /// Gives up the copies that are not written yet, and says whose they are: these batches lie where they lay.
+    pub(crate) fn unmove(&mut self) -> Vec<LogId> {
+        let mut logs = Vec::new();
+        if let Some(queue) = self.classes.get_mut(Class::Moved as usize) {
+            for item in queue.drain(..) {
+                self.bytes -= item.bytes.len() as u64;
+                if let Entry::Batch(entry) = &item.entry {
+                    logs.push(entry.log);
+                }
+            }
+        }
+        logs
     }
 
     /// Payload that waits.

@@ -122,6 +122,8 @@ pub(crate) struct Ring {
     pub(crate) wanted: usize,
     /// A commit waits for a file.
     pub(crate) stalled: bool,
+    /// No file could be made when one was last wanted: none is free, and there is no room for one more.
+    pub(crate) refused: bool,
     /// The first file that this process has written to: what lies from here on may still be in memory.
     pub(crate) own: u64,
 }
@@ -165,6 +167,7 @@ impl Ring {
             last,
             wanted: 1,
             stalled: false,
+            refused: false,
             own: next_file - 1,
         }
     }
@@ -208,12 +211,18 @@ impl Ring {
         }
     }
 
+    /// Whether a commit waits for a file that nothing under way will bring: only a spill and its checkpoints can.
+    pub(crate) fn stuck(&self) -> bool {
+        self.stalled && self.making.is_none() && self.refused
+    }
+
     /// Begins making files ready until enough are: an old one under a new name where one is free, else a new one
-    /// within the ring's bound. `needs` is what the two checkpoints still need.
+    /// within the ring's bound, if the disk has `space` for it. `needs` is what the two checkpoints still need.
     pub(crate) fn prepare(
         &mut self,
         needs: [&Needs; 2],
         sizes: &Sizes,
+        space: bool,
         ops: &mut Ops,
     ) -> Option<(Ticket, Option<MakeStep>)> {
         if self.making.is_some() || self.spares.len() >= self.wanted {
@@ -231,6 +240,7 @@ impl Ring {
                 let ticket = ops.ask(FileOp::Unlink(self.name(file.sequence)));
                 return Some((ticket, None));
             }
+            self.refused = false;
             let spare = self.take_sequence(file.len);
             self.making = Some(Making {
                 spare,
@@ -242,7 +252,8 @@ impl Ring {
             };
             return Some((ops.ask(op), Some(MakeStep::Rename)));
         }
-        if self.size() + u64::from(sizes.ring_file) > sizes.ring_max {
+        self.refused = !space || self.size() + u64::from(sizes.ring_file) > sizes.ring_max;
+        if self.refused {
             return None;
         }
         let spare = self.take_sequence(sizes.ring_file);
@@ -290,11 +301,12 @@ impl Ring {
         Some((ops.ask(op), next))
     }
 
-    /// A file could not be made: its name is used again, made anew.
-    pub(crate) fn unmade(&mut self) {
-        if let Some(making) = self.making.take() {
-            self.next_file = making.spare.sequence;
-        }
+    /// A file could not be made: what of it is there keeps the last bytes of the disk, so it goes. Its name is used again.
+    pub(crate) fn unmade(&mut self, ops: &mut Ops) -> Option<Ticket> {
+        let making = self.making.take()?;
+        self.refused = true;
+        self.next_file = making.spare.sequence;
+        Some(ops.ask(FileOp::Unlink(self.name(making.spare.sequence))))
     }
 
     fn take_sequence(&mut self, len: u32) -> Spare {

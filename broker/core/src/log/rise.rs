@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::file::{FileName, FileOp, Free, How, Outcome, Piece, RingKind, Side};
+use crate::file::{FaultKind, FileName, FileOp, Free, How, Outcome, Piece, RingKind, Side};
 use crate::ids::{BootId, BrokerEpoch, Ticket};
 use crate::log::checkpoint::{self, Stamp};
 use crate::log::commit::{Chain, RingSecret};
@@ -279,6 +279,13 @@ impl Engine {
         self.drop_on(ops);
         if let Phase::Stopping(broker) = self.phase {
             self.stop_on(now, broker, ops);
+            if !self.running() {
+                return;
+            }
+        }
+        // What is free by now is taken before anything is judged to be stuck.
+        for kind in [RingKind::Durable, RingKind::Fast] {
+            self.prepare_file(kind, ops);
         }
         self.spill_if_due(ops);
         self.keep_if_due(ops);
@@ -288,6 +295,12 @@ impl Engine {
     fn stop_on(&mut self, _now: Now, broker: BrokerEpoch, ops: &mut Ops) {
         if self.lanes.get(RingKind::Fast).is_some() {
             self.sync_fast(ops);
+        }
+        let helpless = self.full && (self.starved || !self.relief_helps());
+        if helpless && self.stuck() && self.in_flight() == 0 {
+            // What is queued finds no place and was promised to nobody: the next start reads the ring.
+            self.stop_landed(ops);
+            return;
         }
         let settled =
             self.lanes.idle() && self.spill.phase == SpillPhase::Idle && !self.keeper.busy;
@@ -330,6 +343,7 @@ impl Engine {
     pub(crate) fn prepare_file(&mut self, kind: RingKind, ops: &mut Ops) {
         let [a, b] = &self.keeper.needs;
         let needs = [a.ring(kind), b.ring(kind)];
+        let space = self.has_space_for_file();
         let lane = match kind {
             RingKind::Durable => self.lanes.durable.as_mut(),
             RingKind::Fast => self.lanes.fast.as_mut(),
@@ -338,7 +352,7 @@ impl Engine {
         if self.full && !lane.ring.stalled {
             return;
         }
-        while let Some((ticket, step)) = lane.ring.prepare(needs, &self.sizes, ops) {
+        while let Some((ticket, step)) = lane.ring.prepare(needs, &self.sizes, space, ops) {
             match step {
                 Some(step) => {
                     self.waiting.insert(ticket, Why::Make(kind, step));
@@ -360,11 +374,14 @@ impl Engine {
         ops: &mut Ops,
     ) {
         if let Outcome::Failed(fault) = outcome {
-            if step == MakeStep::Alloc {
-                // It may lie there in part; the next try makes it anew under the same name.
-                self.full = true;
-                if let Some(lane) = self.lanes.get_mut(kind) {
-                    lane.ring.unmade();
+            if step == MakeStep::Alloc && fault.kind == FaultKind::Full {
+                self.starve();
+                let unlinked = self
+                    .lanes
+                    .get_mut(kind)
+                    .and_then(|lane| lane.ring.unmade(ops));
+                if let Some(ticket) = unlinked {
+                    self.waiting.insert(ticket, Why::Tidy);
                 }
                 ops.tell(Told::Note(alloc::format!(
                     "A file of the commit log could not be made: {}",
@@ -407,9 +424,12 @@ impl Engine {
                     Ring::new(RingKind::Fast, self.shard, chain, RingFile::empty(0, 0), 0);
                 ring.files.clear();
                 ring.next_file = 1;
-                if let Some((ticket, Some(step))) =
-                    ring.prepare([&Needed::all().fast, &Needed::all().fast], &self.sizes, ops)
-                {
+                if let Some((ticket, Some(step))) = ring.prepare(
+                    [&Needed::all().fast, &Needed::all().fast],
+                    &self.sizes,
+                    true,
+                    ops,
+                ) {
                     self.waiting.insert(ticket, Why::MakeFast(step));
                 }
                 self.lanes.fast_making = Some(ring);
@@ -423,10 +443,13 @@ impl Engine {
             return;
         };
         if let Outcome::Failed(fault) = outcome {
-            if step == MakeStep::Alloc {
+            if step == MakeStep::Alloc && fault.kind == FaultKind::Full {
+                if let Some(ticket) = ring.unmade(ops) {
+                    self.waiting.insert(ticket, Why::Tidy);
+                }
                 self.lanes.fast_making = None;
                 self.lanes.fast_wanted = false;
-                self.full = true;
+                self.starve();
             } else {
                 self.broken("the fast commit log could not be made", fault.text, ops);
             }

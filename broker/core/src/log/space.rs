@@ -27,6 +27,7 @@ impl Engine {
     /// Takes in how much space the file system has.
     pub fn space(&mut self, free: Free) {
         self.space = free;
+        self.starved = false;
         let was = self.full;
         // It heals well above where it refuses, so that it does not flutter.
         let bound = if was {
@@ -40,7 +41,20 @@ impl Engine {
         }
         if was && !self.full {
             proof::sometimes("disk-healed");
+            self.spill.relief = 0;
         }
+    }
+
+    /// A write met a full disk: nothing that needs space is begun before the space was looked at again.
+    pub(crate) fn starve(&mut self) {
+        self.full = true;
+        self.starved = true;
+    }
+
+    /// Whether one more ring file may be tried.
+    pub(crate) fn has_space_for_file(&self) -> bool {
+        let known = self.space.total > 0;
+        !self.starved && !(known && self.space.free < u64::from(self.sizes.ring_file))
     }
 
     /// Whether writes of users are refused for lack of space.

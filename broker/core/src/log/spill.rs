@@ -134,14 +134,14 @@ impl Engine {
             }
             return;
         }
-        if self.spill.phase != SpillPhase::Idle || self.full && !self.stalled() {
+        if self.spill.phase != SpillPhase::Idle || self.starved {
             return;
         }
         // A commit waits for a file, and files become free by spilling and checkpoints alone. That is tried again only
         // after something has changed.
-        let relief = self.stalled() && self.spill.relief < RELIEF_MAX && !self.keeper.busy;
-        let due = self.since_spill >= self.sizes.spill_lag || self.spill.everything || relief;
-        if due {
+        let relief = self.stuck() && self.relief_helps() && !self.keeper.busy;
+        let due = self.since_spill >= self.sizes.spill_lag || self.spill.everything;
+        if relief || due && !self.full {
             if relief {
                 proof::sometimes("ring-relieved");
                 self.spill.relief += 1;
@@ -160,6 +160,10 @@ impl Engine {
             self.spill.failed = false;
             self.spill.moved = 0;
             self.spill.courses.clear();
+            if self.spill.all {
+                // A copy that waits in the queue stands in no file's order any more, and keeps its file all the same.
+                self.unmove();
+            }
             for log in core::mem::take(&mut self.spill.left) {
                 match self.files_of(log) {
                     Course::Files(mut files) => {
@@ -213,6 +217,33 @@ impl Engine {
 
     fn stalled(&self) -> bool {
         self.lanes.iter().any(|lane| lane.ring.stalled)
+    }
+
+    /// Whether a commit waits for a file that only a spill can free. One that waits for a file under way needs nothing:
+    /// quiet logs do not pay for a disk that is slow to make files.
+    pub(crate) fn stuck(&self) -> bool {
+        if proof::mutant("relief-while-a-file-is-made") {
+            return self.stalled();
+        }
+        self.lanes.iter().any(|lane| lane.ring.stuck())
+    }
+
+    /// Whether another cycle may free what the last ones could not.
+    pub(crate) fn relief_helps(&self) -> bool {
+        self.spill.relief < RELIEF_MAX
+    }
+
+    /// Copies forward that are not written yet are given up: their logs are read by offset in this cycle.
+    fn unmove(&mut self) {
+        if proof::mutant("relief-forgets-copies") {
+            return;
+        }
+        for lane in [self.lanes.durable.as_mut(), self.lanes.fast.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            self.spill.left.extend(lane.queue.unmove());
+        }
     }
 
     /// Goes on until something must be awaited.
@@ -300,7 +331,7 @@ impl Engine {
     pub(crate) fn spill_full(&mut self) {
         proof::sometimes("spill-met-a-full-disk");
         self.spill.failed = true;
-        self.full = true;
+        self.starve();
     }
 
     /// What a cycle under way has done for this log no longer fits the fold: it is left as it is, and its directory is

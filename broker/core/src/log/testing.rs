@@ -174,6 +174,8 @@ pub(crate) struct World {
     pub(crate) done: Vec<FileOp>,
     /// Answers the next operation of its kind instead of the disk.
     pub(crate) fault: Option<fn(&FileOp) -> Option<Outcome>>,
+    /// Answers every operation of its kind, until it is taken away.
+    pub(crate) standing: Option<fn(&FileOp) -> Option<Outcome>>,
     pub(crate) boot: u8,
 }
 
@@ -246,6 +248,7 @@ impl World {
             alarms: Alarms::default(),
             done: Vec::new(),
             fault: None,
+            standing: None,
             boot: 1,
         }
     }
@@ -358,7 +361,10 @@ impl World {
                 self.fault = None;
                 outcome
             }
-            None => self.disk.run(&op),
+            None => self
+                .standing
+                .and_then(|fault| fault(&op))
+                .unwrap_or_else(|| self.disk.run(&op)),
         };
         self.done.push(op);
         self.engine.done(self.now, ticket, outcome, &mut self.ops);

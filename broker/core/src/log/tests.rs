@@ -9,6 +9,8 @@ use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, Sequence};
 use crate::now::Wall;
 use std::time::Duration;
 
+pub(super) mod pressure;
+
 #[test]
 fn nothing_is_durable_before_its_commit_came_back_11() {
     let mut world = World::fresh(small());

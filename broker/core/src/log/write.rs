@@ -49,7 +49,7 @@ impl Engine {
         if lane.queue.is_empty() || lane.ring.inflight.len() >= self.conf.inflight_max {
             return false;
         }
-        let Some((class, first)) = lane.queue.front() else {
+        let Some((class, first)) = lane.queue.front(self.conf.moved_passed_max) else {
             return false;
         };
         let empty = lane.ring.chain.head_len(&[]);
@@ -71,8 +71,8 @@ impl Engine {
 
         let mut entries: Vec<Entry> = Vec::new();
         let mut payload = Vec::new();
-        let (mut total, mut bytes) = (empty, 0);
-        while let Some((class, item)) = lane.queue.front() {
+        let (mut total, mut bytes, mut moved) = (empty, 0, false);
+        while let Some((class, item)) = lane.queue.front(self.conf.moved_passed_max) {
             let room = if class == Class::Urgent {
                 room
             } else {
@@ -83,7 +83,10 @@ impl Engine {
             {
                 break;
             }
-            let Some(item) = lane.queue.pop() else { break };
+            let Some((class, item)) = lane.queue.pop(self.conf.moved_passed_max) else {
+                break;
+            };
+            moved |= class == Class::Moved;
             total = more;
             bytes += item.bytes.len();
             if let Entry::Batch(batch) = &item.entry {
@@ -97,6 +100,7 @@ impl Engine {
             }
             entries.push(item.entry);
         }
+        lane.queue.taken(moved);
         self.put(now, kind, entries, payload, bytes as u64, ops);
         true
     }

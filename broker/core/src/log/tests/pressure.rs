@@ -1,0 +1,220 @@
+//! A ring that runs full and a disk that runs full: what waits must come through, and what may wait must not pay.
+
+use super::super::testing::{World, batch, failed, is_commit, log, small};
+use super::super::{AppendRefusal, EngineConf};
+use crate::file::{FaultKind, FileName, FileOp, Free};
+use crate::ids::LogId;
+
+/// A ring of four files, commits of two or three batches.
+fn four_files() -> EngineConf {
+    EngineConf {
+        ring_max: Some(256 << 10),
+        commit_max: 8 << 10,
+        ..small()
+    }
+}
+
+fn is_making(op: &FileOp) -> bool {
+    let ring = matches!(
+        op,
+        FileOp::Alloc {
+            file: FileName::Ring { .. },
+            ..
+        }
+    );
+    ring || matches!(
+        op,
+        FileOp::Rename {
+            from: FileName::Ring { .. },
+            ..
+        }
+    )
+}
+
+/// Keeps the queue of users from ever being empty for so many commits' worth of steps.
+fn press(world: &mut World, busy: LogId, turns: usize) {
+    for _ in 0..turns {
+        let lane = world.engine.lanes.durable.as_ref().expect("a ring");
+        if lane.queue.bytes() < 40_000 {
+            world.fill(busy, 8, 3000);
+        }
+        world.flush();
+        while !world.queue.is_empty() {
+            world.step(0);
+        }
+    }
+}
+
+/// Copies of quiet batches wait behind users, who wait for a file, which waits for the copies.
+pub(in crate::log) fn copies_wait_while_the_ring_is_full() {
+    let mut world = World::fresh(EngineConf {
+        moved_passed_max: u32::MAX,
+        ..four_files()
+    });
+    let busy = world.open_plain(1);
+    for n in 10..14 {
+        let quiet = world.open_plain(n);
+        world.fill(quiet, 1, 50);
+        press(&mut world, busy, 5);
+    }
+    press(&mut world, busy, 400);
+    world.settle();
+    let next = world.engine.marks(busy).expect("known").next.0;
+    assert_eq!(world.durable(busy), next, "the shard stands still");
+    assert!(next > 1000, "only {next} batches were taken");
+    for n in 10..14 {
+        assert_eq!(world.read_all(log(n), 0), [0]);
+    }
+    world.stop();
+}
+
+#[test]
+fn a_full_ring_is_relieved_of_copies_that_wait_in_the_queue() {
+    copies_wait_while_the_ring_is_full();
+}
+
+#[test]
+fn a_load_that_never_ends_passes_a_copy_forward_a_few_times_only() {
+    let mut world = World::fresh(four_files());
+    let (busy, quiet) = (world.open_plain(1), world.open_plain(2));
+    world.fill(quiet, 1, 50);
+    press(&mut world, busy, 200);
+    let state = world.engine.fold.logs.get(&quiet).expect("known");
+    let spot = state.ring.front().expect("it stays in the ring").spot;
+    assert!(spot.file > 3, "never copied forward: {spot:?}");
+    assert!(
+        world.disk.names("t2-0/").is_empty(),
+        "the ring was never full, so it needs no file"
+    );
+}
+
+/// The first file is full before the next one is made: that is no reason to give every quiet log its files.
+pub(in crate::log) fn a_burst_meets_a_disk_that_is_slow_to_make_files() {
+    let mut world = World::fresh(small());
+    let busy = world.open_plain(1);
+    for n in 10..30 {
+        let quiet = world.open_plain(n);
+        world.fill(quiet, 1, 50);
+    }
+    world.settle();
+    for _ in 0..200 {
+        world.fill(busy, 1, 3000);
+        world.flush();
+        while let Some(index) = world.queue.iter().position(|(_, op)| !is_making(op)) {
+            world.step(index);
+            world.flush();
+        }
+    }
+    assert!(world.durable(busy) < 200, "the disk was not slow");
+    for n in 10..30 {
+        let dir = format!("t{n}-0/");
+        assert!(world.disk.names(&dir).is_empty(), "{dir} was made");
+    }
+    world.settle();
+    assert_eq!(world.durable(busy), 200);
+}
+
+#[test]
+fn a_burst_behind_a_slow_disk_gives_no_quiet_log_its_files() {
+    a_burst_meets_a_disk_that_is_slow_to_make_files();
+}
+
+#[test]
+fn a_full_disk_is_tried_again_when_its_space_was_looked_at_and_not_before_105() {
+    let mut world = World::fresh(four_files());
+    let busy = world.open_plain(1);
+    world.settle();
+    world.standing = Some(|op| {
+        let takes = matches!(op, FileOp::Alloc { .. })
+            || matches!(
+                op,
+                FileOp::Put {
+                    file: FileName::Segment { .. },
+                    ..
+                }
+            );
+        takes.then(|| failed(FaultKind::Full, "No space left on device"))
+    });
+    while world.try_append(busy, batch(1, 3000, 0, None)) != Err(AppendRefusal::NoSpace) {
+        world.flush();
+        while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+            world.step(index);
+        }
+        world.settle();
+    }
+    // Metadata goes on until the ring is full as well.
+    let metadata = LogId::METADATA;
+    world.open(metadata, crate::config::TopicConfig::default());
+    for _ in 0..100 {
+        world.append(metadata, batch(1, 3000, 0, None));
+        world.settle();
+    }
+    let waits = world.durable(metadata);
+    assert!(waits < 100, "the ring was not full");
+    let done = world.done.len();
+    world.settle();
+    assert_eq!(world.done.len(), done, "a full disk is tried for ever");
+    for _ in 0..20 {
+        world.engine.space(Free {
+            total: 1 << 30,
+            free: 1 << 20,
+        });
+        world.settle();
+    }
+    assert!(
+        world.done.len() < done + 20 * 12,
+        "{} operations for 20 looks",
+        world.done.len() - done
+    );
+    let partial = world.disk.names("commit/").len();
+    assert!(partial <= 4, "a file that met the full disk is still there");
+    world.standing = None;
+    world.engine.space(Free {
+        total: 1 << 30,
+        free: 1 << 29,
+    });
+    world.settle();
+    assert_eq!(world.durable(metadata), 100, "it heals");
+    world.append(busy, batch(1, 3000, 0, None));
+    world.settle();
+    world.stop();
+}
+
+#[test]
+fn a_node_whose_disk_and_ring_are_full_stops_when_it_is_told_to_105() {
+    let mut world = World::fresh(four_files());
+    let busy = world.open_plain(1);
+    world.settle();
+    world.standing = Some(|op| {
+        let takes = matches!(op, FileOp::Alloc { .. })
+            || matches!(
+                op,
+                FileOp::Put {
+                    file: FileName::Segment { .. },
+                    ..
+                }
+            );
+        takes.then(|| failed(FaultKind::Full, "No space left on device"))
+    });
+    for _ in 0..400 {
+        // The space is said to be ample: another file system's quota, or inodes.
+        world.engine.space(Free {
+            total: 1 << 30,
+            free: 1 << 29,
+        });
+        if world.try_append(busy, batch(1, 3000, 0, None)).is_ok() {
+            world.flush();
+        }
+        while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+            world.step(index);
+        }
+    }
+    world.settle();
+    let acknowledged = world.durable(busy);
+    assert!(acknowledged < world.engine.marks(busy).expect("known").next.0);
+    world.stop();
+    world.standing = None;
+    let mut world = world.restart(four_files());
+    world.open_plain(1);
+    assert_eq!(world.read_all(busy, 0).len() as i64, acknowledged);
+}
