@@ -515,6 +515,7 @@ impl Again {
             secret: self.stamp.secret,
             side: other(self.side),
             number: self.stamp.number,
+            wall: self.stamp.wall,
             offline: offline.into_iter().collect(),
             foreign: Vec::new(),
         }))

@@ -13,7 +13,7 @@
 //! 24   16    the ring's secret
 //! 40    8    bytes of the body                          log: log id (20), generation (4), start (8), next (8),
 //! 48    4    CRC-32C of the body                          spilled (8), reached (8), dir, then five lists, each
-//! 52    8    zero                                         count (4) and segments (48), epochs (12), producers,
+//! 52    8    wall clock, milliseconds; 0 = not told       count (4) and segments (48), epochs (12), producers,
 //! 60    4    CRC-32C of bytes 0..60                       ring (45), beyond (87)
 //!
 //! segment  base, next, bytes (8 each), batches, chain (4), largest, first timestamp (8)
@@ -39,6 +39,7 @@ use crate::log::producers::{Producer, Sent, WINDOW};
 use crate::log::raw::{Put, Short, Take};
 use crate::log::state::{Fold, LogState, RingBatch, SegmentState, Spot};
 use crate::map::{Map, Set};
+use crate::now::Wall;
 use crate::proof;
 
 /// Bytes of a frame's header.
@@ -58,6 +59,8 @@ pub struct Stamp {
     pub number: u64,
     /// The ring's secret.
     pub secret: RingSecret,
+    /// The wall clock as it was believed when this was written (#111).
+    pub wall: Wall,
 }
 
 /// A checkpoint file that was read and found whole.
@@ -154,7 +157,7 @@ fn frame(
     bytes.raw(&stamp.secret.0);
     bytes.u64(body.len() as u64);
     bytes.u32(crc32c::crc32c(&body));
-    bytes.u64(0);
+    bytes.i64(stamp.wall.0);
     let chain = crc32c::crc32c(&bytes);
     bytes.u32(chain);
     bytes.extend_from_slice(&body);
@@ -290,14 +293,15 @@ fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, Checkp
         let number = take.u64()?;
         let secret = RingSecret(take.array()?);
         let (len, crc) = (take.u64()?, take.u32()?);
-        let zeros = u64::from(zero) | take.u64()?;
+        let wall = Wall(take.i64()?);
         let whole = take.u32()? == own && magic == MAGIC;
-        let follows = before == chain && zeros == 0;
+        let follows = before == chain && zero == 0;
         let stamp = Stamp {
             shard,
             shards,
             number,
             secret,
+            wall,
         };
         // Only a version whose checksum holds is one: rot in it is damage like any other.
         Ok((if whole { version } else { 0 }, stamp, len, crc, follows))

@@ -4,6 +4,7 @@
 
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset};
 use crate::log::engine::Engine;
+use crate::log::epochs::Epochs;
 use crate::log::refusal::CutRefusal;
 use crate::log::state::Fact;
 
@@ -31,6 +32,7 @@ impl Engine {
         live.placed.retain(|batch| batch.next() <= end);
         live.ahead.clear();
         live.pending = 0;
+        live.begun = Epochs::default();
         live.epoch = state
             .and_then(|state| state.epochs.at(Offset(end.0 - 1)))
             .unwrap_or(LeaderEpoch(-1));

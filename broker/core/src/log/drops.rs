@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use crate::file::{FaultKind, FileName, FileOp, Outcome, RingKind};
 use crate::ids::LogId;
 use crate::log::engine::{Engine, Why};
-use crate::log::retain::Steady;
 use crate::log::spill::{Course, SpillPhase};
 use crate::log::state::{Fact, Fold};
+use crate::log::steady::Steady;
 use crate::log::told::{Ops, Told};
 use crate::map::{Map, Set};
 

@@ -90,6 +90,8 @@ pub struct Engine {
     pub(crate) drops: Drops,
     pub(crate) since_spill: u64,
     pub(crate) since_checkpoint: u64,
+    /// When this process took over.
+    pub(crate) began: Mono,
     pub(crate) last_commit: Mono,
     pub(crate) mark_due: bool,
     pub(crate) telling: u64,
@@ -148,6 +150,7 @@ impl Engine {
             drops: Drops::default(),
             since_spill: 0,
             since_checkpoint: 0,
+            began: Mono(0),
             last_commit: Mono(0),
             mark_due: false,
             telling: 0,
@@ -260,7 +263,9 @@ impl Engine {
                     .get(&log)
                     .and_then(|state| state.producers.by_id.get(&producer.id))
             });
-            if let Some((base, last)) = Producer::judge(known, producer, delta)? {
+            let judged = Producer::judge(known, producer, delta)?;
+            live.heard.insert(producer.id, now.mono);
+            if let Some((base, last)) = judged {
                 return Ok(Appended::Duplicate { base, last });
             }
         }
@@ -270,8 +275,8 @@ impl Engine {
             "#4: {log:?} appends under epoch {epoch} after {}",
             live.epoch
         );
-        live.epoch = epoch;
         let base = live.marks.next;
+        live.lead(epoch, base);
         let stamp = crate::file::Stamp { base, epoch };
         let placed = RingBatch {
             base,
@@ -334,9 +339,9 @@ impl Engine {
         if epoch <= live.epoch {
             return;
         }
-        live.epoch = epoch;
-        let fact = Fact::Epoch(epoch, live.marks.next);
-        self.queue_fact(log, fact);
+        let at = live.marks.next;
+        live.lead(epoch, at);
+        self.queue_fact(log, Fact::Epoch(epoch, at));
     }
 
     /// Where the records of an epoch end (KIP-101): the greatest known epoch at or below it and that one's end.
@@ -345,11 +350,15 @@ impl Engine {
         if epoch >= live.epoch {
             return Some((live.epoch, live.marks.next));
         }
-        self.fold
-            .logs
-            .get(&log)?
-            .epochs
-            .end_of(epoch, live.marks.next)
+        let folded = self.fold.logs.get(&log).map(|state| &state.epochs);
+        if live.begun.iter().len() == 0 || proof::mutant("epochs-of-the-fold-only") {
+            return folded?.end_of(epoch, live.marks.next);
+        }
+        let mut all = folded.cloned().unwrap_or_default();
+        for (epoch, at) in live.begun.iter() {
+            all.note(epoch, at);
+        }
+        all.end_of(epoch, live.marks.next)
     }
 
     /// The epoch under which the record at an offset was appended, where the history tells.
@@ -407,7 +416,8 @@ impl Engine {
 
     /// Forgets a producer that was silent for too long (#74).
     pub(crate) fn expire(&mut self, log: LogId, producer: ProducerId) {
-        if let Some(live) = self.live.get(&log) {
+        if let Some(live) = self.live.get_mut(&log) {
+            live.heard.remove(&producer);
             let fact = Fact::Expired(producer, live.marks.next);
             self.queue_fact(log, fact);
         }
@@ -506,6 +516,8 @@ impl Engine {
         match key {
             AlarmKey::Flush => self.sync_fast(ops),
             AlarmKey::Mark => self.write_mark(now, ops),
+            // A stop ends with its own fact: no other is begun once it is under way (#103).
+            AlarmKey::Retention | AlarmKey::Producers if !matches!(self.phase, Phase::Ready) => {}
             AlarmKey::Retention => self.retain(now, ops),
             AlarmKey::Producers => self.expire_producers(now, ops),
             AlarmKey::Space | AlarmKey::Parked | AlarmKey::Snapshot => {}

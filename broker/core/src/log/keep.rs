@@ -14,6 +14,7 @@ use crate::log::ring::Needs;
 use crate::log::state::Fold;
 use crate::log::told::Ops;
 use crate::map::Set;
+use crate::now::Wall;
 use crate::proof;
 
 /// Each names the operation whose completion is awaited.
@@ -52,6 +53,8 @@ pub(crate) struct Keeper {
     coming: Option<Needed>,
     /// What A and B need.
     pub(crate) needs: [Needed; 2],
+    /// The time that the next one is told.
+    pub(crate) clock: Wall,
     /// How many were written by this process.
     pub(crate) written: u64,
 }
@@ -108,10 +111,12 @@ impl Default for Keeper {
                 shards: 1,
                 number: 0,
                 secret: RingSecret::default(),
+                wall: Wall(0),
             },
             foreign: Vec::new(),
             coming: None,
             needs: [Needed::all(), Needed::all()],
+            clock: Wall(0),
             written: 0,
         }
     }
@@ -135,6 +140,7 @@ impl Engine {
         self.keeper.wanted = self.keeper.wanted.saturating_sub(1);
         self.keeper.busy = true;
         self.keeper.stamp.number += 1;
+        self.keeper.stamp.wall = self.keeper.clock;
         let fold = if proof::mutant("checkpoint-ahead-of-durable") {
             self.fold_ahead()
         } else {

@@ -11,11 +11,12 @@ use crate::config::TopicConfig;
 use crate::file::RingKind;
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset, ProducerId};
 use crate::log::checksum;
+use crate::log::epochs::Epochs;
 use crate::log::producers::Producer;
 use crate::log::state::{LogState, RingBatch, SegmentState};
 use crate::map::Map;
 use crate::marks::{Durability, Marks};
-use crate::now::Now;
+use crate::now::{Mono, Now};
 
 /// How a log is opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +52,9 @@ pub(crate) struct Live {
     pub(crate) marks: Marks,
     pub(crate) generation: Generation,
     pub(crate) epoch: LeaderEpoch,
+    /// Leaderships that began and that the fold does not know yet: their facts ride in the durable ring, and batches of
+    /// a `replicated` log may be read before those have landed (#4).
+    pub(crate) begun: Epochs,
     /// Given to a ring and not yet folded, in offset order.
     pub(crate) placed: VecDeque<RingBatch>,
     /// Batches queued or placed.
@@ -59,6 +63,8 @@ pub(crate) struct Live {
     /// before one below it.
     pub(crate) ring: RingKind,
     pub(crate) ahead: Map<ProducerId, Ahead>,
+    /// When this process last heard of a producer; of one that is not here, when it began (#74).
+    pub(crate) heard: Map<ProducerId, Mono>,
     /// Bases of logical segments that begin at or after what is spilled.
     pub(crate) rolls: VecDeque<Offset>,
     pub(crate) open: OpenSegment,
@@ -81,10 +87,12 @@ impl Live {
             marks: Marks::default(),
             generation: Generation(0),
             epoch: LeaderEpoch(-1),
+            begun: Epochs::default(),
             placed: VecDeque::new(),
             pending: 0,
             ring: RingKind::Durable,
             ahead: Map::new(),
+            heard: Map::new(),
             rolls: VecDeque::new(),
             open: OpenSegment {
                 first_timestamp: -1,
@@ -151,6 +159,25 @@ impl Live {
         self.spec
             .as_ref()
             .map_or(Durability::Durable, |spec| spec.config.durability)
+    }
+
+    /// A leadership appends here, from this offset on if it is a new one.
+    pub(crate) fn lead(&mut self, epoch: LeaderEpoch, at: Offset) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.begun.note(epoch, at);
+        }
+    }
+
+    /// The fold knows leaderships up to this one.
+    pub(crate) fn led(&mut self, known: LeaderEpoch) {
+        if self.begun.iter().len() > 0 {
+            self.begun = self
+                .begun
+                .iter()
+                .filter(|(epoch, _)| *epoch > known)
+                .collect();
+        }
     }
 
     /// Whether this log goes first.

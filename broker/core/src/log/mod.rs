@@ -2,7 +2,7 @@
 //! emits file operations and is told what became of them; it never touches a file.
 //!
 //! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
-//! the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`, `drops`, `space`. Bytes: `commit`,
+//! the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`, `steady` (its clock), `drops`, `space`. Bytes: `commit`,
 //! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
 
@@ -42,6 +42,7 @@ pub mod sidecar;
 mod space;
 mod spill;
 pub mod state;
+mod steady;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -196,6 +196,30 @@ fn relief_while_a_file_is_made_is_caught_132() {
 }
 
 #[test]
+fn a_believed_clock_of_a_start_is_caught_111() {
+    caught(
+        "clock-of-a-start-believed",
+        super::tests::time::a_start_whose_clock_is_a_month_ahead,
+    );
+}
+
+#[test]
+fn idleness_by_timestamps_is_caught_69() {
+    caught(
+        "idle-by-timestamps",
+        super::tests::time::a_producer_fills_in_old_records,
+    );
+}
+
+#[test]
+fn epochs_of_the_fold_only_is_caught_4() {
+    caught(
+        "epochs-of-the-fold-only",
+        super::tests::time::a_leadership_is_read_before_its_fact_is_durable,
+    );
+}
+
+#[test]
 fn no_metadata_reserve_is_caught_105() {
     caught("no-metadata-reserve", || {
         let mut world = World::fresh(small());

@@ -30,7 +30,8 @@ pub struct Producer {
     pub epoch: ProducerEpoch,
     /// Offset after its last batch: a fact `Expired` names all that was written below an offset.
     pub next: Offset,
-    /// Largest timestamp of its last batch, -1 if that has none. For people.
+    /// Largest timestamp of its last batch, -1 if that has none. For people: who is idle is never judged by it, for a
+    /// client writes here what it likes.
     pub last_timestamp: i64,
     /// The last batches of this life, oldest first, at most [`WINDOW`]. Empty after an epoch that wrote nothing here.
     pub window: VecDeque<Sent>,

@@ -10,6 +10,7 @@ use crate::ids::LogId;
 use crate::log::commit::{Chain, RingSecret};
 use crate::log::state::Fold;
 use crate::log::told::{Broken, Report};
+use crate::now::Wall;
 
 /// How far a start has come.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub struct Recovered {
     pub side: Side,
     /// The number of the newest checkpoint.
     pub number: u64,
+    /// The wall clock as the newest checkpoint was told.
+    pub wall: Wall,
     /// Logs that are damaged, with what and where.
     pub offline: Vec<(LogId, String)>,
     /// Files of shards that are no more: to be removed once two checkpoints hold what they held.

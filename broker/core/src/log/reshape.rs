@@ -318,6 +318,12 @@ impl Reshape {
                 shards,
                 number,
                 secret,
+                wall: self
+                    .olds
+                    .iter()
+                    .map(|old| old.stamp.wall)
+                    .max()
+                    .unwrap_or_default(),
             },
             fold,
             groups: groups(copies),

@@ -1,17 +1,21 @@
 //! What is removed by age and size, and when its bytes may go. Decides which whole closed segments retire; the start
-//! fact is durable before a file is unlinked, and no reader pins it then. Holds #74, #89, #110, #111.
+//! fact is durable before a file is unlinked, and no reader pins it then. Holds #74, #89, #111.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::file::{FileName, FileOp};
 use crate::ids::{LogId, Offset, ProducerId};
 use crate::log::engine::{Engine, Why};
 use crate::log::state::{Entry, Fact};
 use crate::log::told::Ops;
-use crate::now::{Mono, Now, Wall};
+use crate::now::Now;
 use crate::proof;
 use crate::timers::AlarmKey;
+
+/// A checkpoint is told the time once in so many milliseconds at least.
+const TOLD_EVERY: i64 = 24 * 3_600_000;
 
 /// A logical segment: what lies in one file, or will.
 #[derive(Clone, Copy, Debug)]
@@ -21,42 +25,33 @@ struct Logical {
     max_timestamp: i64,
 }
 
-/// The wall clock as retention believes it: it never runs faster than the steady clock, so that a jump forward deletes
-/// nothing before its time (#111).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Steady {
-    begun: Option<(Mono, Wall)>,
-}
-
-impl Steady {
-    pub(crate) fn wall(&mut self, now: Now) -> Wall {
-        let (mono, wall) = *self.begun.get_or_insert((now.mono, now.wall));
-        let passed = i64::try_from(now.since(mono).as_millis()).unwrap_or(i64::MAX);
-        now.wall.min(Wall(wall.0.saturating_add(passed)))
-    }
-}
-
 impl Engine {
     /// Looks through all logs for segments that are to go, and sets the next look.
     pub(crate) fn retain(&mut self, now: Now, ops: &mut Ops) {
         ops.wake(AlarmKey::Retention, now.after(self.conf.retention_every));
-        let wall = self.drops.steady.wall(now);
         let logs: Vec<LogId> = self.live.keys().copied().collect();
         for log in logs {
-            if let Some(start) = self.retires(log, wall) {
+            if let Some(start) = self.retires(log, now) {
                 // A refusal means that the log is going away, or is damaged: then nothing is removed.
                 let _ = self.trim(log, start);
             }
         }
+        // An idle directory is told the time as well, so that the next start does not take rest for a jump.
+        let told = self.keeper.stamp.wall.0;
+        if self.drops.steady.known(now).0 > told.saturating_add(TOLD_EVERY) {
+            self.keeper.wanted = self.keeper.wanted.max(1);
+        }
     }
 
     /// The start that a log is to have, if that is further on than now.
-    fn retires(&mut self, log: LogId, wall: Wall) -> Option<Offset> {
+    fn retires(&mut self, log: LogId, now: Now) -> Option<Offset> {
         let live = self.live.get_mut(&log)?;
         let config = live.spec.as_ref()?.config.clone();
         if config.retention_time.is_none() && config.retention_bytes.is_none() || live.urgent() {
             return None;
         }
+        let keeps = config.retention_time.unwrap_or_default();
+        let wall = self.drops.steady.wall(now, keeps);
         let age = |timestamp: i64| u128::try_from(wall.0.saturating_sub(timestamp)).unwrap_or(0);
         // An open segment that nobody writes to any more is closed by its age, so that it can retire too.
         if live.open.bytes > 0
@@ -190,19 +185,24 @@ impl Engine {
         }
     }
 
-    /// Forgets producers that were silent for longer than the limit, counted from their last batch (#74).
+    /// Forgets producers that were silent for longer than the limit, by the steady clock and since this process began at
+    /// most: timestamps are the client's, who may fill in records of last month (#74, #110).
     pub(crate) fn expire_producers(&mut self, now: Now, ops: &mut Ops) {
         ops.wake(AlarmKey::Producers, now.after(self.conf.retention_every));
-        let wall = self.drops.steady.wall(now);
-        let limit = i64::try_from(self.conf.producer_idle.as_millis()).unwrap_or(i64::MAX);
         let mut silent: Vec<(LogId, ProducerId)> = Vec::new();
         for (log, state) in &self.fold.logs {
             let Some(live) = self.live.get(log) else {
                 continue;
             };
             for (id, producer) in &state.producers.by_id {
-                let idle = wall.0.saturating_sub(producer.last_timestamp);
-                if producer.last_timestamp >= 0 && idle > limit && !live.ahead.contains_key(id) {
+                let heard = live.heard.get(id).copied().unwrap_or(self.began);
+                let idle = if proof::mutant("idle-by-timestamps") {
+                    let idle = now.wall.0.saturating_sub(producer.last_timestamp);
+                    Duration::from_millis(u64::try_from(idle).unwrap_or(0))
+                } else {
+                    now.since(heard)
+                };
+                if idle > self.conf.producer_idle && !live.ahead.contains_key(id) {
                     silent.push((*log, *id));
                 }
             }

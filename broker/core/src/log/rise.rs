@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::file::{FaultKind, FileName, FileOp, Free, How, Outcome, Piece, RingKind, Side};
-use crate::ids::{BootId, BrokerEpoch, Ticket};
+use crate::ids::{BootId, BrokerEpoch, ShardId, Ticket};
 use crate::log::checkpoint::{self, Stamp};
 use crate::log::commit::{Chain, RingSecret};
 use crate::log::conf::Sizes;
@@ -20,7 +20,7 @@ use crate::log::spill::SpillPhase;
 use crate::log::state::{Fold, RingPoint};
 use crate::log::told::{Broken, Ops, Told};
 use crate::map::Map;
-use crate::now::{Dice, Now};
+use crate::now::{Dice, Now, Wall};
 use crate::timers::AlarmKey;
 
 /// A start that finds more files of a ring than this frees some at once.
@@ -58,12 +58,11 @@ pub(crate) enum Founding {
 
 impl Engine {
     /// Begins to read what lies there. `Fresh` or `Judged` follows; nothing is changed until `accept`.
-    pub fn start(&mut self, now: Now, _dice: Dice, boot: BootId, space: Free, ops: &mut Ops) {
+    pub fn start(&mut self, _now: Now, _dice: Dice, boot: BootId, space: Free, ops: &mut Ops) {
         self.boot = boot;
         self.space = space;
         self.sizes = Sizes::of(&self.conf, space);
         self.full = space.total > 0 && space.free < self.sizes.free_low;
-        self.drops.steady.wall(now);
         self.begin_recovery(ops);
     }
 
@@ -149,6 +148,7 @@ impl Engine {
             shards: self.shards,
             number: 1,
             secret,
+            wall: Wall(0),
         };
         let frame = checkpoint::base(stamp, &Fold::default());
         let file = FileName::Checkpoint {
@@ -195,6 +195,7 @@ impl Engine {
             secret,
             side,
             number,
+            wall,
             offline,
             foreign,
         } = recovered;
@@ -215,7 +216,17 @@ impl Engine {
             shards: self.shards,
             number,
             secret,
+            wall,
         };
+        self.drops.steady.begin(now, wall);
+        self.keeper.clock = self.drops.steady.known(now);
+        if let (ShardId(0), Some(hours)) = (self.shard, self.drops.steady.gap()) {
+            ops.tell(Told::Note(alloc::format!(
+                "The clock is {hours} hours ahead of the time at which this directory was last in use. Until the node has \
+                 run for as long as a topic keeps its records, their age is counted from that time. Nothing needs to be \
+                 done if the clock is right; set it if it is wrong"
+            )));
+        }
         self.keeper.side = side;
         self.keeper.needs = [Needed::all(), Needed::all()];
         self.keeper.foreign = foreign;
@@ -224,6 +235,7 @@ impl Engine {
         self.lanes.fast = fast.map(|head| self.lane(RingKind::Fast, head, &files, &mut order));
         self.phase = Phase::Ready;
         self.last_commit = now.mono;
+        self.began = now.mono;
         ops.wake(AlarmKey::Retention, now.after(self.conf.retention_every));
         ops.wake(AlarmKey::Producers, now.after(self.conf.retention_every));
         ops.tell(Told::Ready);
@@ -274,6 +286,7 @@ impl Engine {
 
     /// Goes on with everything that is done behind the appends.
     pub(crate) fn go_on(&mut self, now: Now, ops: &mut Ops) {
+        self.keeper.clock = self.drops.steady.known(now);
         self.weigh_ballast(ops);
         self.make_fast_ring(ops);
         self.drop_on(ops);

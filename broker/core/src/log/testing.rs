@@ -274,16 +274,22 @@ impl World {
         self.told.clear();
     }
 
-    /// The process dies here; another one comes up on what it left.
-    pub(crate) fn restart(self, conf: EngineConf) -> World {
-        let mut world = World::on(conf, self.disk);
-        world.now = self.now;
-        world.boot = self.boot;
+    /// An engine that was not started yet, on what another process left.
+    pub(crate) fn on_what(left: World, conf: EngineConf) -> World {
+        let mut world = World::on(conf, left.disk);
+        world.now = left.now;
+        world.boot = left.boot;
         world
             .disk
             .files
             .entry("meta.properties".into())
             .or_default();
+        world
+    }
+
+    /// The process dies here; another one comes up on what it left.
+    pub(crate) fn restart(self, conf: EngineConf) -> World {
+        let mut world = World::on_what(self, conf);
         let verdict = world.begin();
         assert!(matches!(verdict, Told::Judged(_)), "{verdict:?}");
         world.accept();

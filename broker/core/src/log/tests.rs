@@ -10,6 +10,7 @@ use crate::now::Wall;
 use std::time::Duration;
 
 pub(super) mod pressure;
+pub(super) mod time;
 
 #[test]
 fn nothing_is_durable_before_its_commit_came_back_11() {

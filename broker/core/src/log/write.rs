@@ -322,6 +322,7 @@ impl Engine {
                         proof::sometimes("completion-of-an-older-generation");
                         continue;
                     }
+                    live.led(entry.batch.epoch);
                     live.pending = live.pending.saturating_sub(1);
                     live.marks.written = live.marks.written.max(entry.batch.next());
                     live.marks.durable = live.marks.durable.max(entry.batch.next());
@@ -379,7 +380,12 @@ impl Engine {
                     ops.tell(Told::Durable(log, live.marks.durable));
                 }
             }
-            Fact::Expired(..) | Fact::Epoch(..) => {}
+            Fact::Epoch(epoch, _) => {
+                if let Some(live) = self.live.get_mut(&log) {
+                    live.led(epoch);
+                }
+            }
+            Fact::Expired(..) => {}
         }
     }
 

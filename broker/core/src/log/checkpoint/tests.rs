@@ -12,6 +12,7 @@ fn stamp(number: u64) -> Stamp {
         shards: 2,
         number,
         secret: RingSecret([7; 16]),
+        wall: crate::now::Wall(0),
     }
 }
 

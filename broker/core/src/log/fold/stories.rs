@@ -222,6 +222,7 @@ fn stamp() -> checkpoint::Stamp {
         shards: 1,
         number: 1,
         secret: RingSecret::default(),
+        wall: crate::now::Wall(0),
     }
 }
 

@@ -122,6 +122,7 @@ impl Disk {
             shards: 1,
             number,
             secret: SECRET,
+            wall: crate::now::Wall(0),
         };
         let name = FileName::Checkpoint { shard: SHARD, side }.to_string();
         self.0

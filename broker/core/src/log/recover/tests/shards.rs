@@ -12,6 +12,7 @@ fn two_shards() -> Disk {
             shards: 2,
             number: 1,
             secret: SECRET,
+            wall: crate::now::Wall(0),
         };
         let name = FileName::Checkpoint {
             shard,
