@@ -13,7 +13,7 @@ use crate::ids::{LogId, Offset, Uuid};
 use crate::log::engine::{Engine, Why};
 use crate::log::sidecar;
 use crate::log::spill::{Course, Files, Ready, SpillWhy};
-use crate::log::state::LogState;
+use crate::log::state::{LogState, SegmentState};
 use crate::log::told::{Ops, Told};
 use crate::proof;
 
@@ -36,6 +36,13 @@ pub(crate) enum DirStep {
     IdDir,
     /// One of so many cuts and removals.
     Tidy,
+}
+
+impl DirStep {
+    /// Whether the directory is changed, or made durable, by it.
+    fn writes(&self) -> bool {
+        !matches!(self, DirStep::List | DirStep::Read(_))
+    }
 }
 
 /// Kafka's file with the topic id.
@@ -77,6 +84,14 @@ impl Engine {
     /// A step came back.
     pub(crate) fn dir_done(&mut self, log: LogId, step: DirStep, outcome: Outcome, ops: &mut Ops) {
         let Some(dir) = self.spill_dir(log) else {
+            // Its course was voided meanwhile. That a write or a sync failed is final all the same (#101).
+            if let Outcome::Failed(fault) = outcome
+                && step.writes()
+                && !matches!(fault.kind, FaultKind::Absent | FaultKind::Full)
+                && !proof::mutant("failure-of-a-voided-course-ignored")
+            {
+                self.broken("a directory could not be made ready", fault.text, ops);
+            }
             return;
         };
         let name = FileName::Named(dir.clone());
@@ -180,7 +195,12 @@ impl Engine {
 
     /// A directory that no checkpoint names: it is an unfinished first spill of this topic, or somebody else's.
     fn judge_dir(&mut self, log: LogId, entries: &[Entry], text: &[u8], ops: &mut Ops) {
+        let Some(dir) = self.spill_dir(log) else {
+            return;
+        };
         let own = metadata_text(log.topic.0);
+        let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
+        let written = text.get(..text.len() - zeros).unwrap_or_default();
         let text = core::str::from_utf8(text).unwrap_or_default();
         if text
             .lines()
@@ -191,6 +211,13 @@ impl Engine {
                 files.new_files = true;
             }
             self.tidy(log, entries, ops);
+            return;
+        }
+        let empty = !entries.iter().any(|entry| segment_of(entry).is_some());
+        if empty && own.as_bytes().starts_with(written) {
+            // The process died, or the power went, while the tag was being written: it is written again.
+            let name = FileName::Named(dir);
+            self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops);
             return;
         }
         self.put_aside(log, ops);
@@ -224,10 +251,19 @@ impl Engine {
         let Some(state) = self.fold.logs.get(&log) else {
             return;
         };
+        if let Some(name) = shorter(entries, state) {
+            let why = format!("{dir}/{name} is gone, or shorter than what was made durable");
+            self.skip(log, why, ops);
+            return;
+        }
         let wishes: Vec<FileOp> = entries
             .iter()
-            .filter(|entry| !self.is_read(&dir, entry))
-            .filter_map(|entry| tidied(&dir, entry, state))
+            .filter_map(|entry| Some((entry, tidied(&dir, entry, state)?)))
+            // A reader keeps a file from going, not from losing what lies past its end.
+            .filter(|(entry, wish)| {
+                matches!(wish, FileOp::Cut { .. }) || !self.is_read(&dir, entry)
+            })
+            .map(|(_, wish)| wish)
             .collect();
         if wishes.is_empty() {
             self.dir_ready(log, ops);
@@ -283,6 +319,24 @@ fn segment_of(entry: &Entry) -> Option<(Offset, &str)> {
     ours.then_some((Offset(stem.parse().ok()?), ending))
 }
 
+/// Bytes of a sidecar that describes so many batches.
+fn side_len(segment: &SegmentState) -> u64 {
+    sidecar::HEADER + u64::from(segment.batches) * sidecar::ENTRY as u64
+}
+
+/// A file of a segment that has lost what was durable: written to, it would have a hole (#99).
+fn shorter(entries: &[Entry], state: &LogState) -> Option<String> {
+    state.segments.iter().find_map(|segment| {
+        let files = [("log", segment.bytes), ("side", side_len(segment))];
+        files.into_iter().find_map(|(ending, len)| {
+            let whole = entries
+                .iter()
+                .any(|entry| segment_of(entry) == Some((segment.base, ending)) && entry.len >= len);
+            (!whole).then(|| format!("{:020}.{ending}", segment.base.0))
+        })
+    })
+}
+
 fn tidied(dir: &alloc::sync::Arc<str>, entry: &Entry, state: &LogState) -> Option<FileOp> {
     let (base, ending) = segment_of(entry)?;
     let dir = dir.clone();
@@ -295,7 +349,7 @@ fn tidied(dir: &alloc::sync::Arc<str>, entry: &Entry, state: &LogState) -> Optio
         Some(segment) => {
             let len = match ending {
                 "log" => segment.bytes,
-                _ => sidecar::HEADER + u64::from(segment.batches) * sidecar::ENTRY as u64,
+                _ => side_len(segment),
             };
             (entry.len > len).then_some(FileOp::Cut { file, len })
         }

@@ -578,6 +578,8 @@ impl Engine {
         };
         if live.offline.is_none() {
             live.offline = Some(why.clone());
+            // The next checkpoint may free files for others.
+            self.spill.relief = 0;
             ops.tell(Told::Offline(log, why));
         }
     }

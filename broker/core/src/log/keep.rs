@@ -6,12 +6,12 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::file::{FaultKind, FileName, FileOp, How, Outcome, Piece, RingKind, Side};
-use crate::ids::ShardId;
+use crate::ids::{LogId, ShardId};
 use crate::log::checkpoint::{self, Stamp};
 use crate::log::commit::RingSecret;
 use crate::log::engine::{Engine, Why};
 use crate::log::ring::Needs;
-use crate::log::state::Fold;
+use crate::log::state::{Fold, LogState, Spot};
 use crate::log::told::Ops;
 use crate::map::Set;
 use crate::now::Wall;
@@ -69,33 +69,57 @@ impl Needed {
     }
 
     /// What a checkpoint of this fold needs: what follows it in each ring, and files with batches that lie only there.
-    pub(crate) fn of(fold: &Fold) -> Needed {
-        let mut needed = Needed {
-            durable: Needs {
-                from: fold.durable.file,
-                named: Set::new(),
-            },
-            fast: Needs {
-                from: fold.fast.file,
-                named: Set::new(),
-            },
+    pub(crate) fn of(fold: &Fold, damaged: impl Fn(&LogId, &LogState) -> bool) -> Needed {
+        let from = |from| Needs {
+            from,
+            ..Needs::all()
         };
-        for state in fold.logs.values() {
+        let mut needed = Needed {
+            durable: from(fold.durable.file),
+            fast: from(fold.fast.file),
+        };
+        let mut healthy: Set<(RingKind, u64)> = Set::new();
+        for (log, state) in &fold.logs {
+            let damaged = damaged(log, state);
             let beyond = state.beyond.iter().map(|entry| &entry.batch);
             for batch in state.ring.iter().chain(beyond) {
-                match batch.spot.kind {
-                    RingKind::Durable => needed.durable.named.insert(batch.spot.file),
-                    RingKind::Fast => needed.fast.named.insert(batch.spot.file),
-                };
+                let Spot { kind, file, .. } = batch.spot;
+                needed.ring_mut(kind).named.insert(file);
+                if !damaged {
+                    healthy.insert((kind, file));
+                }
             }
         }
+        for kind in [RingKind::Durable, RingKind::Fast] {
+            let needs = needed.ring_mut(kind);
+            let kept = |file: &&u64| **file < needs.from && !healthy.contains(&(kind, **file));
+            needs.kept = needs.named.iter().filter(kept).copied().collect();
+        }
         needed
+    }
+
+    fn ring_mut(&mut self, kind: RingKind) -> &mut Needs {
+        match kind {
+            RingKind::Durable => &mut self.durable,
+            RingKind::Fast => &mut self.fast,
+        }
     }
 
     pub(crate) fn ring(&self, kind: RingKind) -> &Needs {
         match kind {
             RingKind::Durable => &self.durable,
             RingKind::Fast => &self.fast,
+        }
+    }
+}
+
+impl Keeper {
+    /// What the newest checkpoint needs.
+    pub(crate) fn newest(&self) -> &Needed {
+        let [a, b] = &self.needs;
+        match self.side {
+            Side::A => b,
+            Side::B => a,
         }
     }
 }
@@ -150,7 +174,11 @@ impl Engine {
         if self.lanes.iter().any(|lane| !lane.ring.inflight.is_empty()) {
             proof::sometimes("checkpoint-with-commits-in-flight");
         }
-        self.keeper.coming = Some(Needed::of(fold));
+        let damaged = |log: &LogId, state: &LogState| {
+            let live = self.live.get(log);
+            state.is_torn() || live.is_some_and(|live| live.offline.is_some())
+        };
+        self.keeper.coming = Some(Needed::of(fold, damaged));
         let frame = checkpoint::base(self.keeper.stamp, fold);
         // What an unfinished one left there could be longer.
         let file = self.checkpoint_aside();

@@ -220,6 +220,30 @@ fn epochs_of_the_fold_only_is_caught_4() {
 }
 
 #[test]
+fn an_error_that_takes_the_whole_read_is_caught_106() {
+    caught(
+        "eio-takes-the-whole-read",
+        super::tests::damage::one_sector_under_many_partitions,
+    );
+}
+
+#[test]
+fn damaged_files_that_count_are_caught_106() {
+    caught(
+        "damaged-files-count",
+        super::tests::damage::damaged_logs_in_three_files_of_four,
+    );
+}
+
+#[test]
+fn a_failure_of_a_voided_course_that_is_ignored_is_caught_101() {
+    caught(
+        "failure-of-a-voided-course-ignored",
+        super::tests::damage::a_directory_fails_after_its_log_was_trimmed,
+    );
+}
+
+#[test]
 fn no_metadata_reserve_is_caught_105() {
     caught("no-metadata-reserve", || {
         let mut world = World::fresh(small());

@@ -40,6 +40,16 @@ impl Engine {
         };
         let bytes = match outcome {
             Outcome::Bytes(bytes) => bytes,
+            Outcome::Failed(_)
+                if job.items.len() > 1 && !proof::mutant("eio-takes-the-whole-read") =>
+            {
+                // One bad sector under many batches: it is looked for by halves, so that it costs its own log only.
+                proof::sometimes("read-that-failed-is-asked-in-halves");
+                let (first, second) = job.halves();
+                self.spill.again.push_front(second);
+                self.spill.again.push_front(first);
+                return;
+            }
             Outcome::Failed(fault) => {
                 for lies in &job.items {
                     let spot = Spot {

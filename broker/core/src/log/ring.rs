@@ -70,6 +70,8 @@ pub(crate) struct Needs {
     pub(crate) from: u64,
     /// Older files that hold batches which lie nowhere else.
     pub(crate) named: Set<u64>,
+    /// Of these the ones that damaged logs alone need: nothing frees them but a repair.
+    pub(crate) kept: Set<u64>,
 }
 
 impl Needs {
@@ -78,6 +80,7 @@ impl Needs {
         Needs {
             from: 0,
             named: Set::new(),
+            kept: Set::new(),
         }
     }
 
@@ -172,6 +175,21 @@ impl Ring {
         }
     }
 
+    /// Bytes of the files that count against the ring's bound. Files that only damaged logs need do not, up to as much
+    /// again: else a few damaged partitions would stop all others (#106).
+    pub(crate) fn counted(&self, kept: &Set<u64>, sizes: &Sizes) -> u64 {
+        if proof::mutant("damaged-files-count") {
+            return self.size();
+        }
+        let kept: u64 = self
+            .files
+            .iter()
+            .filter(|file| kept.contains(&file.sequence))
+            .map(|file| u64::from(file.len))
+            .sum();
+        self.size() - kept.min(sizes.ring_max)
+    }
+
     /// Bytes of all its files.
     pub(crate) fn size(&self) -> u64 {
         let made = self.making.map_or(0, |making| u64::from(making.spare.len));
@@ -221,6 +239,7 @@ impl Ring {
     pub(crate) fn prepare(
         &mut self,
         needs: [&Needs; 2],
+        kept: &Set<u64>,
         sizes: &Sizes,
         space: bool,
         ops: &mut Ops,
@@ -252,7 +271,8 @@ impl Ring {
             };
             return Some((ops.ask(op), Some(MakeStep::Rename)));
         }
-        self.refused = !space || self.size() + u64::from(sizes.ring_file) > sizes.ring_max;
+        self.refused =
+            !space || self.counted(kept, sizes) + u64::from(sizes.ring_file) > sizes.ring_max;
         if self.refused {
             return None;
         }

@@ -356,6 +356,7 @@ impl Engine {
     pub(crate) fn prepare_file(&mut self, kind: RingKind, ops: &mut Ops) {
         let [a, b] = &self.keeper.needs;
         let needs = [a.ring(kind), b.ring(kind)];
+        let kept = &self.keeper.newest().ring(kind).kept;
         let space = self.has_space_for_file();
         let lane = match kind {
             RingKind::Durable => self.lanes.durable.as_mut(),
@@ -365,7 +366,7 @@ impl Engine {
         if self.full && !lane.ring.stalled {
             return;
         }
-        while let Some((ticket, step)) = lane.ring.prepare(needs, &self.sizes, space, ops) {
+        while let Some((ticket, step)) = lane.ring.prepare(needs, kept, &self.sizes, space, ops) {
             match step {
                 Some(step) => {
                     self.waiting.insert(ticket, Why::Make(kind, step));
@@ -437,12 +438,10 @@ impl Engine {
                     Ring::new(RingKind::Fast, self.shard, chain, RingFile::empty(0, 0), 0);
                 ring.files.clear();
                 ring.next_file = 1;
-                if let Some((ticket, Some(step))) = ring.prepare(
-                    [&Needed::all().fast, &Needed::all().fast],
-                    &self.sizes,
-                    true,
-                    ops,
-                ) {
+                let all = Needed::all().fast;
+                if let Some((ticket, Some(step))) =
+                    ring.prepare([&all, &all], &all.kept, &self.sizes, true, ops)
+                {
                     self.waiting.insert(ticket, Why::MakeFast(step));
                 }
                 self.lanes.fast_making = Some(ring);

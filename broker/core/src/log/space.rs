@@ -53,8 +53,8 @@ impl Engine {
 
     /// Whether one more ring file may be tried.
     pub(crate) fn has_space_for_file(&self) -> bool {
-        let known = self.space.total > 0;
-        !self.starved && !(known && self.space.free < u64::from(self.sizes.ring_file))
+        let unknown = self.space.total == 0;
+        !self.starved && (unknown || self.space.free >= u64::from(self.sizes.ring_file))
     }
 
     /// Whether writes of users are refused for lack of space.

@@ -105,6 +105,8 @@ pub(crate) struct Spill {
     /// And after how many it ends, even if there is more.
     pub(crate) goal: u64,
     pub(crate) job: Option<Job>,
+    /// Parts of a read that failed, to be asked before anything else.
+    pub(crate) again: VecDeque<Job>,
     pub(crate) courses: Map<LogId, Course>,
     pub(crate) stragglers: VecDeque<LogId>,
     /// Logs whose order in the ring files was lost by a cycle that failed: read by offset next time.
@@ -254,6 +256,10 @@ impl Engine {
             }
             if self.spill.held >= self.conf.spill_bytes && self.spill.puts > 0 {
                 return;
+            }
+            if let Some(job) = self.spill.again.pop_front() {
+                self.read(job, ops);
+                continue;
             }
             match self.spill.phase {
                 SpillPhase::Idle => return,
@@ -451,7 +457,11 @@ impl Engine {
     fn cramped(&self) -> bool {
         self.lanes.iter().any(|lane| {
             lane.ring.stalled
-                || lane.ring.size() + u64::from(self.sizes.ring_file) > self.sizes.ring_max
+                || lane
+                    .ring
+                    .counted(&self.keeper.newest().ring(lane.ring.kind).kept, &self.sizes)
+                    + u64::from(self.sizes.ring_file)
+                    > self.sizes.ring_max
         })
     }
 

@@ -26,6 +26,8 @@ use crate::timers::{AlarmKey, Alarms};
 pub(crate) struct Disk {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) dirs: BTreeSet<String>,
+    /// Bytes of files that the medium does not give back.
+    pub(crate) bad: Vec<(String, std::ops::Range<u64>)>,
 }
 
 fn absent() -> Outcome {
@@ -107,6 +109,13 @@ impl Disk {
                 let Some(bytes) = self.files.get(&file.to_string()) else {
                     return absent();
                 };
+                let (name, end) = (file.to_string(), at + u64::from(*len));
+                let spoilt = |(bad, range): &(String, std::ops::Range<u64>)| {
+                    *bad == name && range.start < end && *at < range.end
+                };
+                if self.bad.iter().any(spoilt) {
+                    return failed(FaultKind::Broken, "Input/output error");
+                }
                 let from = (*at as usize).min(bytes.len());
                 let to = (from + *len as usize).min(bytes.len());
                 return Outcome::Bytes(Bytes::copy_from_slice(&bytes[from..to]));

@@ -9,6 +9,7 @@ use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, Sequence};
 use crate::now::Wall;
 use std::time::Duration;
 
+pub(super) mod damage;
 pub(super) mod pressure;
 pub(super) mod time;
 

@@ -305,6 +305,17 @@ impl Job {
             .map_or(0, |last| last.at + last.len - self.at)
     }
 
+    /// The same batches as two reads.
+    pub(crate) fn halves(mut self) -> (Job, Job) {
+        let rest = self.items.split_off(self.items.len() / 2);
+        let second = Job {
+            at: rest.first().map_or(self.at, |lies| lies.at),
+            items: rest,
+            ..self
+        };
+        (self, second)
+    }
+
     /// Whether one read can fetch this batch as well.
     fn takes(&self, kind: RingKind, file: u64, lies: &Lies, block: u32) -> bool {
         let end = self.at + self.len();
