@@ -7,10 +7,15 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use sawlog_wire::code::Code;
-use sawlog_wire::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use sawlog_wire::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 use sawlog_wire::records::batch::BatchHeader;
 
-use crate::ids::{LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId};
+use crate::file::Free;
+use crate::ids::{BrokerId, LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId, Term, Uuid};
 use crate::now::{Deadline, Wall};
 
 /// When a produce request wants its answer.
@@ -37,10 +42,20 @@ pub enum Part {
     Unwatch(LogId),
     /// Find an offset in one log.
     Find(FindPart),
+    /// Say where the records of a leadership end in one log.
+    EpochEnd(EpochPart),
+    /// Tell the idempotent producers of one log.
+    Producers(LogId),
+    /// Tell how much each log of a shard takes.
+    Sizes,
+    /// Tell how the quorum stands (shard 0).
+    Quorum,
     /// Grant a producer id (shard 0).
     ProducerId(ProducerIdPart),
-    /// Create topics (shard 0): a request of clients, or of Metadata for a topic that is to be created by its use.
-    CreateTopics(Box<CreateTopicsPart>),
+    /// Move the start of one log.
+    Trim(TrimPart),
+    /// Change the metadata (shard 0): a request of clients, or of Metadata for a topic that is to be created by its use.
+    Command(Box<CommandPart>),
 }
 
 /// A batch, walked and found whole (#118), to be stored as it was sent.
@@ -125,6 +140,17 @@ pub struct FindPart {
     pub find: Find,
 }
 
+/// Say where the records of a leadership end (KIP-320).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochPart {
+    /// In which log.
+    pub log: LogId,
+    /// The epoch at which the client believes it asks (#26).
+    pub current: Option<LeaderEpoch>,
+    /// Of which leadership.
+    pub epoch: LeaderEpoch,
+}
+
 /// A producer id wanted by an idempotent producer (KIP-98, KIP-360).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducerIdPart {
@@ -132,13 +158,54 @@ pub struct ProducerIdPart {
     pub had: Option<(ProducerId, ProducerEpoch)>,
 }
 
-/// Topics wanted, as a client asked for them or by a name that it used.
-#[derive(Clone, PartialEq, Debug)]
-pub struct CreateTopicsPart {
-    /// What was asked for; -1 partitions or replicas mean the broker's default (KIP-464).
-    pub request: CreateTopicsRequest,
-    /// When to give up waiting for the metadata log; the topics may still appear (#114).
+/// Move the start of one log (DeleteRecords, KIP-107).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrimPart {
+    /// Which.
+    pub log: LogId,
+    /// Where it is to start; none means the high watermark.
+    pub to: Option<Offset>,
+    /// When to give up waiting for the disk; the start may still move (#114).
     pub deadline: Deadline,
+}
+
+/// A command to the controller.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CommandPart {
+    /// What is wanted, as the client said it.
+    pub command: Command,
+    /// When to give up waiting for the metadata log; what was wanted may still come (#114).
+    pub deadline: Deadline,
+}
+
+/// What the controller can be asked to change, in Kafka's words.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// New topics; -1 partitions or replicas mean the broker's default (KIP-464).
+    CreateTopics(CreateTopicsRequest),
+    /// Topics that are to go, with all their records.
+    DeleteTopics(DeleteTopicsRequest),
+    /// More partitions for topics (KIP-195).
+    CreatePartitions(CreatePartitionsRequest),
+    /// All settings of resources, anew.
+    AlterConfigs(AlterConfigsRequest),
+    /// Some settings of resources (KIP-339).
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
+}
+
+/// The answer to a [`Command`]: one result for each thing that it names.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Commanded {
+    /// To [`Command::CreateTopics`].
+    CreateTopics(CreateTopicsResponse),
+    /// To [`Command::DeleteTopics`].
+    DeleteTopics(DeleteTopicsResponse),
+    /// To [`Command::CreatePartitions`].
+    CreatePartitions(CreatePartitionsResponse),
+    /// To [`Command::AlterConfigs`].
+    AlterConfigs(AlterConfigsResponse),
+    /// To [`Command::IncrementalAlterConfigs`].
+    IncrementalAlterConfigs(IncrementalAlterConfigsResponse),
 }
 
 /// The answer to a [`Part`].
@@ -152,6 +219,33 @@ pub enum Response {
     Watched,
     /// To [`Part::Find`].
     Find(FindAnswer),
+    /// To [`Part::EpochEnd`].
+    EpochEnd {
+        /// What went wrong, if anything.
+        code: Code,
+        /// The greatest leadership known at or below the one asked for; -1 if there is none.
+        epoch: LeaderEpoch,
+        /// Where its records end; -1 if that is not known.
+        end: Offset,
+    },
+    /// To [`Part::Producers`].
+    Producers {
+        /// What went wrong, if anything.
+        code: Code,
+        /// Those that are remembered.
+        producers: Vec<ProducerTold>,
+    },
+    /// To [`Part::Sizes`].
+    Sizes {
+        /// What went wrong, if anything.
+        code: Code,
+        /// Bytes of each log.
+        logs: Vec<(LogId, u64)>,
+        /// Bytes of the file system, and those of them that are free.
+        space: Free,
+    },
+    /// To [`Part::Quorum`].
+    Quorum(Option<QuorumTold>),
     /// To [`Part::ProducerId`].
     ProducerId {
         /// What went wrong, if anything.
@@ -161,9 +255,44 @@ pub enum Response {
         /// Its epoch.
         epoch: ProducerEpoch,
     },
-    /// To [`Part::CreateTopics`]: one result for each topic wanted. When a result says that a topic is there, the image
-    /// that has it was published before this answer.
-    CreateTopics(Box<CreateTopicsResponse>),
+    /// To [`Part::Trim`].
+    Trimmed {
+        /// What went wrong, if anything.
+        code: Code,
+        /// Where the log durably starts; -1 if that is not known.
+        start: Offset,
+    },
+    /// To [`Part::Command`]. When a result says that something is so, the image that has it was published before this
+    /// answer, and every shard has opened or dropped what is its own of it.
+    Command(Box<Commanded>),
+}
+
+/// What is remembered of an idempotent producer in one log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProducerTold {
+    /// Its id.
+    pub id: ProducerId,
+    /// Its current life.
+    pub epoch: ProducerEpoch,
+    /// Sequence of its last record; -1 if it wrote nothing in this life.
+    pub last_sequence: i32,
+    /// Largest timestamp of its last batch.
+    pub last_timestamp: i64,
+}
+
+/// How the quorum stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuorumTold {
+    /// Who leads, and is the only voter.
+    pub leader: BrokerId,
+    /// Its directory.
+    pub directory: Uuid,
+    /// Its term.
+    pub term: Term,
+    /// Up to where the metadata log is committed.
+    pub hw: Offset,
+    /// Where it ends.
+    pub end: Offset,
 }
 
 /// What became of an append.

@@ -70,6 +70,8 @@ pub enum News {
     Registered(BrokerEpoch),
     /// To shard 0: what is mine of the image up to this offset is open.
     Open(Offset),
+    /// To shard 0: of topics that were deleted below this offset nothing is left with me.
+    Cleared(Offset),
     /// To shard 0: everything is spilled and my ring says so.
     Stopped,
 }

@@ -16,6 +16,8 @@ pub enum Mark {
     Own,
     /// The high watermark: `acks=all`, and everything that a coordinator or the controller says.
     Hw,
+    /// Where the log durably starts: DeleteRecords.
+    Start,
 }
 
 /// A reply and the offset that must be reached before it leaves.
@@ -46,6 +48,7 @@ struct Watch {
 pub struct Parked {
     own: VecDeque<Promise>,
     hw: VecDeque<Promise>,
+    start: VecDeque<Promise>,
     watches: Vec<Watch>,
 }
 
@@ -74,7 +77,11 @@ impl Parked {
         own: Offset,
         mut answer: impl FnMut(Waiter, Response),
     ) {
-        for (queue, reached) in [(&mut self.own, own), (&mut self.hw, marks.hw)] {
+        for (queue, reached) in [
+            (&mut self.own, own),
+            (&mut self.hw, marks.hw),
+            (&mut self.start, marks.start),
+        ] {
             while queue
                 .front()
                 .is_some_and(|promise| promise.until <= reached)
@@ -101,7 +108,7 @@ impl Parked {
 
     /// Gives out the late answers of those whose deadline has passed.
     pub fn expire(&mut self, now: Now, mut answer: impl FnMut(Waiter, Response)) {
-        for queue in [&mut self.own, &mut self.hw] {
+        for queue in [&mut self.own, &mut self.hw, &mut self.start] {
             if queue.iter().any(|promise| promise.deadline.passed(now)) {
                 for promise in core::mem::take(queue) {
                     if promise.deadline.passed(now) {
@@ -121,7 +128,8 @@ impl Parked {
         mut reply: impl FnMut(&Promise) -> Response,
         mut answer: impl FnMut(Waiter, Response),
     ) {
-        for promise in self.own.drain(..).chain(self.hw.drain(..)) {
+        let promises = self.own.drain(..).chain(self.hw.drain(..));
+        for promise in promises.chain(self.start.drain(..)) {
             answer(promise.waiter, reply(&promise));
         }
         for watch in self.watches.drain(..) {
@@ -133,6 +141,7 @@ impl Parked {
     pub fn forget(&mut self, conn: ConnId) {
         self.own.retain(|promise| promise.waiter.conn != conn);
         self.hw.retain(|promise| promise.waiter.conn != conn);
+        self.start.retain(|promise| promise.waiter.conn != conn);
         self.watches.retain(|watch| watch.waiter.conn != conn);
     }
 
@@ -146,19 +155,24 @@ impl Parked {
         self.own
             .iter()
             .chain(&self.hw)
+            .chain(&self.start)
             .map(|promise| promise.deadline)
             .min()
     }
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.hw.is_empty() && self.watches.is_empty()
+        self.own.is_empty()
+            && self.hw.is_empty()
+            && self.start.is_empty()
+            && self.watches.is_empty()
     }
 
     fn queue(&mut self, mark: Mark) -> &mut VecDeque<Promise> {
         match mark {
             Mark::Own => &mut self.own,
             Mark::Hw => &mut self.hw,
+            Mark::Start => &mut self.start,
         }
     }
 }

@@ -3,7 +3,10 @@
 Decides that an answer is right when it is Kafka's, or one that differences.py allows with its reason.
 """
 
-import questions_requests  # noqa: F401  (registers its questions)
+import questions_admin  # noqa: F401  (registers its questions)
+import questions_describe  # noqa: F401
+import questions_requests  # noqa: F401
+import questions_sessions  # noqa: F401
 import questions_records  # noqa: F401, I001
 from asking import QUESTIONS, Broker
 from differences import OURS
@@ -18,7 +21,9 @@ def kept():
 
 
 def write(path):
-    rows = ["question\tApache Kafka 4.3.1 answers", *(f"{q}\t{heard[q]}" for q in QUESTIONS if q in heard)]
+    # With --only some were asked; what the others were answered stays.
+    said = {**kept(), **heard}
+    rows = ["question\tApache Kafka 4.3.1 answers", *(f"{q}\t{said[q]}" for q in QUESTIONS if q in said)]
     path.write_text("\n".join(rows) + "\n")
 
 

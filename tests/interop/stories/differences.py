@@ -68,8 +68,8 @@ ours(
 )
 ours("A count that no batch of the allowed size could hold is too large before it is wrong.", [*REFUSED, "MESSAGE_TOO_LARGE"], "Produce, batch: count 2^31-1")
 ours(
-    "Of a producer that nothing is known of, only a beginning is taken: a later batch may be one of several in flight whose first was lost (#70).",
-    ["UNKNOWN_PRODUCER_ID", "OUT_OF_ORDER_SEQUENCE_NUMBER"],
+    "Of a producer that nothing is known of, only a beginning is taken: a later batch may be one of several in flight whose first was refused (#70, decision 0005).",
+    ["UNKNOWN_PRODUCER_ID"],
     "Idempotent: first batch with sequence 5 (nothing known of the producer)",
 )
 ours("As above: this question begins in the middle.", ["UNKNOWN_PRODUCER_ID; ok at 0"], "Idempotent: sequence goes from 2^31-1 to 0")
@@ -86,7 +86,11 @@ ours(
 ours("KIP-110: a client that old cannot read zstd, and is told so; Kafka 4 sends it all the same.", ["UNSUPPORTED_COMPRESSION_TYPE, hw 1, 0 batches", "UNSUPPORTED_COMPRESSION_TYPE, hw -1, 0 batches"], "Fetch v9 of a zstd batch")
 ours("Kafka never answers, and the client waits out its timeout; a definite refusal is answered.", [*REFUSED, "INVALID_REQUEST", "closes"], "Produce, records null")
 ours(
-    "Two names of one request that collide in '.' and '_' are as bad as any two; Kafka compares with existing topics only.",
-    ["INVALID_TOPIC_EXCEPTION NONE", "NONE NONE"],
+    "Two names of one request that collide in '.' and '_' are as bad as any two, for their metrics would have one name; Kafka compares with "
+    "existing topics only. The first is made, the second is refused: what one request does is what two would do.",
+    ["INVALID_TOPIC_EXCEPTION NONE"],
     "CreateTopics of two names that collide, in one request",
 )
+ours("Each row that was asked is answered.", ["2 rows, NONE, NONE; afterwards 5"], "DeleteRecords, one partition twice")
+ours("A state that can be named is named (#72).", ["POLICY_VIOLATION"], "CreatePartitions, 10001 more, validate only")
+ours("A state that can be named is named (#72).", ["INVALID_REQUEST"], "IncrementalAlterConfigs, operation 7")

@@ -15,7 +15,7 @@ use sawlog_wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use sawlog_wire::primitives::DecodeError;
 
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use crate::answer::{CreateTopicsPart, Part};
+use crate::answer::{Command, CommandPart, Part};
 use crate::config::{self, BrokerConfig, Source};
 use crate::ids::ShardId;
 use crate::map::Map;
@@ -44,8 +44,9 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     };
     let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let deadline = call.host.now.after(wait);
-    let part = CreateTopicsPart { request, deadline };
-    call.ask_shard(ShardId(0), 0, Part::CreateTopics(Box::new(part)));
+    let command = Command::CreateTopics(request);
+    let part = CommandPart { command, deadline };
+    call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
     let response = CreateTopicsResponse::default();
     Ok(Begun::Job(AnyJob::CreateTopics(Box::new(Job {
         response,

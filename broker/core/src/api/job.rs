@@ -7,13 +7,19 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use sawlog_wire::messages::{
-    ApiKey, ApiVersionsResponse, FindCoordinatorResponse, InitProducerIdResponse,
+    ApiKey, ApiVersionsResponse, DescribeClusterResponse, DescribeConfigsResponse,
+    DescribeTopicPartitionsResponse, FindCoordinatorResponse, InitProducerIdResponse,
+    ListConfigResourcesResponse,
 };
 use sawlog_wire::primitives::{DecodeError, EncodeError};
 use sawlog_wire::{Writer, frame};
 
-use super::{Host, create_topics, fetch, init_producer_id, list_offsets, metadata, produce};
-use crate::answer::{Part, Response};
+use super::{
+    Host, command, create_topics, delete_records, describe_log_dirs, describe_producers,
+    describe_quorum, fetch, init_producer_id, list_offsets, metadata, offset_for_leader_epoch,
+    produce,
+};
+use crate::answer::{Commanded, Part, Response};
 use crate::ids::{ConnId, LogId, ShardId, Waiter};
 use crate::now::{Deadline, Now};
 
@@ -82,6 +88,16 @@ pub(super) enum Job {
     ListOffsets(list_offsets::Job),
     Metadata(Box<metadata::Job>),
     CreateTopics(Box<create_topics::Job>),
+    Command(Box<command::Job>),
+    DeleteRecords(Box<delete_records::Job>),
+    OffsetForLeaderEpoch(Box<offset_for_leader_epoch::Job>),
+    DescribeProducers(Box<describe_producers::Job>),
+    DescribeLogDirs(Box<describe_log_dirs::Job>),
+    DescribeQuorum(Box<describe_quorum::Job>),
+    DescribeConfigs(Box<DescribeConfigsResponse>),
+    DescribeCluster(Box<DescribeClusterResponse>),
+    DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
+    ListConfigResources(Box<ListConfigResourcesResponse>),
 }
 
 impl Job {
@@ -92,8 +108,20 @@ impl Job {
             (Job::Fetch(job), Response::Fetch(answer)) => job.hear(call, part, answer),
             (Job::Fetch(job), Response::Watched) => job.watched(call, part),
             (Job::ListOffsets(job), Response::Find(answer)) => job.hear(call, part, answer),
-            (Job::Metadata(job), Response::CreateTopics(answer)) => job.hear(call, &answer),
-            (Job::CreateTopics(job), Response::CreateTopics(answer)) => job.hear(call, *answer),
+            (Job::OffsetForLeaderEpoch(job), Response::EpochEnd { code, epoch, end }) => {
+                job.hear(part, code, epoch, end)
+            }
+            (Job::DescribeProducers(job), Response::Producers { code, producers }) => {
+                job.hear(part, code, producers)
+            }
+            (Job::DescribeLogDirs(job), Response::Sizes { code, logs, space }) => {
+                job.hear(call, code, &logs, space)
+            }
+            (Job::DescribeQuorum(job), Response::Quorum(told)) => job.hear(call, told),
+            (job, Response::Command(answer)) => job.commanded(call, *answer),
+            (Job::DeleteRecords(job), Response::Trimmed { code, start }) => {
+                job.hear(part, code, start)
+            }
             (Job::InitProducerId(job), Response::ProducerId { code, id, epoch }) => {
                 job.hear(code, id, epoch)
             }
@@ -101,15 +129,35 @@ impl Job {
         }
     }
 
+    fn commanded(&mut self, call: &mut Call<'_, '_>, answer: Commanded) {
+        match (self, answer) {
+            (Job::Metadata(job), Commanded::CreateTopics(answer)) => job.hear(call, &answer),
+            (Job::CreateTopics(job), Commanded::CreateTopics(answer)) => job.hear(call, answer),
+            (Job::Command(job), answer) => job.hear(answer, call.version),
+            _ => {}
+        }
+    }
+
     /// Whether nothing is waited for any more.
     pub(super) fn ready(&self) -> bool {
         match self {
-            Job::ApiVersions(_) | Job::FindCoordinator(_) => true,
+            Job::ApiVersions(_)
+            | Job::FindCoordinator(_)
+            | Job::DescribeConfigs(_)
+            | Job::DescribeCluster(_)
+            | Job::DescribeTopicPartitions(_)
+            | Job::ListConfigResources(_) => true,
+            Job::OffsetForLeaderEpoch(job) => job.left == 0,
+            Job::DescribeProducers(job) => job.left == 0,
+            Job::DescribeLogDirs(job) => job.left == 0,
+            Job::DescribeQuorum(job) => !job.waiting,
             Job::Produce(job) => job.left == 0,
             Job::Fetch(job) => job.ready(),
             Job::ListOffsets(job) => job.left == 0,
             Job::Metadata(job) => job.ready(),
             Job::CreateTopics(job) => job.ready(),
+            Job::Command(job) => job.ready(),
+            Job::DeleteRecords(job) => job.left == 0,
             Job::InitProducerId(job) => job.ready(),
         }
     }
@@ -137,8 +185,19 @@ impl Job {
                 .sum(),
             Job::Metadata(job) => job.rows(),
             Job::CreateTopics(job) => job.rows(),
+            Job::Command(job) => job.rows(),
+            Job::DeleteRecords(job) => job.rows(),
             Job::FindCoordinator(response) => response.coordinators.len(),
-            Job::ApiVersions(_) | Job::InitProducerId(_) => 1,
+            Job::OffsetForLeaderEpoch(job) => job.rows(),
+            Job::DescribeProducers(job) => job.rows(),
+            Job::DescribeLogDirs(job) => job.rows(),
+            Job::DescribeConfigs(response) => response.results.len(),
+            Job::DescribeTopicPartitions(response) => response.topics.len(),
+            Job::ListConfigResources(response) => response.config_resources.len(),
+            Job::ApiVersions(_)
+            | Job::InitProducerId(_)
+            | Job::DescribeQuorum(_)
+            | Job::DescribeCluster(_) => 1,
         }
     }
 
@@ -177,6 +236,34 @@ impl Job {
             Job::ListOffsets(job) => frame::response(out, key, version, correlation, &job.response),
             Job::Metadata(job) => frame::response(out, key, version, correlation, &job.response),
             Job::CreateTopics(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::Command(job) => job.write(out, key, version, correlation),
+            Job::OffsetForLeaderEpoch(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::DescribeProducers(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::DescribeLogDirs(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::DescribeQuorum(job) => {
+                frame::response(out, key, version, correlation, &job.response)
+            }
+            Job::DescribeConfigs(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::DescribeCluster(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::DescribeTopicPartitions(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::ListConfigResources(response) => {
+                frame::response(out, key, version, correlation, &**response)
+            }
+            Job::DeleteRecords(job) => {
                 frame::response(out, key, version, correlation, &job.response)
             }
             Job::InitProducerId(job) => {

@@ -21,7 +21,7 @@ use sawlog_wire::{Code, Reader, Uuid};
 
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use crate::answer::{CreateTopicsPart, Part};
+use crate::answer::{Command, CommandPart, Part};
 use crate::cluster::image::{Partition, Topic};
 use crate::cluster::names;
 use crate::ids::{BrokerId, PartitionId, ShardId, TopicId};
@@ -30,9 +30,9 @@ use crate::map::Set;
 /// How long a topic's creation may take before the client is told to ask again.
 const CREATION_MAX: Duration = Duration::from_secs(5);
 /// READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS (KIP-430): nothing is forbidden yet.
-const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE.
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 /// Waits for topics to be created, if any are to be.
 pub(super) struct Job {
@@ -137,11 +137,9 @@ fn begin(call: &mut Call<'_, '_>, request: MetadataRequest) -> Job {
         ..CreateTopicsRequest::default()
     };
     let deadline = call.host.now.after(CREATION_MAX);
-    call.ask_shard(
-        ShardId(0),
-        0,
-        Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
-    );
+    let command = Command::CreateTopics(request);
+    let part = CommandPart { command, deadline };
+    call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
     Job {
         response: MetadataResponse::default(),
         waiting: Some(asked),
@@ -300,7 +298,7 @@ fn absent(name: &str, created: &[(&str, Code)]) -> MetadataResponseTopic {
     }
 }
 
-fn partition(
+pub(super) fn partition(
     call: &Call<'_, '_>,
     id: PartitionId,
     partition: &Partition,

@@ -4,17 +4,31 @@
 //! `table` has a row for every key. `conn` cuts a connection's frames into requests and keeps their order; each key has a
 //! file of its own with `split` (request to parts) and a job that hears the answers and becomes the response.
 
+mod alter_configs;
 mod api_versions;
+mod command;
 mod conn;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
 mod hints;
 mod host;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod job;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod outbox;
 mod produce;
 pub mod table;

@@ -8,7 +8,10 @@ use sawlog_wire::primitives::DecodeError;
 
 use super::job::{Begun, Call};
 use super::{
-    api_versions, create_topics, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
+    alter_configs, api_versions, create_partitions, create_topics, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, fetch, find_coordinator, incremental_alter_configs,
+    init_producer_id, list_config_resources, list_offsets, metadata, offset_for_leader_epoch,
     produce,
 };
 
@@ -66,7 +69,40 @@ pub const ROWS: &[Row] = &[
     row(ApiKey::FindCoordinator, 0, 6, find_coordinator::split),
     row(ApiKey::ApiVersions, 0, 5, api_versions::split),
     row(ApiKey::CreateTopics, 2, 7, create_topics::split),
+    row(ApiKey::DeleteTopics, 1, 6, delete_topics::split),
+    row(ApiKey::DeleteRecords, 0, 2, delete_records::split),
     row(ApiKey::InitProducerId, 0, 5, init_producer_id::split),
+    row(
+        ApiKey::OffsetForLeaderEpoch,
+        2,
+        4,
+        offset_for_leader_epoch::split,
+    ),
+    row(ApiKey::DescribeConfigs, 1, 4, describe_configs::split),
+    row(ApiKey::AlterConfigs, 0, 2, alter_configs::split),
+    row(ApiKey::DescribeLogDirs, 1, 5, describe_log_dirs::split),
+    row(ApiKey::CreatePartitions, 0, 3, create_partitions::split),
+    row(
+        ApiKey::IncrementalAlterConfigs,
+        0,
+        1,
+        incremental_alter_configs::split,
+    ),
+    row(ApiKey::DescribeQuorum, 0, 2, describe_quorum::split),
+    row(ApiKey::DescribeCluster, 0, 2, describe_cluster::split),
+    row(ApiKey::DescribeProducers, 0, 0, describe_producers::split),
+    row(
+        ApiKey::ListConfigResources,
+        0,
+        1,
+        list_config_resources::split,
+    ),
+    row(
+        ApiKey::DescribeTopicPartitions,
+        0,
+        0,
+        describe_topic_partitions::split,
+    ),
 ];
 
 /// The row of a key on a listener.

@@ -17,7 +17,7 @@ use crate::cluster::image::{
 use crate::cluster::record::Record;
 use crate::config::{self, TopicConfig};
 use crate::ids::{
-    BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, PartitionEpoch, Term, TopicId, Uuid,
+    BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, Offset, PartitionEpoch, Term, TopicId, Uuid,
 };
 
 /// `ConfigRecord.resource_type` of a topic.
@@ -220,6 +220,9 @@ impl Image {
             .ok_or(Misfit::NoTopic(record.topic_id))?;
         self.topics.remove(&name);
         self.configs.remove(&name);
+        // The batch that holds the record ends behind the image's offset, wherever that is.
+        let end = Offset(self.offset.0.saturating_add(1));
+        self.removed.insert(TopicId(record.topic_id), end);
         Ok(())
     }
 

@@ -39,6 +39,9 @@ pub struct Image {
     pub defaults: Arc<TopicConfig>,
     /// The first producer id that no block has granted yet, and who got the last block.
     pub producer_ids: ProducerIds,
+    /// Deleted topics of which a shard may still have something, and the end of the log that their deletion lies below:
+    /// only what stands here is ever removed (#40). In no snapshot, so none is written while there are any.
+    pub removed: Map<TopicId, Offset>,
 }
 
 /// How far producer ids have been given out (#73).
@@ -130,6 +133,11 @@ impl Image {
     /// A topic by id.
     pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
         self.topics.get(self.names.get(&id)?)
+    }
+
+    /// No shard has anything left of topics whose deletion lies below this offset.
+    pub fn forget_removed(&mut self, upto: Offset) {
+        self.removed.retain(|_, end| *end > upto);
     }
 
     /// One partition of a topic.

@@ -130,10 +130,7 @@ pub(super) const BROKER: &str = "\
 
 /// Of topics, blanks between.
 pub(super) const TOPIC: &str = "\
-    cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level
-    delete.retention.ms file.delete.delay.ms flush.messages flush.ms
-    follower.replication.throttled.replicas index.interval.bytes leader.replication.throttled.replicas
-    local.retention.bytes local.retention.ms max.compaction.lag.ms message.timestamp.after.max.ms
-    message.timestamp.before.max.ms message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms
-    min.insync.replicas preallocate remote.log.copy.disable remote.log.delete.on.disable
-    remote.storage.enable segment.index.bytes segment.jitter.ms unclean.leader.election.enable";
+    compression.gzip.level compression.lz4.level compression.zstd.level delete.retention.ms
+    follower.replication.throttled.replicas leader.replication.throttled.replicas
+    local.retention.bytes local.retention.ms max.compaction.lag.ms min.cleanable.dirty.ratio
+    min.compaction.lag.ms remote.log.copy.disable remote.log.delete.on.disable segment.index.bytes";

@@ -19,7 +19,7 @@ use crate::complaint::Complaint;
 use crate::ids::{BrokerId, Endpoint};
 use crate::marks::Durability;
 
-pub use table::{BROKER, BrokerKey, Source, TOPIC, TopicKey};
+pub use table::{BROKER, BrokerKey, SHOWN, ShownKey, Source, TOPIC, TopicKey};
 pub use value::{Kind, Value};
 
 /// What a broker runs by.
@@ -192,10 +192,15 @@ pub fn topic<'a>(
 ) -> Result<TopicConfig, Complaint> {
     let mut config = broker.clone();
     for (name, value) in pairs {
+        if let Some(key) = SHOWN.iter().find(|key| key.name == name) {
+            shown(key, value.unwrap_or_default())?;
+            continue;
+        }
         let Some(key) = TOPIC.iter().find(|key| key.name == name) else {
+            let ours = TOPIC.iter().map(|key| key.name);
             return Err(unknown(
                 name,
-                TOPIC.iter().map(|key| key.name),
+                ours.chain(SHOWN.iter().map(|key| key.name)),
                 kafka::TOPIC,
                 "topic setting",
             ));
@@ -210,6 +215,37 @@ pub fn topic<'a>(
         }
     }
     Ok(config)
+}
+
+/// The items of a topic setting that is a list, with commas between; none of any other.
+pub fn list(name: &str) -> Option<&'static str> {
+    let key = SHOWN.iter().find(|key| key.name == name)?;
+    matches!(key.kind, Kind::List | Kind::Words(_)).then_some(key.value)
+}
+
+/// Takes a setting that is only shown where it says what holds.
+fn shown(key: &ShownKey, text: &str) -> Result<(), Complaint> {
+    let value = key
+        .kind
+        .parse(text)
+        .map_err(|why| refused(key.name, text, &why, key.kind))?;
+    if Ok(value) == key.kind.parse(key.value) {
+        return Ok(());
+    }
+    Err(Complaint {
+        what: format!(
+            "{}={} cannot be used",
+            key.name,
+            text.chars().take(80).collect::<String>()
+        ),
+        why: format!(
+            "Sawlog knows only {}: {}",
+            key.value,
+            key.text.trim_end_matches('.')
+        ),
+        attempt: "Leave it out".to_string(),
+        code: Some(Code::InvalidConfig),
+    })
 }
 
 /// The value of every topic setting, as text, in the order of the table.
@@ -352,17 +388,31 @@ mod tests {
         for name in kafka::TOPIC.split_whitespace() {
             assert!(!ours.contains(&name), "{name} is in both tables");
         }
-        let refused = topic(
-            &TopicConfig::default(),
-            [("message.timestamp.type", Some("LogAppendTime"))],
-        )
-        .unwrap_err();
+        let refused =
+            topic(&TopicConfig::default(), [("local.retention.ms", Some("5"))]).unwrap_err();
         assert!(
             refused
                 .to_string()
-                .starts_with("message.timestamp.type cannot be used"),
+                .starts_with("local.retention.ms cannot be used"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_setting_that_is_only_shown_is_taken_where_it_says_what_holds() {
+        let plain = TopicConfig::default();
+        for key in SHOWN {
+            assert_eq!(
+                topic(&plain, [(key.name, Some(key.value))]),
+                Ok(plain.clone())
+            );
+            for other in ["5", "compact", "true", "LogAppendTime", ""] {
+                let refused = topic(&plain, [(key.name, Some(other))]).unwrap_err();
+                assert!(refused.to_string().starts_with(key.name), "{refused}");
+            }
+            assert!(TOPIC.iter().all(|acts| acts.name != key.name));
+            assert!(kafka::TOPIC.split_whitespace().all(|name| name != key.name));
+        }
     }
 
     #[test]

@@ -59,6 +59,119 @@ pub struct TopicKey {
     pub get: fn(&TopicConfig) -> String,
 }
 
+/// A setting of Kafka's topics whose only value here is the one that says what happens anyway. It is told, and taken where
+/// it says just that: tools write back what they read, and many name the default when they create a topic.
+pub struct ShownKey {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// Kafka's type of it.
+    pub kind: Kind,
+    /// What holds.
+    pub value: &'static str,
+    /// What that means here.
+    pub text: &'static str,
+}
+
+const fn shown(
+    name: &'static str,
+    kind: Kind,
+    value: &'static str,
+    text: &'static str,
+) -> ShownKey {
+    ShownKey {
+        name,
+        kind,
+        value,
+        text,
+    }
+}
+
+const INT: Kind = Kind::Int(i32::MIN as i64, I32_MAX);
+const LONG: Kind = Kind::Int(i64::MIN, i64::MAX);
+
+/// The settings of topics that are shown, by name.
+pub const SHOWN: &[ShownKey] = &[
+    shown(
+        "cleanup.policy",
+        Kind::Words(&["delete"]),
+        "delete",
+        "Old segments are deleted; compaction is not there yet.",
+    ),
+    shown(
+        "compression.type",
+        Kind::Text,
+        "producer",
+        "Batches are stored as they were sent.",
+    ),
+    shown(
+        "file.delete.delay.ms",
+        LONG,
+        "0",
+        "A file goes as soon as nobody reads it.",
+    ),
+    shown(
+        "flush.messages",
+        LONG,
+        "9223372036854775807",
+        "sawlog.durability says when records are synced.",
+    ),
+    shown(
+        "flush.ms",
+        LONG,
+        "9223372036854775807",
+        "sawlog.durability says when records are synced.",
+    ),
+    shown("index.interval.bytes", INT, "0", "Each batch is indexed."),
+    shown(
+        "message.timestamp.after.max.ms",
+        LONG,
+        "3600000",
+        "A record may not come from further ahead.",
+    ),
+    shown(
+        "message.timestamp.before.max.ms",
+        LONG,
+        "9223372036854775807",
+        "A record may be of any age.",
+    ),
+    shown(
+        "message.timestamp.type",
+        Kind::Text,
+        "CreateTime",
+        "Records keep the time that their producer gave them.",
+    ),
+    shown(
+        "min.insync.replicas",
+        INT,
+        "1",
+        "One node: the leader alone is all that is in sync.",
+    ),
+    shown(
+        "preallocate",
+        Kind::Bool,
+        "false",
+        "Segments grow as they are written.",
+    ),
+    shown(
+        "remote.storage.enable",
+        Kind::Bool,
+        "false",
+        "There are no tiers.",
+    ),
+    shown(
+        "segment.jitter.ms",
+        LONG,
+        "0",
+        "Segments are closed at their age, without chance.",
+    ),
+    shown(
+        "unclean.leader.election.enable",
+        Kind::Bool,
+        "false",
+        "Nobody leads who lacks what was acknowledged.",
+    ),
+];
+
 const DURABILITIES: &[&str] = &["durable", "replicated"];
 const I32_MAX: i64 = i32::MAX as i64;
 const HOURS_MAX: i64 = I32_MAX;

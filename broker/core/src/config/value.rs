@@ -18,6 +18,8 @@ pub enum Kind {
     List,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// Some of these words between commas, at least one.
+    Words(&'static [&'static str]),
 }
 
 /// A value of its kind.
@@ -58,6 +60,17 @@ impl Kind {
                     .map(|item| item.trim().to_string())
                     .collect(),
             )),
+            Kind::Words(words) => {
+                let items: Vec<String> = text
+                    .split(',')
+                    .map(|item| item.trim().to_string())
+                    .collect();
+                if items.iter().all(|item| words.contains(&item.as_str())) {
+                    Ok(Value::List(items))
+                } else {
+                    Err("some of it is none of the words known".to_string())
+                }
+            }
             Kind::OneOf(words) if words.contains(&text) => Ok(Value::Text(text.to_string())),
             Kind::OneOf(_) => Err("it is none of the words known".to_string()),
         }
@@ -75,6 +88,7 @@ impl fmt::Display for Kind {
             Kind::Text => f.write_str("a text"),
             Kind::List => f.write_str("one value, or several with commas between"),
             Kind::OneOf(words) => write!(f, "one of: {}", words.join(", ")),
+            Kind::Words(words) => write!(f, "some of: {}", words.join(", ")),
         }
     }
 }

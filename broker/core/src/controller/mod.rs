@@ -2,20 +2,25 @@
 //! Decides on the metadata as it will be once everything proposed is committed; never publishes it, never answers before
 //! the commit (`node` does both). Holds #43 and #44: its image is a copy, thrown away with the leadership.
 
+mod configs;
+mod delete;
+mod partitions;
 mod register;
 #[cfg(test)]
 mod tests;
 mod topics;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sawlog_wire::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use sawlog_wire::Code;
 use sawlog_wire::metadata::ProducerIdsRecord;
 
 pub use register::Registration;
 
+use crate::answer::{Command, Commanded};
 use crate::cluster::image::Image;
 use crate::cluster::record::Record;
 use crate::config::BrokerConfig;
@@ -25,6 +30,12 @@ use crate::now::{Dice, Now};
 
 /// How many producer ids a broker gets at a time (KIP-730).
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// Most partitions that one request may make, so that its records fit one batch (as in Kafka).
+const PARTITIONS_MAX: usize = 10_000;
+
+/// Why one thing that a command names is not done. Definite (#114).
+struct Refused(Code, String);
 
 /// The active controller.
 #[derive(Debug)]
@@ -40,8 +51,8 @@ pub enum Ask {
     /// The first of a term: finalize what a new cluster begins with (#46), register this node, raise the epochs of all
     /// that it leads (#3).
     Activate(Box<Registration>),
-    /// Kafka's CreateTopics; topic ids are drawn from the dice.
-    CreateTopics(Box<CreateTopicsRequest>, Dice),
+    /// A client's command; topic ids are drawn from the dice.
+    Command(Box<Command>, Dice),
     /// A block of producer ids for this registration (#73).
     ProducerIds(BrokerId, BrokerEpoch),
 }
@@ -51,8 +62,8 @@ pub enum Ask {
 pub enum Reply {
     /// This node is registered.
     Active(BrokerEpoch),
-    /// One result per topic asked for.
-    Topics(Box<CreateTopicsResponse>),
+    /// One result for each thing that the command names.
+    Command(Box<Commanded>),
     /// The block begins here and has [`PRODUCER_ID_BLOCK`] ids.
     ProducerIds(i64),
 }
@@ -64,6 +75,11 @@ impl Controller {
             ahead: committed,
             config,
         }
+    }
+
+    /// No shard has anything left of topics that were deleted below this offset.
+    pub fn forget_removed(&mut self, upto: Offset) {
+        self.ahead.forget_removed(upto);
     }
 
     /// The metadata as it will be.
@@ -80,8 +96,21 @@ impl Machine for Controller {
     fn decide(&self, _now: Now, ask: &Ask) -> Decision<Record, Reply> {
         match ask {
             Ask::Activate(registration) => register::decide(&self.ahead, registration),
-            Ask::CreateTopics(request, dice) => {
-                topics::decide(&self.ahead, &self.config, request, *dice)
+            Ask::Command(command, dice) => {
+                let (image, config) = (&self.ahead, &*self.config);
+                let (log, answer) = match &**command {
+                    Command::CreateTopics(request) => topics::decide(image, config, request, *dice),
+                    Command::DeleteTopics(request) => delete::decide(image, request),
+                    Command::CreatePartitions(request) => partitions::decide(image, request),
+                    Command::AlterConfigs(request) => configs::replace(image, config, request),
+                    Command::IncrementalAlterConfigs(request) => {
+                        configs::change(image, config, request)
+                    }
+                };
+                Decision {
+                    log,
+                    reply: Reply::Command(Box::new(answer)),
+                }
             }
             Ask::ProducerIds(broker, epoch) => {
                 let first = self.ahead.producer_ids.next;

@@ -9,6 +9,7 @@ use sawlog_wire::messages::create_topics::{
 };
 
 use super::{Ask, Controller, Registration, Reply};
+use crate::answer::{Command, Commanded};
 use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
 use crate::ids::{BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, Offset, Uuid};
@@ -58,8 +59,12 @@ fn create(controller: &mut Controller, topics: Vec<CreatableTopic>) -> Vec<Creat
     };
     let at = controller.ahead().offset;
     let dice = Dice([at.0 as u8; 16]);
-    match decide(controller, at, Ask::CreateTopics(Box::new(request), dice)) {
-        Reply::Topics(response) => response.topics,
+    let command = Command::CreateTopics(request);
+    match decide(controller, at, Ask::Command(Box::new(command), dice)) {
+        Reply::Command(answer) => match *answer {
+            Commanded::CreateTopics(response) => response.topics,
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -291,4 +296,166 @@ fn an_image_made_again_from_its_own_records_is_the_same() {
         again.topic("a").unwrap().config.retention_time,
         Some(core::time::Duration::from_millis(77))
     );
+}
+
+/// What a command about topics `a.b` and `c` is answered.
+fn commanded(command: Command) -> (Commanded, Controller) {
+    let mut controller = active();
+    create(&mut controller, vec![topic("a.b"), topic("c")]);
+    let ask = Ask::Command(Box::new(command), Dice([9; 16]));
+    let at = controller.ahead().offset;
+    match decide(&mut controller, at, ask) {
+        Reply::Command(answer) => (*answer, controller),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_two_names_of_one_request_that_collide_the_first_is_made() {
+    let mut controller = active();
+    let results = create(
+        &mut controller,
+        vec![topic("x_y"), topic("x.y"), topic("x-y")],
+    );
+    let codes: Vec<_> = results
+        .iter()
+        .map(|row| row.error_code.code().unwrap())
+        .collect();
+    assert_eq!(codes, [Code::None, Code::InvalidTopicException, Code::None]);
+    assert!(controller.ahead().topic("x.y").is_none());
+}
+
+#[test]
+fn topics_are_deleted_by_name_or_by_id_once_or_not_at_all_45() {
+    use sawlog_wire::messages::DeleteTopicsRequest;
+    use sawlog_wire::messages::delete_topics::DeleteTopicState;
+    let mut controller = active();
+    create(
+        &mut controller,
+        vec![topic("a"), topic("b"), topic("c"), topic("d")],
+    );
+    let id = |name: &str| controller.ahead().topic(name).unwrap().id.0;
+    let state = |name: Option<&str>, topic_id| DeleteTopicState {
+        name: name.map(Into::into),
+        topic_id,
+        ..Default::default()
+    };
+    let topics = vec![
+        state(Some("a"), Uuid::ZERO),
+        state(None, id("b")),
+        state(Some("c"), id("c")),
+        state(None, Uuid::ZERO),
+        state(Some("d"), Uuid::ZERO),
+        state(None, id("d")),
+        state(Some("e"), Uuid::ZERO),
+        state(None, Uuid::from_u128(5000)),
+    ];
+    let request = DeleteTopicsRequest {
+        topics,
+        ..Default::default()
+    };
+    let at = controller.ahead().offset;
+    let ask = Ask::Command(Box::new(Command::DeleteTopics(request)), Dice([9; 16]));
+    let answer = decide(&mut controller, at, ask);
+    let Reply::Command(answer) = answer else {
+        panic!("{answer:?}")
+    };
+    let Commanded::DeleteTopics(answer) = *answer else {
+        panic!("{answer:?}")
+    };
+    let codes: Vec<_> = answer
+        .responses
+        .iter()
+        .map(|row| row.error_code.code().unwrap())
+        .collect();
+    let expected = [
+        Code::None,
+        Code::None,
+        Code::InvalidRequest,
+        Code::InvalidRequest,
+        Code::InvalidRequest,
+        Code::InvalidRequest,
+        Code::UnknownTopicOrPartition,
+        Code::UnknownTopicId,
+    ];
+    assert_eq!(codes, expected);
+    let left: Vec<_> = controller
+        .ahead()
+        .topics
+        .keys()
+        .map(|name| name.to_string())
+        .collect();
+    assert_eq!(left, ["c", "d"]);
+    assert_eq!(
+        controller.ahead().removed.len(),
+        2,
+        "#40: what a shard may remove"
+    );
+}
+
+#[test]
+fn settings_change_wholly_or_not_at_all() {
+    use sawlog_wire::messages::IncrementalAlterConfigsRequest;
+    use sawlog_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+    let change = |name: &str, config_operation, value: Option<&str>| AlterableConfig {
+        name: name.into(),
+        config_operation,
+        value: value.map(Into::into),
+        ..Default::default()
+    };
+    let judged = |configs: Vec<AlterableConfig>| {
+        let resource = AlterConfigsResource {
+            resource_type: 2,
+            resource_name: "c".into(),
+            configs,
+            ..Default::default()
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![resource],
+            ..Default::default()
+        };
+        let (answer, controller) = commanded(Command::IncrementalAlterConfigs(request));
+        let Commanded::IncrementalAlterConfigs(answer) = answer else {
+            panic!("{answer:?}")
+        };
+        let given = controller
+            .ahead()
+            .configs
+            .get("c")
+            .cloned()
+            .unwrap_or_default();
+        (answer.responses[0].error_code.code().unwrap(), given.len())
+    };
+    let (set, unset, append) = (0, 1, 2);
+    assert_eq!(
+        judged(vec![change("retention.ms", set, Some("5"))]),
+        (Code::None, 1)
+    );
+    assert_eq!(
+        judged(vec![change("retention.ms", unset, None)]),
+        (Code::None, 0)
+    );
+    assert_eq!(
+        judged(vec![change("cleanup.policy", append, Some("delete"))]),
+        (Code::None, 1)
+    );
+    let bad = change("no.such.key", set, Some("5"));
+    assert_eq!(
+        judged(vec![change("retention.ms", set, Some("5")), bad]),
+        (Code::InvalidConfig, 0)
+    );
+    for (wrong, code) in [
+        (
+            change("cleanup.policy", append, Some("compact")),
+            Code::InvalidConfig,
+        ),
+        (
+            change("retention.ms", append, Some("5")),
+            Code::InvalidConfig,
+        ),
+        (change("retention.ms", set, None), Code::InvalidRequest),
+        (change("retention.ms", 9, Some("5")), Code::InvalidRequest),
+    ] {
+        assert_eq!(judged(vec![wrong]), (code, 0));
+    }
 }

@@ -2,7 +2,6 @@
 //! Decides each topic by itself, so that one bad name spoils nothing (gotcha 27); never places more than one broker holds.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -13,22 +12,16 @@ use sawlog_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 
+use crate::answer::Commanded;
 use crate::cluster::dump::{config_record, partition_record, topic_record};
 use crate::cluster::image::{Image, Partition, Topic};
 use crate::cluster::names;
 use crate::cluster::record::Record;
 use crate::config::{self, BrokerConfig};
-use crate::controller::Reply;
+use crate::controller::{PARTITIONS_MAX, Refused};
 use crate::ids::{BrokerId, LeaderEpoch, PartitionEpoch, TopicId, Uuid};
-use crate::machine::Decision;
 use crate::map::{Map, Set};
 use crate::now::Dice;
-
-/// Most partitions that one request may make, so that its records fit one batch (as in Kafka).
-const PARTITIONS_MAX: usize = 10_000;
-
-/// Why one topic is not made. Definite (#114).
-struct Refused(Code, String);
 
 /// A topic that is made: its records, and what the client is told.
 struct Made {
@@ -43,13 +36,15 @@ pub(super) fn decide(
     config: &BrokerConfig,
     request: &CreateTopicsRequest,
     dice: Dice,
-) -> Decision<Record, Reply> {
+) -> (Vec<Record>, Commanded) {
     let mut times: Map<&str, usize> = Map::new();
     for topic in &request.topics {
         *times.entry(topic.name.as_str()).or_default() += 1;
     }
     let (mut log, mut topics, mut partitions) = (Vec::new(), Vec::new(), 0);
     let mut answered: Set<&str> = Set::new();
+    // The names made by this request, as metrics would have them.
+    let mut begun: Map<String, &str> = Map::new();
     for (place, asked) in request.topics.iter().enumerate() {
         if !answered.insert(asked.name.as_str()) {
             continue;
@@ -59,6 +54,8 @@ pub(super) fn decide(
                 Code::InvalidRequest,
                 String::from("the request names this topic more than once"),
             ))
+        } else if let Some(other) = begun.get(&names::collapsed(&asked.name)) {
+            Err(collides(&asked.name, other))
         } else {
             make(
                 image,
@@ -71,6 +68,7 @@ pub(super) fn decide(
         topics.push(result(&asked.name, &made));
         if let Ok(made) = made {
             partitions += made.partitions;
+            begun.insert(names::collapsed(&asked.name), &asked.name);
             log.extend(made.records);
         }
     }
@@ -81,10 +79,7 @@ pub(super) fn decide(
         topics,
         ..Default::default()
     };
-    Decision {
-        log,
-        reply: Reply::Topics(Box::new(response)),
-    }
+    (log, Commanded::CreateTopics(response))
 }
 
 fn make(
@@ -117,10 +112,7 @@ fn make(
             .filter(|other| other.len() == name.len())
             .find(|other| alike(other, name))
     {
-        let text = format!(
-            "topic '{name}' collides with '{other}': '.' and '_' count as one in metric names"
-        );
-        return Err(Refused(Code::InvalidTopicException, text));
+        return Err(collides(name, other));
     }
     let given = settings(asked)?;
     let settled = config::topic(
@@ -164,6 +156,12 @@ fn make(
         partitions: partitions.len(),
         id,
     })
+}
+
+fn collides(name: &str, other: &str) -> Refused {
+    let text =
+        format!("topic '{name}' collides with '{other}': '.' and '_' count as one in metric names");
+    Refused(Code::InvalidTopicException, text)
 }
 
 /// Whether the metrics of two topics would have one name (KAFKA-2337).
@@ -317,7 +315,7 @@ fn fits(partitions: usize, room: usize) -> Result<(), Refused> {
 }
 
 /// A new partition: all its replicas are in sync, for there is nothing yet that one could lack.
-fn partition(image: &Image, replicas: Vec<BrokerId>) -> Partition {
+pub(super) fn partition(image: &Image, replicas: Vec<BrokerId>) -> Partition {
     let directory = |id: &BrokerId| {
         image
             .brokers

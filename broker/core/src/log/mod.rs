@@ -12,6 +12,7 @@ pub mod checksum;
 pub mod commit;
 mod conf;
 mod cut;
+mod describe;
 mod dirs;
 mod drops;
 mod engine;

@@ -2,21 +2,17 @@
 //! Decides when a proposal is committed and who is told; never what it says (`controller`) or changes (`cluster`).
 //! Holds #41 (one `apply`, live and at load), #43 (answered only when committed), #44 and #73.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use sawlog_wire::Code;
 use sawlog_wire::control::ControlRecord;
-use sawlog_wire::messages::create_topics::{
-    CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
-};
 use sawlog_wire::records::BatchHeader;
 
-use crate::answer::{CreateTopicsPart, Response};
+use crate::answer::Response;
 use crate::cluster::batch;
 use crate::cluster::image::Image;
 use crate::cluster::record::Record;
@@ -30,10 +26,11 @@ use crate::ids::{
 use crate::log::{AppendRefusal, Appended};
 use crate::machine::{Decision, Machine};
 use crate::map::Map;
+use crate::node::command::Waiting;
 use crate::node::life::Running;
 use crate::node::parts::no_producer_id;
 use crate::node::snapshots::Saved;
-use crate::now::{Deadline, Now, Wall};
+use crate::now::{Now, Wall};
 use crate::proof;
 use crate::quorum;
 use crate::quorum::control::Voter;
@@ -48,11 +45,13 @@ pub(crate) struct Head {
     pub(crate) controller: Controller,
     /// In the log, not known to be committed.
     proposed: VecDeque<Proposed>,
-    /// Topics that somebody waits for.
-    creating: Vec<Creating>,
+    /// Commands that somebody waits for.
+    pub(super) commands: Vec<Waiting>,
     producer_ids: ProducerIdPool,
     /// Up to which image each shard has opened what it owns.
     opened: Map<ShardId, Offset>,
+    /// Up to which image nothing of a deleted topic is left in each shard.
+    pub(super) cleared: Map<ShardId, Offset>,
     /// End of the activation: the node is there when every shard has opened up to here.
     pub(crate) active: Option<Offset>,
     pub(crate) saved: Saved,
@@ -89,16 +88,6 @@ pub(crate) enum Then {
     ProducerIds(i64),
 }
 
-/// A CreateTopics that is not answered yet.
-#[derive(Debug)]
-struct Creating {
-    waiter: Waiter,
-    /// Answered when this is committed and every shard has opened it.
-    end: Offset,
-    deadline: Deadline,
-    response: Box<CreateTopicsResponse>,
-}
-
 /// Producer ids granted to this node and not given out yet.
 #[derive(Debug, Default)]
 struct ProducerIdPool {
@@ -124,17 +113,25 @@ impl Head {
             committed,
             controller,
             proposed: VecDeque::new(),
-            creating: Vec::new(),
+            commands: Vec::new(),
             producer_ids: ProducerIdPool::default(),
             opened: Map::new(),
+            cleared: Map::new(),
             active: None,
             saved,
             last,
         }
     }
 
+    /// End of all that the controller has seen, whether or not it is committed.
+    pub(super) fn seen(&self) -> Offset {
+        self.proposed
+            .back()
+            .map_or(self.committed.offset, |proposed| proposed.end)
+    }
+
     /// Up to which image every one of so many shards has opened what it owns.
-    fn opened_by_all(&self, shards: u16) -> Offset {
+    pub(super) fn opened_by_all(&self, shards: u16) -> Offset {
         if self.opened.len() < usize::from(shards) {
             return Offset::ZERO;
         }
@@ -256,7 +253,7 @@ impl Running {
                 Then::ProducerIds(first) => self.producer_ids_granted(first, out),
             }
         }
-        self.created(out);
+        self.commanded(out);
         self.snapshot_if_due(now);
     }
 
@@ -276,90 +273,7 @@ impl Running {
             self.coming.open = true;
             self.ready_if_all(now, out);
         }
-        self.created(out);
-    }
-
-    /// Creates topics: decided now, answered when it is true for every client on every connection.
-    pub(crate) fn create_topics(
-        &mut self,
-        now: Now,
-        waiter: Waiter,
-        part: CreateTopicsPart,
-        out: &mut Vec<Effect>,
-    ) {
-        let CreateTopicsPart { request, deadline } = part;
-        let Some(head) = &self.head else {
-            out.push(Effect::Reply(
-                waiter,
-                all_topics(
-                    &request,
-                    Code::NotController,
-                    "this shard has no controller",
-                ),
-            ));
-            return;
-        };
-        let ask = Ask::CreateTopics(Box::new(request), self.dice);
-        let Decision { log, reply } = head.controller.decide(now, &ask);
-        let (Ask::CreateTopics(request, _), Reply::Topics(response)) = (ask, reply) else {
-            return;
-        };
-        // What was seen may itself not be committed yet: a refusal waits for that, like a promise.
-        let seen = head
-            .proposed
-            .back()
-            .map_or(head.committed.offset, |proposed| proposed.end);
-        let end = if log.is_empty() {
-            Ok(seen)
-        } else {
-            self.propose(now, log, Then::Nothing)
-        };
-        match end {
-            Ok(end) => {
-                if let Some(head) = &mut self.head {
-                    head.creating.push(Creating {
-                        waiter,
-                        end,
-                        deadline,
-                        response,
-                    });
-                }
-                self.late_by(deadline);
-                self.created(out);
-            }
-            Err(refusal) => {
-                let (code, text) = match refusal {
-                    AppendRefusal::TooLarge { .. } => (
-                        Code::PolicyViolation,
-                        "the commit log of this file system cannot carry so many records at once",
-                    ),
-                    AppendRefusal::NoSpace => (Code::KafkaStorageError, "the disk is full"),
-                    _ => (
-                        Code::KafkaStorageError,
-                        "the metadata log takes no records now",
-                    ),
-                };
-                out.push(Effect::Reply(waiter, all_topics(&request, code, text)));
-            }
-        }
-    }
-
-    /// Answers whose topics are committed and open everywhere.
-    fn created(&mut self, out: &mut Vec<Effect>) {
-        let shards = self.shards;
-        let Some(head) = &mut self.head else { return };
-        if head.creating.is_empty() {
-            return;
-        }
-        let open = head.opened_by_all(shards);
-        let (done, waiting) = core::mem::take(&mut head.creating)
-            .into_iter()
-            .partition(|c: &Creating| c.end <= open);
-        head.creating = waiting;
-        out.extend(
-            done.into_iter()
-                .map(|c| Effect::Reply(c.waiter, Response::CreateTopics(c.response))),
-        );
+        self.commanded(out);
     }
 
     /// Grants a producer id that nobody had before (#73): from the block, or from the next one once that is committed.
@@ -425,23 +339,9 @@ impl Running {
         );
     }
 
-    /// Answers those whose deadline has passed: their topics may still come to be (#114).
-    pub(crate) fn expire_metadata(&mut self, now: Now, out: &mut Vec<Effect>) -> Option<Deadline> {
-        let head = self.head.as_mut()?;
-        let (late, waiting) = core::mem::take(&mut head.creating)
-            .into_iter()
-            .partition(|c: &Creating| c.deadline.passed(now));
-        head.creating = waiting;
-        out.extend(
-            late.into_iter()
-                .map(|late: Creating| Effect::Reply(late.waiter, timed_out(late.response))),
-        );
-        head.creating.iter().map(|c| c.deadline).min()
-    }
-
     pub(crate) fn forget_metadata(&mut self, conn: ConnId) {
         if let Some(head) = &mut self.head {
-            head.creating.retain(|c| c.waiter.conn != conn);
+            head.commands.retain(|waiting| waiting.waiter.conn != conn);
             head.producer_ids
                 .waiting
                 .retain(|waiter| waiter.conn != conn);
@@ -450,14 +350,7 @@ impl Running {
 
     pub(crate) fn abandon_metadata(&mut self, out: &mut Vec<Effect>) {
         self.refuse_producer_ids(Code::CoordinatorNotAvailable, out);
-        if let Some(head) = &mut self.head {
-            let waiting = core::mem::take(&mut head.creating);
-            out.extend(
-                waiting
-                    .into_iter()
-                    .map(|c| Effect::Reply(c.waiter, timed_out(c.response))),
-            );
-        }
+        self.abandon_commands(out);
     }
 
     /// The node cannot go on without its metadata log; the next start knows what to do about it.
@@ -488,41 +381,4 @@ impl Running {
             ));
         }
     }
-}
-
-/// The same answer for every topic of a request.
-pub(crate) fn all_topics(request: &CreateTopicsRequest, code: Code, why: &str) -> Response {
-    let topics = request
-        .topics
-        .iter()
-        .map(|topic| CreatableTopicResult {
-            name: topic.name.clone(),
-            error_code: code.into(),
-            error_message: Some(why.to_string()),
-            ..Default::default()
-        })
-        .collect();
-    Response::CreateTopics(Box::new(CreateTopicsResponse {
-        topics,
-        ..Default::default()
-    }))
-}
-
-/// What was not refused may still happen.
-fn timed_out(mut response: Box<CreateTopicsResponse>) -> Response {
-    for topic in response
-        .topics
-        .iter_mut()
-        .filter(|topic| topic.error_code.is_none())
-    {
-        *topic = CreatableTopicResult {
-            name: core::mem::take(&mut topic.name),
-            error_code: Code::RequestTimedOut.into(),
-            error_message: Some(String::from(
-                "the topic is decided, but was not everywhere in time; it may still come",
-            )),
-            ..Default::default()
-        };
-    }
-    Response::CreateTopics(response)
 }

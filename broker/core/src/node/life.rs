@@ -64,6 +64,8 @@ pub(crate) struct Running {
     /// This node's registration, once it is known.
     pub(crate) broker_epoch: BrokerEpoch,
     pub(crate) partitions: Map<LogId, Partition>,
+    /// Logs of deleted topics whose bytes are not gone yet.
+    pub(crate) going: Set<LogId>,
     /// Partitions for which somebody waits.
     pub(crate) busy: Set<LogId>,
     /// When the next promise is late.
@@ -103,6 +105,7 @@ impl Running {
             image: None,
             broker_epoch: BrokerEpoch(-1),
             partitions: Map::new(),
+            going: Set::new(),
             busy: Set::new(),
             late_at: None,
             tags: Map::new(),
@@ -201,6 +204,8 @@ impl Running {
             Told::Gone(log) => {
                 self.partitions.remove(&log);
                 self.busy.remove(&log);
+                self.going.remove(&log);
+                self.cleared(out);
             }
             Told::Note(text) => out.push(Effect::Tell(Line::Warn(text))),
             Told::Stopped => self.spilled(out),

@@ -11,6 +11,8 @@
 mod adopt;
 mod append;
 mod chore;
+mod command;
+mod describe;
 mod elect;
 mod found;
 mod head;
@@ -25,6 +27,7 @@ mod steer;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -15,6 +15,8 @@ use crate::answer::{
 use crate::effect::{Effect, Line};
 use crate::ids::{ConnId, LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId, Waiter};
 use crate::marks::{Durability, Marks};
+use crate::node::command::refused;
+use crate::node::describe::nothing_told;
 use crate::node::life::{Phase, Running};
 use crate::now::{Deadline, Now, Wall};
 use crate::parked::Parked;
@@ -66,7 +68,12 @@ impl Running {
             }
             Part::Find(part) => self.find(waiter, part, out),
             Part::ProducerId(_) => self.grant_producer_id(now, waiter, out),
-            Part::CreateTopics(part) => self.create_topics(now, waiter, *part, out),
+            Part::Trim(part) => self.trim(waiter, part, out),
+            Part::EpochEnd(part) => self.epoch_end(waiter, part, out),
+            Part::Producers(log) => self.tell_producers(waiter, log, out),
+            Part::Sizes => self.tell_sizes(waiter, out),
+            Part::Quorum => self.tell_quorum(waiter, out),
+            Part::Command(part) => self.command(now, waiter, *part, out),
         }
     }
 
@@ -182,7 +189,7 @@ impl Running {
         self.abandon(log, out);
     }
 
-    fn abandon(&mut self, log: LogId, out: &mut Vec<Effect>) {
+    pub(super) fn abandon(&mut self, log: LogId, out: &mut Vec<Effect>) {
         let Some(partition) = self.partitions.get_mut(&log) else {
             return;
         };
@@ -245,8 +252,15 @@ impl Running {
                 ..NOTHING_FOUND
             })),
             Part::ProducerId(_) => Some(no_producer_id(Code::CoordinatorNotAvailable)),
-            Part::CreateTopics(part) => Some(crate::node::head::all_topics(
-                &part.request,
+            Part::EpochEnd(_) | Part::Producers(_) | Part::Sizes | Part::Quorum => {
+                nothing_told(part, code)
+            }
+            Part::Trim(_) => Some(Response::Trimmed {
+                code,
+                start: Offset(-1),
+            }),
+            Part::Command(part) => Some(refused(
+                &part.command,
                 Code::NotController,
                 "the node does not serve now",
             )),

@@ -9,6 +9,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
 use crate::effect::{Effect, Line};
 use crate::file::{Fault, FaultKind, FileName, FileOp};
@@ -55,6 +56,13 @@ impl Saved {
         let old = now.since(self.at) >= config.snapshot_interval;
         self.writing.is_none() && self.since > 0 && (self.since >= config.snapshot_bytes || old)
     }
+
+    /// A snapshot does not say which topics were deleted, and a shard that dies before it dropped what it had of one must
+    /// hear of it again (#40): so it waits until nothing is left of any. Not for ever: what is never dropped is kept.
+    fn may(&self, image: &Image, config: &BrokerConfig) -> bool {
+        let most = config.snapshot_bytes.saturating_mul(4);
+        image.removed.is_empty() || self.since >= most || proof::mutant("snapshot-before-drop")
+    }
 }
 
 impl Running {
@@ -63,6 +71,9 @@ impl Running {
         let config = &self.found.config;
         let Some(head) = &mut self.head else { return };
         if head.active.is_none() || !head.saved.due(now, config) {
+            return;
+        }
+        if !head.saved.may(&head.committed, config) {
             return;
         }
         let id = SnapshotId {

@@ -239,6 +239,10 @@ impl Running {
             News::Accept => self.engine.accept(now, self.dice, &mut self.ops),
             News::Registered(epoch) => self.broker_epoch = epoch,
             News::Open(offset) => self.opened(now, from, offset, out),
+            News::Cleared(offset) => {
+                self.shard_cleared(from, offset);
+                self.snapshot_if_due(now);
+            }
             News::Stopped => self.shard_stopped(from, out),
             News::Judged(judged) => {
                 let reshaped =

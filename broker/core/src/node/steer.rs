@@ -9,12 +9,13 @@ use alloc::vec::Vec;
 use crate::cluster::image::{Image, Partition as Wanted, Topic};
 use crate::effect::Effect;
 use crate::event::{Event, News};
-use crate::ids::{LogId, PartitionId, ShardId};
+use crate::ids::{LogId, Offset, PartitionId, ShardId};
 use crate::log::LogSpec;
 use crate::node::life::{Phase, Running};
 use crate::node::parts::Partition;
 use crate::now::Now;
 use crate::parked::Parked;
+use crate::proof;
 use crate::replica::Leader;
 
 /// `min.insync.replicas` of every topic: no key for it is taken yet.
@@ -53,6 +54,7 @@ impl Running {
                 }
             }
         }
+        self.clear_removed(&image, out);
         if self.phase == Phase::Coming && self.id != ShardId(0) {
             self.phase = Phase::Up;
             self.look_at_space(now, out);
@@ -65,6 +67,61 @@ impl Running {
                 Event::News(self.id, News::Open(image.offset)),
             ));
         }
+    }
+
+    /// Drops what this shard has of topics that a committed record deleted, and of nothing else (#40).
+    fn clear_removed(&mut self, image: &Image, out: &mut Vec<Effect>) {
+        if image.removed.is_empty() {
+            return;
+        }
+        let gone = |log: &LogId| {
+            image.removed.contains_key(&log.topic)
+                || (proof::mutant("delete-drops-its-neighbour")
+                    && log.topic != LogId::METADATA.topic
+                    && log.partition != PartitionId(0))
+        };
+        let logs: Vec<LogId> = self.engine.logs().filter(gone).collect();
+        for log in logs {
+            if proof::mutant("deleted-topic-kept") {
+                continue;
+            }
+            self.abandon(log, out);
+            self.partitions.remove(&log);
+            self.engine.drop_log(log);
+            self.going.insert(log);
+        }
+        self.cleared(out);
+    }
+
+    /// Nothing is left here of any topic that the image says is deleted: shard 0 may forget that it was.
+    pub(crate) fn cleared(&mut self, out: &mut Vec<Effect>) {
+        let Some(image) = self
+            .image
+            .as_ref()
+            .filter(|image| self.going.is_empty() && !image.removed.is_empty())
+        else {
+            return;
+        };
+        let upto = image.offset;
+        if self.id == ShardId(0) {
+            self.shard_cleared(ShardId(0), upto);
+        } else {
+            let news = News::Cleared(upto);
+            out.push(Effect::Pass(ShardId(0), Event::News(self.id, news)));
+        }
+    }
+
+    /// A shard has nothing left of topics whose deletion lies below this offset.
+    pub(crate) fn shard_cleared(&mut self, shard: ShardId, upto: Offset) {
+        let shards = usize::from(self.shards);
+        let Some(head) = &mut self.head else { return };
+        head.cleared.insert(shard, upto);
+        if head.cleared.len() < shards {
+            return;
+        }
+        let all = head.cleared.values().copied().min().unwrap_or_default();
+        head.committed.forget_removed(all);
+        head.controller.forget_removed(all);
     }
 
     fn steer_one(

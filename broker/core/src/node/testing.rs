@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_wire::Code;
+use sawlog_wire::messages::DeleteTopicsRequest;
 use sawlog_wire::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
 };
@@ -43,6 +44,8 @@ pub(crate) struct World {
     /// Operations go to the disk and come back only by `release`.
     pub(crate) slow: bool,
     held: VecDeque<(ShardId, Ticket, FileOp)>,
+    /// This shard's operations never come back and change nothing.
+    pub(crate) hang: Option<ShardId>,
     /// Small files that a power cut would empty.
     unsynced: BTreeSet<String>,
     pub(crate) free: Free,
@@ -76,6 +79,11 @@ pub(crate) fn found(shards: u16) -> Found {
     }
 }
 
+/// A command to the controller.
+pub(crate) fn command(command: Command, deadline: Deadline) -> Part {
+    Part::Command(Box::new(CommandPart { command, deadline }))
+}
+
 impl World {
     /// A node over these files, not started.
     pub(crate) fn new(files: Files, shards: u16) -> World {
@@ -96,6 +104,7 @@ impl World {
             fault: None,
             slow: false,
             held: VecDeque::new(),
+            hang: None,
             unsynced: BTreeSet::new(),
             free: found(1).space,
             replies: BTreeMap::new(),
@@ -217,6 +226,7 @@ impl World {
                 return;
             }
             match effect {
+                Effect::File(..) if self.hang == Some(id) => {}
                 Effect::File(ticket, op) => {
                     if self.slow {
                         self.held.push_back((id, ticket, op));
@@ -427,9 +437,47 @@ impl World {
         let deadline = self.after(30_000);
         match self.answer(
             ShardId(0),
-            Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
+            command(Command::CreateTopics(request), deadline),
         ) {
-            Response::CreateTopics(response) => *response,
+            Response::Command(answer) => match *answer {
+                Commanded::CreateTopics(response) => response,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a command is answered.
+    pub(crate) fn command(&mut self, what: Command) -> Commanded {
+        let deadline = self.after(30_000);
+        match self.answer(ShardId(0), command(what, deadline)) {
+            Response::Command(answer) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Deletes topics by name, and says what became of each.
+    pub(crate) fn delete(&mut self, names: &[&str]) -> Vec<Code> {
+        let request = DeleteTopicsRequest {
+            topic_names: names.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        match self.command(Command::DeleteTopics(request)) {
+            Commanded::DeleteTopics(response) => response
+                .responses
+                .iter()
+                .map(|row| row.error_code.code().unwrap())
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lets a log start later.
+    pub(crate) fn trim(&mut self, log: LogId, to: Option<i64>) -> (Code, Offset) {
+        let (deadline, to) = (self.after(30_000), to.map(Offset));
+        let part = Part::Trim(TrimPart { log, to, deadline });
+        match self.answer(self.owner(log), part) {
+            Response::Trimmed { code, start } => (code, start),
             other => panic!("{other:?}"),
         }
     }

@@ -6,6 +6,8 @@ use sawlog_wire::messages::{
 };
 
 use super::producing::produce;
+use sawlog_wire::messages;
+
 use super::*;
 use crate::api::OPEN_MAX;
 
@@ -101,7 +103,20 @@ fn gotcha_03_the_ranges_told_are_those_of_the_table_and_produce_starts_at_0() {
         (10, 0, 6),
         (18, 0, 5),
         (19, 2, 7),
+        (20, 1, 6),
+        (21, 0, 2),
         (22, 0, 5),
+        (23, 2, 4),
+        (32, 1, 4),
+        (33, 0, 2),
+        (35, 1, 5),
+        (37, 0, 3),
+        (44, 0, 1),
+        (55, 0, 2),
+        (60, 0, 2),
+        (61, 0, 0),
+        (74, 0, 1),
+        (75, 0, 0),
     ];
     assert_eq!(ranges, expected);
 }
@@ -382,10 +397,51 @@ fn every_key_and_version_served_is_answered() {
                         },
                     );
                 }
+                ApiKey::DeleteTopics => {
+                    bench.send(version, &messages::DeleteTopicsRequest::default())
+                }
+                ApiKey::DeleteRecords => {
+                    bench.send(version, &messages::DeleteRecordsRequest::default())
+                }
+                ApiKey::AlterConfigs => {
+                    bench.send(version, &messages::AlterConfigsRequest::default())
+                }
+                ApiKey::CreatePartitions => {
+                    bench.send(version, &messages::CreatePartitionsRequest::default())
+                }
+                ApiKey::IncrementalAlterConfigs => bench.send(
+                    version,
+                    &messages::IncrementalAlterConfigsRequest::default(),
+                ),
+                ApiKey::OffsetForLeaderEpoch => {
+                    bench.send(version, &messages::OffsetForLeaderEpochRequest::default())
+                }
+                ApiKey::DescribeConfigs => {
+                    bench.send(version, &messages::DescribeConfigsRequest::default())
+                }
+                ApiKey::DescribeLogDirs => {
+                    bench.send(version, &messages::DescribeLogDirsRequest::default())
+                }
+                ApiKey::DescribeQuorum => {
+                    bench.send(version, &messages::DescribeQuorumRequest::default())
+                }
+                ApiKey::DescribeCluster => {
+                    bench.send(version, &messages::DescribeClusterRequest::default())
+                }
+                ApiKey::DescribeProducers => {
+                    bench.send(version, &messages::DescribeProducersRequest::default())
+                }
+                ApiKey::ListConfigResources => {
+                    bench.send(version, &messages::ListConfigResourcesRequest::default())
+                }
+                ApiKey::DescribeTopicPartitions => bench.send(
+                    version,
+                    &messages::DescribeTopicPartitionsRequest::default(),
+                ),
                 key => panic!("{key:?} is served, and this test does not send it"),
             }
-            for (_, waiter, _) in bench.asks() {
-                bench.answer(waiter, Response::CreateTopics(Box::default()));
+            for (_, waiter, part) in bench.asks() {
+                bench.answer(waiter, nothing_told(&part));
             }
             assert_eq!(
                 bench.frames().len(),

@@ -1,6 +1,7 @@
 //! Frames in, frames out, on shards that answer what the test says.
 //! Decides how a test speaks to one connection; what is true of each key stands in its own file.
 
+mod admin;
 mod bounds;
 mod connection;
 mod fetching;
@@ -23,7 +24,7 @@ use sawlog_wire::{Code, Reader, Writer, frame};
 
 use super::table::Audience;
 use super::{Conn, Host, Outbox};
-use crate::answer::{AppendAnswer, FetchAnswer, Part, Response};
+use crate::answer::{AppendAnswer, Command, Commanded, FetchAnswer, Part, Response};
 use crate::cluster::image::{Broker, Image, Partition, Topic};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::ids::{
@@ -299,4 +300,46 @@ fn not_there(code: Code) -> Response {
         diverging: None,
         records: Vec::new(),
     })
+}
+
+/// A shard that knows nothing of what is asked beside records.
+fn nothing_told(part: &Part) -> Response {
+    let code = Code::None;
+    match part {
+        Part::Trim(_) => Response::Trimmed {
+            code,
+            start: Offset(0),
+        },
+        Part::EpochEnd(_) => Response::EpochEnd {
+            code,
+            epoch: LeaderEpoch(0),
+            end: Offset(0),
+        },
+        Part::Producers(_) => Response::Producers {
+            code,
+            producers: Vec::new(),
+        },
+        Part::Sizes => Response::Sizes {
+            code,
+            logs: Vec::new(),
+            space: Default::default(),
+        },
+        Part::Quorum => Response::Quorum(None),
+        Part::Command(part) => nothing_done(&part.command),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A controller that did nothing and says so of nothing.
+fn nothing_done(command: &Command) -> Response {
+    let answer = match command {
+        Command::CreateTopics(_) => Commanded::CreateTopics(Default::default()),
+        Command::DeleteTopics(_) => Commanded::DeleteTopics(Default::default()),
+        Command::CreatePartitions(_) => Commanded::CreatePartitions(Default::default()),
+        Command::AlterConfigs(_) => Commanded::AlterConfigs(Default::default()),
+        Command::IncrementalAlterConfigs(_) => {
+            Commanded::IncrementalAlterConfigs(Default::default())
+        }
+    };
+    Response::Command(Box::new(answer))
 }

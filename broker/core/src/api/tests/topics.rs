@@ -45,7 +45,10 @@ fn wanted(bench: &mut Bench) -> (Waiter, CreateTopicsRequest) {
     let mut asks = bench.asks();
     assert_eq!(asks.len(), 1, "{asks:?}");
     match asks.remove(0) {
-        (ShardId(0), waiter, Part::CreateTopics(part)) => (waiter, part.request),
+        (ShardId(0), waiter, Part::Command(part)) => match part.command {
+            Command::CreateTopics(request) => (waiter, request),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -61,10 +64,10 @@ fn results(rows: &[(&str, Code)]) -> Response {
         ..CreatableTopicResult::default()
     };
     let topics = rows.iter().map(row).collect();
-    Response::CreateTopics(Box::new(CreateTopicsResponse {
+    Response::Command(Box::new(Commanded::CreateTopics(CreateTopicsResponse {
         topics,
         ..CreateTopicsResponse::default()
-    }))
+    })))
 }
 
 #[test]

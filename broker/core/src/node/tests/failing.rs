@@ -24,7 +24,7 @@ pub(super) fn a_reply_that_comes_too_late_says_that_the_effect_may_still_happen(
     };
     let created = world.ask(
         ShardId(0),
-        Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
+        command(Command::CreateTopics(request), deadline),
     );
     world.run();
     assert!(
@@ -38,9 +38,12 @@ pub(super) fn a_reply_that_comes_too_late_says_that_the_effect_may_still_happen(
         other => panic!("{other:?}"),
     }
     match world.replies[&created].as_slice() {
-        [Response::CreateTopics(answer)] => {
-            assert_eq!(answer.topics[0].error_code, Code::RequestTimedOut, "#114")
-        }
+        [Response::Command(answer)] => match &**answer {
+            Commanded::CreateTopics(answer) => {
+                assert_eq!(answer.topics[0].error_code, Code::RequestTimedOut, "#114")
+            }
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -228,4 +231,28 @@ pub(super) fn a_node_that_is_not_up_yet_refuses_and_does_nothing() {
             other => panic!("#44: {released}: {other:?}"),
         }
     }
+}
+
+/// Five batches may be in flight: when the first of a new producer is refused, the second must not take its place.
+#[test]
+pub(super) fn of_several_first_batches_in_flight_none_is_taken_before_the_first_70() {
+    let mut world = World::started(Files::new(), 1);
+    let log = log(world.create_one("a", 1), 0);
+    world.free.free = 0;
+    world.pass(2_000_000_000);
+    let first = batch(&["first"], Some((7, 0, 0)));
+    let second = batch(&["second"], Some((7, 0, 1)));
+    assert_eq!(
+        world.produce(log, first.clone()).code,
+        Code::KafkaStorageError
+    );
+    world.free.free = 1 << 30;
+    world.pass(2_000_000_000);
+    assert_eq!(
+        world.produce(log, second.clone()).code,
+        Code::UnknownProducerId,
+        "#70: what was sent later would lie before what was sent first"
+    );
+    assert_eq!(world.produce(log, first).base, Offset(0));
+    assert_eq!(world.produce(log, second).base, Offset(1));
 }

@@ -1,5 +1,6 @@
 //! A whole node on a disk of memory, by what it shows: serving, starting, snapshots, failing.
 
+mod deleting;
 mod failing;
 #[cfg(feature = "mutants")]
 mod mutants;

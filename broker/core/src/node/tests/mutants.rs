@@ -1,7 +1,7 @@
 //! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
 //! Decides nothing else.
 
-use super::{failing, serving, snapshots, starting};
+use super::{deleting, failing, serving, snapshots, starting};
 use crate::proof;
 
 /// Whether `test` fails with this bug, which had its way at least once.
@@ -91,5 +91,53 @@ fn serving_before_the_terms_own_records_are_committed_is_caught() {
     caught(
         "serve-before-own-term",
         failing::a_node_that_is_not_up_yet_refuses_and_does_nothing,
+    );
+}
+
+#[test]
+fn a_deletion_that_takes_its_neighbour_with_it_is_caught_40() {
+    caught(
+        "delete-drops-its-neighbour",
+        deleting::a_deleted_topic_goes_with_its_records_and_nothing_of_another_is_touched_40_45,
+    );
+}
+
+#[test]
+fn a_deleted_topic_that_stays_is_caught_45() {
+    caught(
+        "deleted-topic-kept",
+        deleting::a_deleted_topic_goes_with_its_records_and_nothing_of_another_is_touched_40_45,
+    );
+}
+
+#[test]
+fn a_snapshot_that_forgets_a_deletion_under_way_is_caught_40() {
+    caught(
+        "snapshot-before-drop",
+        deleting::no_snapshot_is_written_before_every_shard_has_let_go_of_what_was_deleted_40,
+    );
+}
+
+#[test]
+fn a_new_start_told_at_once_is_caught_89() {
+    caught(
+        "trim-answered-at-once",
+        deleting::a_new_start_is_not_told_before_it_is_durable_89,
+    );
+}
+
+#[test]
+fn a_command_answered_before_it_is_committed_is_caught_43() {
+    caught(
+        "command-answered-uncommitted",
+        failing::a_reply_that_comes_too_late_says_that_the_effect_may_still_happen,
+    );
+}
+
+#[test]
+fn a_later_batch_taken_for_a_producers_beginning_is_caught_70() {
+    caught(
+        "unknown-is-fresh",
+        failing::of_several_first_batches_in_flight_none_is_taken_before_the_first_70,
     );
 }

@@ -117,7 +117,7 @@ pub(super) fn a_node_that_dies_anywhere_while_it_writes_snapshots_comes_back_wit
         };
         world.ask(
             ShardId(0),
-            Part::CreateTopics(Box::new(CreateTopicsPart { request, deadline })),
+            command(Command::CreateTopics(request), deadline),
         );
         world.run();
         let world = start(world.files, eager(1));

@@ -1,0 +1,253 @@
+//! AlterConfigs and IncrementalAlterConfigs: what the settings of topics are from now on, and why some stay as they are.
+//! Decides each resource by itself, and a resource wholly or not at all; which keys there are, `config` says. The broker's
+//! own settings are read at its start, so none of them is changed here.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use sawlog_wire::Code;
+use sawlog_wire::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, alter_configs, incremental_alter_configs,
+};
+use sawlog_wire::metadata::ConfigRecord;
+
+use crate::answer::Commanded;
+use crate::cluster::apply::TOPIC_RESOURCE;
+use crate::cluster::image::Image;
+use crate::cluster::record::Record;
+use crate::config::{self, BrokerConfig};
+use crate::controller::Refused;
+use crate::map::{Map, Set};
+
+/// `ConfigResource.Type.BROKER`.
+const BROKER_RESOURCE: i8 = 4;
+
+/// One step of a change.
+enum Op<'r> {
+    Set(&'r str, &'r str),
+    Unset(&'r str),
+    Append(&'r str, &'r str),
+    Subtract(&'r str, &'r str),
+}
+
+/// AlterConfigs: what is not named goes back to its default.
+pub(super) fn replace(
+    image: &Image,
+    config: &BrokerConfig,
+    request: &AlterConfigsRequest,
+) -> (Vec<Record>, Commanded) {
+    let resources = &request.resources;
+    let named: Vec<(i8, &str)> = resources
+        .iter()
+        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
+        .collect();
+    let (log, judged) = judge_all(&named, request.validate_only, |at| {
+        let resource: Option<&alter_configs::AlterConfigsResource> = resources.get(at);
+        let mut ops = Vec::new();
+        for given in resource.iter().flat_map(|resource| &resource.configs) {
+            let value = given
+                .value
+                .as_deref()
+                .ok_or_else(|| no_value(&given.name))?;
+            ops.push(Op::Set(&given.name, value));
+        }
+        let (kind, name) = named.get(at).copied().unwrap_or_default();
+        settle(image, config, kind, name, &ops, true)
+    });
+    let responses = judged
+        .into_iter()
+        .map(|(resource_type, name, code, error_message)| {
+            alter_configs::AlterConfigsResourceResponse {
+                error_code: code.into(),
+                error_message,
+                resource_type,
+                resource_name: name.to_string(),
+                ..Default::default()
+            }
+        });
+    let response = AlterConfigsResponse {
+        responses: responses.collect(),
+        ..Default::default()
+    };
+    (log, Commanded::AlterConfigs(response))
+}
+
+/// IncrementalAlterConfigs: what is not named stays.
+pub(super) fn change(
+    image: &Image,
+    config: &BrokerConfig,
+    request: &IncrementalAlterConfigsRequest,
+) -> (Vec<Record>, Commanded) {
+    let resources = &request.resources;
+    let named: Vec<(i8, &str)> = resources
+        .iter()
+        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
+        .collect();
+    let (log, judged) = judge_all(&named, request.validate_only, |at| {
+        let resource: Option<&incremental_alter_configs::AlterConfigsResource> = resources.get(at);
+        let mut ops = Vec::new();
+        for given in resource.iter().flat_map(|resource| &resource.configs) {
+            ops.push(op(given)?);
+        }
+        let (kind, name) = named.get(at).copied().unwrap_or_default();
+        settle(image, config, kind, name, &ops, false)
+    });
+    let responses = judged
+        .into_iter()
+        .map(|(resource_type, name, code, error_message)| {
+            incremental_alter_configs::AlterConfigsResourceResponse {
+                error_code: code.into(),
+                error_message,
+                resource_type,
+                resource_name: name.to_string(),
+                ..Default::default()
+            }
+        });
+    let response = IncrementalAlterConfigsResponse {
+        responses: responses.collect(),
+        ..Default::default()
+    };
+    (log, Commanded::IncrementalAlterConfigs(response))
+}
+
+fn op(given: &incremental_alter_configs::AlterableConfig) -> Result<Op<'_>, Refused> {
+    let name = given.name.as_str();
+    let value = || given.value.as_deref().ok_or_else(|| no_value(name));
+    match given.config_operation {
+        0 => value().map(|value| Op::Set(name, value)),
+        1 => Ok(Op::Unset(name)),
+        2 => value().map(|value| Op::Append(name, value)),
+        3 => value().map(|value| Op::Subtract(name, value)),
+        other => Err(Refused(
+            Code::InvalidRequest,
+            format!(
+                "{name}: there is no operation {other}; set is 0, delete 1, append 2, subtract 3"
+            ),
+        )),
+    }
+}
+
+fn no_value(name: &str) -> Refused {
+    Refused(Code::InvalidRequest, format!("{name}: a value is missing"))
+}
+
+type Judged<'r> = Vec<(i8, &'r str, Code, Option<String>)>;
+
+/// Judges each resource; one that is named twice is refused.
+fn judge_all<'r>(
+    named: &[(i8, &'r str)],
+    validate_only: bool,
+    judge: impl Fn(usize) -> Result<Vec<Record>, Refused>,
+) -> (Vec<Record>, Judged<'r>) {
+    let mut times: Map<(i8, &str), usize> = Map::new();
+    for resource in named {
+        *times.entry(*resource).or_default() += 1;
+    }
+    let (mut log, mut judged) = (Vec::new(), Vec::new());
+    for (at, resource) in named.iter().enumerate() {
+        let done = if times.get(resource).copied() > Some(1) {
+            let text = "the request names this resource more than once";
+            Err(Refused(Code::InvalidRequest, text.to_string()))
+        } else {
+            judge(at)
+        };
+        let (code, text) = match done {
+            Ok(records) => {
+                log.extend(records);
+                (Code::None, None)
+            }
+            Err(Refused(code, text)) => (code, Some(text)),
+        };
+        judged.push((resource.0, resource.1, code, text));
+    }
+    if validate_only {
+        log.clear();
+    }
+    (log, judged)
+}
+
+/// The records that bring a resource from what it has to what it is to have.
+fn settle(
+    image: &Image,
+    config: &BrokerConfig,
+    kind: i8,
+    name: &str,
+    ops: &[Op<'_>],
+    anew: bool,
+) -> Result<Vec<Record>, Refused> {
+    match kind {
+        TOPIC_RESOURCE => {}
+        BROKER_RESOURCE => {
+            let text = "the broker's settings are read at its start: change its file or flags and start it again";
+            return Err(Refused(Code::InvalidRequest, text.to_string()));
+        }
+        other => {
+            let text = format!("resources of type {other} have no settings here");
+            return Err(Refused(Code::InvalidRequest, text));
+        }
+    }
+    let Some(topic) = image.topic(name) else {
+        let text = format!("there is no topic '{name}'");
+        return Err(Refused(Code::UnknownTopicOrPartition, text));
+    };
+    let none = Map::new();
+    let had = image.configs.get(&*topic.name).unwrap_or(&none);
+    let mut have = if anew { Map::new() } else { had.clone() };
+    let mut touched: Set<&str> = Set::new();
+    for op in ops {
+        let (Op::Set(key, _) | Op::Unset(key) | Op::Append(key, _) | Op::Subtract(key, _)) = op;
+        if !touched.insert(key) {
+            let text = format!("{key} is changed twice in one request");
+            return Err(Refused(Code::InvalidRequest, text));
+        }
+        match op {
+            Op::Set(key, value) => {
+                have.insert(key.to_string(), value.trim().to_string());
+            }
+            Op::Unset(key) => {
+                have.remove(*key);
+            }
+            Op::Append(key, value) | Op::Subtract(key, value) => {
+                let Some(now) = config::list(key) else {
+                    let text =
+                        format!("{key} is not a list: nothing can be added to it or taken from it");
+                    return Err(Refused(Code::InvalidConfig, text));
+                };
+                let words = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|word| !word.is_empty());
+                let mut items: Vec<&str> = now.split(',').filter(|word| !word.is_empty()).collect();
+                for word in words {
+                    items.retain(|item| *item != word);
+                    if matches!(op, Op::Append(..)) {
+                        items.push(word);
+                    }
+                }
+                have.insert(key.to_string(), items.join(","));
+            }
+        }
+    }
+    let pairs = have
+        .iter()
+        .map(|(key, value)| (key.as_str(), Some(value.as_str())));
+    config::topic(&config.topic, pairs)
+        .map_err(|complaint| Refused(Code::InvalidConfig, complaint.to_string()))?;
+    let record = |key: &str, value: Option<&String>| {
+        Record::from(ConfigRecord {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: name.to_string(),
+            name: key.to_string(),
+            value: value.cloned(),
+            ..Default::default()
+        })
+    };
+    let keys: Set<&String> = had.keys().chain(have.keys()).collect();
+    Ok(keys
+        .into_iter()
+        .filter(|key| had.get(*key) != have.get(*key))
+        .map(|key| record(key, have.get(key)))
+        .collect())
+}
