@@ -11,6 +11,7 @@ mod damage;
 mod faults;
 mod full;
 mod kill;
+mod log;
 mod power;
 mod producer;
 mod start;

@@ -1,11 +1,16 @@
 //! The one binary of Sawlog: the broker and its command-line tools.
-//! Decides which command runs and how its failure is shown; each command is one file in `commands`.
+//! Decides which command runs; each command is one file in `commands`, and how it ends is `exit`'s affair.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod commands;
+mod exit;
+#[cfg(test)]
+mod reference;
+mod show;
+mod text;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,17 +26,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Broker(commands::broker::Arguments),
+    Log(commands::log::Arguments),
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    exit::end(match Arguments::parse().command {
         Command::Broker(arguments) => commands::broker::run(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            commands::complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+        Command::Log(arguments) => commands::log::run(&arguments),
+    })
 }

@@ -10,9 +10,9 @@
 use core::fmt;
 
 use crate::{
-    layout::Versions,
+    layout::{Layout, Versions},
     message::Message,
-    primitives::{DecodeError, EncodeError, Reader, Writer},
+    primitives::{At, DecodeError, EncodeError, Reader, Writer},
 };
 
 /// A record of the metadata log.
@@ -56,6 +56,13 @@ macro_rules! records {
             pub const fn versions(&self) -> Versions {
                 match self {
                     $(Self::$kind(_) => <$record as Message>::VERSIONS,)*
+                }
+            }
+
+            /// The layout of its kind, and how that version of it lies in the bytes: for those who print it.
+            pub fn form(&self, version: i16) -> (&'static Layout, At) {
+                match self {
+                    $(Self::$kind(_) => (<$record as Message>::LAYOUT, <$record as Message>::at(version)),)*
                 }
             }
 
@@ -135,7 +142,8 @@ records! {
     29 UnregisterController(UnregisterControllerRecord) in controllers;
 }
 
-fn decode_frame(reader: &mut Reader<'_>) -> Result<(u32, i16), DecodeError> {
+/// Reads what stands before the record: its number and its version.
+pub fn decode_frame(reader: &mut Reader<'_>) -> Result<(u32, i16), DecodeError> {
     if reader.uvarint()? != FRAME_VERSION {
         return Err(DecodeError::Malformed {
             what: "a metadata record in an unknown frame",

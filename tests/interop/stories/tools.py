@@ -1,11 +1,13 @@
 """Kafka's own command-line tools: topics, console producer and consumer, offsets, and the readers of logs and snapshots.
 
-Decides that Kafka's readers find every record, no exception and no invalid batch in what a clean stop left on disk.
+Decides that Kafka's readers find every record, no exception and no invalid batch in what a clean stop left on disk, and
+that `sawlog log dump` says the same.
 """
 
 import random
 import re
 import shutil
+import subprocess
 import time
 
 from asking import Broker, until
@@ -87,8 +89,10 @@ def stories(target, asked):
                 assert not CLEAN.search(told), CLEAN.search(told).group() + told[-800:]
                 found = [int(n) for n in re.findall(r"^\| offset: (\d+)", told, re.M)]
                 assert found == list(range(sent[index])), f"{len(found)} of {sent[index]} records"
+                same_words(other, told, "--records", logs)
             # So few bytes make no snapshot: the log is still whole, and alone says what the cluster is.
             log = copied(metadata) / ("0" * 20 + ".log")
+            same_words(other, kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", log), "--records", [metadata / log.name])
             assert name in kafka_tool("metadata-shell", "--snapshot", log, "ls", "/image/topics/byName"), log
 
             # From here on snapshots are written after few bytes, as kafka/kafka sets it for Kafka itself.
@@ -104,6 +108,7 @@ def stories(target, asked):
             told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs + snapshots)))
             assert name in told and "TOPIC_RECORD" in told and "PARTITION_RECORD" in told and "REGISTER_BROKER_RECORD" in told, told[-800:]
             assert not CLEAN.search(told), CLEAN.search(told).group()
+            same_words(other, told, "--records", [metadata / file.name for file in logs + snapshots])
             told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs)))
             assert fillers[-1] in told, "what is newer than the older snapshot stays in the log"
             told = kafka_tool("metadata-shell", "--snapshot", snapshots[-1], "ls", "/image/topics/byName")
@@ -116,6 +121,22 @@ def stories(target, asked):
             other.kill()
 
     yield "after a clean stop: kafka-dump-log --deep-iteration, --cluster-metadata-decoder, kafka-metadata-shell", on_disk
+
+
+WORDS = re.compile(r"^(?:baseOffset|\| offset): .*$", re.M)
+
+
+def same_words(other, told, flag, files):
+    """`sawlog log dump` says of each batch and record, word for word, what kafka-dump-log says."""
+    if other.kind != "sawlog":
+        return
+    ours = subprocess.run([other.binary, "log", "dump", flag, *files], capture_output=True, text=True, timeout=60)
+    assert ours.returncode == 0, ours.stderr
+    theirs, ours = WORDS.findall(told), WORDS.findall(ours.stdout)
+    assert theirs, told[-800:]
+    assert len(ours) == len(theirs), f"{len(ours)} lines of ours, {len(theirs)} of Kafka's"
+    for one, other_one in zip(ours, theirs):
+        assert one == other_one, f"\n  ours   {one}\n  Kafka's {other_one}"
 
 
 def clean_end(other):

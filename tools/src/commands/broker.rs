@@ -8,6 +8,8 @@ use anyhow::{Context, Result, anyhow};
 use sawlog_broker::{boot, properties};
 use sawlog_core::config::{self, BrokerConfig};
 
+use crate::exit::{Exit, Failure};
+
 /// Run a broker: one safe node in ./data, ready for any Kafka client.
 ///
 /// Settings have Kafka's names. They come from -X, then from the file, then from the defaults.
@@ -23,6 +25,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         env = "SAWLOG_LOG",
+        hide_env_values = true,
         default_value = "info",
         value_name = "FILTER"
     )]
@@ -33,10 +36,12 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the node until it is told to stop.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     start_logging(arguments)?;
     let config = settings(arguments)?;
-    boot::run(boot::Options { config, ready: say }).map_err(|complaint| anyhow!("{complaint}"))
+    boot::run(boot::Options { config, ready: say })
+        .map(|()| Exit::Done)
+        .map_err(|complaint| Failure::Told(Exit::Failed, Box::new(complaint)))
 }
 
 fn say(line: &str) {

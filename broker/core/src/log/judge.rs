@@ -65,6 +65,8 @@ pub struct Judged {
     pub fast: RingEnd,
     /// What was cut.
     pub cuts: Vec<Cut>,
+    /// Commits that were durable once and cannot be read: of which ring, the first and the last number.
+    pub holes: Vec<(RingKind, u64, u64)>,
     /// The registration that ended cleanly, if the durable ring says so last.
     pub clean: Option<BrokerEpoch>,
     /// Damaged logs: what and where.
@@ -155,6 +157,9 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         warnings: Vec::new(),
         commits: (one.kept.len() + one.again.len() + other.kept.len() + other.again.len()) as u64,
         cuts: one.cut.iter().chain(&other.cut).cloned().collect(),
+        holes: holes(RingKind::Durable, &one)
+            .chain(holes(RingKind::Fast, &other))
+            .collect(),
         fold,
     };
     judged.reached = one.lost.iter().chain(&other.lost).copied().collect();
@@ -293,6 +298,11 @@ impl Cut {
         text.push_str(". Its bytes are kept in the folder aside.");
         text
     }
+}
+
+fn holes(kind: RingKind, walk: &Walk<'_>) -> impl Iterator<Item = (RingKind, u64, u64)> {
+    let name = move |(first, last): &(u64, u64)| (kind, *first, *last);
+    walk.holes.iter().map(name)
 }
 
 fn file_name(cut: &Cut) -> String {

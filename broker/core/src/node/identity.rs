@@ -17,7 +17,7 @@ use crate::ids::{BrokerId, Uuid};
 use crate::now::Dice;
 
 /// The file's name.
-pub(crate) const FILE: &str = "meta.properties";
+pub const FILE: &str = "meta.properties";
 
 /// The format that Kafka's KRaft nodes write.
 const VERSION: &str = "1";
@@ -25,26 +25,36 @@ const CHECKSUM: &str = "#crc32c=";
 
 /// Whose directory it is. Minted once, stable for ever.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Identity {
+pub struct Identity {
     /// The cluster's id.
-    pub(crate) cluster: String,
+    pub cluster: String,
     /// `node.id`.
-    pub(crate) node: BrokerId,
+    pub node: BrokerId,
     /// The directory's own id: another disk is another replica (#19).
-    pub(crate) directory: Uuid,
+    pub directory: Uuid,
 }
 
 /// Why a directory is not this node's to use.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Foreign {
+pub enum Foreign {
     /// The file is damaged: what is wrong with it.
     Damaged(String),
     /// It is of a later format.
     Newer(String),
     /// It belongs to another cluster.
-    Cluster { has: String, wanted: String },
+    Cluster {
+        /// The one that the file names.
+        has: String,
+        /// The one that this node was told.
+        wanted: String,
+    },
     /// It belongs to another node.
-    Node { has: BrokerId, wanted: BrokerId },
+    Node {
+        /// The one that the file names.
+        has: BrokerId,
+        /// The one that this node was told.
+        wanted: BrokerId,
+    },
 }
 
 impl Identity {
@@ -74,7 +84,7 @@ impl Identity {
     }
 
     /// Reads the bytes of the file; one that Kafka wrote has no checksum and is taken at its word.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Identity, Foreign> {
+    pub fn decode(bytes: &[u8]) -> Result<Identity, Foreign> {
         let damaged = |why: &str| Foreign::Damaged(why.to_string());
         let text = core::str::from_utf8(bytes).map_err(|_| damaged("it is not text"))?;
         if let Some((covered, sum)) = text.split_once(CHECKSUM)

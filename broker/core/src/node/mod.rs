@@ -16,7 +16,7 @@ mod describe;
 mod elect;
 mod found;
 mod head;
-mod identity;
+pub mod identity;
 mod life;
 mod parts;
 mod read;
