@@ -7,6 +7,7 @@
     reason = "a story that cannot be told says so by panicking"
 )]
 
+mod client;
 mod damage;
 mod faults;
 mod full;

@@ -1,1 +1,19 @@
-//! x
+//! The Sawlog client without I/O: what a connection does next, which broker leads, when to try again.
+//!
+//! Nothing here opens a socket, reads a clock or rolls dice: bytes, time and chance come in as arguments, bytes to send
+//! and deadlines go out. `sawlog-client` drives it with tokio, the simulator with a fake network; both run the same rules.
+//!
+//! * [`connection`]: one connection, from the first ApiVersions to its end, with its requests in order.
+//! * [`versions`]: which keys and versions a broker serves, and which of them to speak.
+//! * [`metadata`]: brokers, topics, leaders, as the answers so far tell them.
+//! * [`backoff`]: how long to wait before the next attempt.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod backoff;
+pub mod connection;
+pub mod metadata;
+pub mod time;
+pub mod versions;

@@ -1,0 +1,249 @@
+//! One pipelined connection: a task that carries bytes between a socket and the engine's machine, and answers to those who
+//! asked. Decides nothing about requests; the machine does. Reads and writes wait for each other never.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use sawlog_engine::connection::{Arrived, Connection, Outcome, Refusal, Settings, Ticket};
+use sawlog_engine::time::Mono;
+use sawlog_wire::{Message, Reader, Request, frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::error::{Error, Kind, broken};
+
+/// No answer is longer; memory is taken as its bytes come.
+const FRAME_MAX: usize = 256 << 20;
+/// Requests that may wait for the task, beyond those in flight.
+const QUEUE: usize = 64;
+
+type Answer = Result<(i16, Bytes), Error>;
+type Ask = Box<dyn FnMut(&mut Connection, Mono) -> Result<Ticket, Refusal> + Send>;
+
+struct Asked {
+    ask: Ask,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// A handle of a connection. The connection ends with the last one.
+#[derive(Clone, Debug)]
+pub(crate) struct Conn {
+    asks: mpsc::Sender<Asked>,
+    address: Arc<str>,
+}
+
+impl Conn {
+    /// Connects and negotiates versions, all within `limit`.
+    pub(crate) async fn open(
+        address: &str,
+        settings: Settings,
+        limit: Duration,
+    ) -> Result<Conn, Error> {
+        let unreachable =
+            |why: String| Error::new(Kind::Unreachable, format!("cannot reach {address}: {why}"));
+        let connected = timeout(limit, TcpStream::connect(address)).await;
+        let socket = connected
+            .map_err(|_| unreachable("no connection in time".to_owned()))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        socket
+            .set_nodelay(true)
+            .map_err(|error| unreachable(error.to_string()))?;
+        let (asks, inbox) = mpsc::channel(QUEUE);
+        let (up, is_up) = oneshot::channel();
+        tokio::spawn(Task::new(socket, settings, up).run(inbox));
+        match timeout(limit, is_up).await {
+            Ok(Ok(Ok(()))) => Ok(Conn {
+                asks,
+                address: address.into(),
+            }),
+            Ok(Ok(Err(error))) => Err(error),
+            Ok(Err(_)) | Err(_) => Err(unreachable(
+                "it did not say in time which versions it serves".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether it is of no more use.
+    pub(crate) fn is_over(&self) -> bool {
+        self.asks.is_closed()
+    }
+
+    /// Asks in the highest version up to `most` that both sides know. Dropped, the request is carried out all the same.
+    pub(crate) async fn ask<R: Request + Send + 'static>(
+        &self,
+        body: R,
+        most: i16,
+    ) -> Result<R::Response, Error> {
+        let (reply, answer) = oneshot::channel();
+        let ask: Ask = Box::new(move |connection, now| connection.request(&body, most, now));
+        let closed = |outcome| {
+            Error::lost(
+                outcome,
+                format!("the connection to {} is closed", self.address),
+            )
+        };
+        if self.asks.send(Asked { ask, reply }).await.is_err() {
+            return Err(closed(Outcome::NotWritten));
+        }
+        let (version, body) = answer.await.map_err(|_| closed(Outcome::Unknown))??;
+        R::Response::decode_all(Reader::of(&body), version).map_err(Error::garbage)
+    }
+}
+
+/// The task behind a [`Conn`].
+struct Task {
+    socket: TcpStream,
+    machine: Connection,
+    began: Instant,
+    up: Option<oneshot::Sender<Result<(), Error>>>,
+    queue: VecDeque<Asked>,
+    replies: HashMap<Ticket, oneshot::Sender<Answer>>,
+    read: BytesMut,
+    write: BytesMut,
+}
+
+impl Task {
+    fn new(socket: TcpStream, settings: Settings, up: oneshot::Sender<Result<(), Error>>) -> Task {
+        Task {
+            socket,
+            machine: Connection::open(settings, Mono::default()),
+            began: Instant::now(),
+            up: Some(up),
+            queue: VecDeque::new(),
+            replies: HashMap::new(),
+            read: BytesMut::new(),
+            write: BytesMut::new(),
+        }
+    }
+
+    fn now(&self) -> Mono {
+        Mono::default().after(self.began.elapsed())
+    }
+
+    async fn run(mut self, mut inbox: mpsc::Receiver<Asked>) {
+        let why = match self.carry(&mut inbox).await {
+            Ok(()) => return,
+            Err(why) => why,
+        };
+        inbox.close();
+        if let Some(up) = self.up.take() {
+            let _ = up.send(Err(Error::lost(Outcome::NotWritten, why.clone())));
+        }
+        for (ticket, outcome) in self.machine.lost() {
+            if let Some(reply) = self.replies.remove(&ticket) {
+                let _ = reply.send(Err(Error::lost(outcome, why.clone())));
+            }
+        }
+        while let Some(asked) = self.queue.pop_front().or_else(|| inbox.try_recv().ok()) {
+            let _ = asked
+                .reply
+                .send(Err(Error::lost(Outcome::NotWritten, why.clone())));
+        }
+    }
+
+    /// Until the last handle is gone and everything is answered, or the connection ends with a reason.
+    async fn carry(&mut self, inbox: &mut mpsc::Receiver<Asked>) -> Result<(), String> {
+        let mut open = true;
+        loop {
+            self.hand_over();
+            if !open
+                && self.queue.is_empty()
+                && self.machine.waiting() == 0
+                && self.write.is_empty()
+            {
+                return Ok(());
+            }
+            let deadline = self
+                .machine
+                .deadline()
+                .map(|at| self.began + at.since(Mono::default()));
+            let (mut reader, mut writer) = self.socket.split();
+            tokio::select! {
+                asked = inbox.recv(), if open && self.queue.is_empty() => match asked {
+                    Some(asked) => self.queue.push_back(asked),
+                    None => open = false,
+                },
+                read = reader.read_buf(&mut self.read) => match read {
+                    Ok(0) => return Err("the broker closed the connection".to_owned()),
+                    Ok(_) => self.frames()?,
+                    Err(error) => return Err(format!("the connection broke: {error}")),
+                },
+                wrote = writer.write_buf(&mut self.write), if !self.write.is_empty() => {
+                    wrote.map_err(|error| format!("the connection broke: {error}"))?;
+                }
+                () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
+                    let now = self.now();
+                    self.machine.tick(now).map_err(|why| broken(&why))?;
+                }
+            }
+        }
+    }
+
+    /// Gives the machine what it takes, and the socket what it gives.
+    fn hand_over(&mut self) {
+        let now = self.now();
+        while self.machine.versions().is_some() {
+            let Some(mut asked) = self.queue.pop_front() else {
+                break;
+            };
+            match (asked.ask)(&mut self.machine, now) {
+                Ok(ticket) => {
+                    self.replies.insert(ticket, asked.reply);
+                }
+                Err(Refusal::Full) => {
+                    self.queue.push_front(asked);
+                    break;
+                }
+                Err(refusal) => {
+                    let _ = asked.reply.send(Err(Error::of_refusal(refusal)));
+                }
+            }
+        }
+        while let Some(pieces) = self.machine.outgoing() {
+            pieces
+                .iter()
+                .for_each(|piece| self.write.extend_from_slice(piece));
+        }
+    }
+
+    /// Every whole frame that was read.
+    fn frames(&mut self) -> Result<(), String> {
+        while let Some(prefix) = self.read.first_chunk::<{ frame::PREFIX }>() {
+            let length = frame::length(*prefix, FRAME_MAX)
+                .map_err(|why| format!("what came is no frame: {why}"))?;
+            if self.read.len() < frame::PREFIX + length {
+                return Ok(());
+            }
+            self.read.advance(frame::PREFIX);
+            let bytes = self.read.split_to(length).freeze();
+            let now = self.now();
+            match self
+                .machine
+                .arrived(&bytes, now)
+                .map_err(|why| broken(&why))?
+            {
+                Arrived::Ready => {
+                    if let Some(up) = self.up.take() {
+                        let _ = up.send(Ok(()));
+                    }
+                }
+                Arrived::AskedAgain => {}
+                Arrived::Answer {
+                    ticket,
+                    version,
+                    body,
+                } => {
+                    if let Some(reply) = self.replies.remove(&ticket) {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(Ok((version, body)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

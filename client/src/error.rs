@@ -1,0 +1,127 @@
+//! What can go wrong, for programs and for people. Decides what an error says about retrying and about its effect; where
+//! it happened decides which one it is.
+
+use std::fmt;
+
+use sawlog_engine::connection::{Broken, Outcome, Refusal};
+use sawlog_wire::{Code, DecodeError, ErrorCode};
+
+/// The kinds of errors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No broker could be reached in time.
+    Unreachable,
+    /// A connection ended, or an answer did not come in time.
+    Lost,
+    /// The broker refused: [`Error::code`] says why.
+    Refused,
+    /// The broker does not serve what is needed: the text names it.
+    Unsupported,
+    /// What came is not Kafka's protocol.
+    Protocol,
+    /// What was asked cannot be: an address, a size, a record.
+    Invalid,
+}
+
+/// An error.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: Kind,
+    code: Option<Code>,
+    outcome: Outcome,
+    text: String,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Error {
+        Error {
+            kind,
+            code: None,
+            outcome: Outcome::NotWritten,
+            text: text.into(),
+        }
+    }
+
+    pub(crate) fn lost(outcome: Outcome, why: impl Into<String>) -> Error {
+        Error {
+            outcome,
+            ..Error::new(Kind::Lost, why)
+        }
+    }
+
+    /// A broker's refusal of `what`, with its own words if it gave any.
+    pub(crate) fn refused(what: &str, error: ErrorCode, said: Option<&str>) -> Error {
+        let code = error.code();
+        let text = match (said, code) {
+            (Some(said), _) if !said.is_empty() => said.to_owned(),
+            (_, Some(code)) => code.text().to_owned(),
+            (_, None) => format!("error {error:?}, which this client does not know"),
+        };
+        Error {
+            code,
+            ..Error::new(Kind::Refused, format!("{what}: {text}"))
+        }
+    }
+
+    pub(crate) fn of_refusal(refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Unsupported(why) => Error::new(Kind::Unsupported, why.to_string()),
+            Refusal::Encode(why) => Error::new(
+                Kind::Invalid,
+                format!("the request cannot be written: {why}"),
+            ),
+            Refusal::NotReady => Error::new(Kind::Lost, "the connection is not open"),
+            Refusal::Full => Error::new(Kind::Lost, "too many requests are in flight"),
+        }
+    }
+
+    pub(crate) fn garbage(why: DecodeError) -> Error {
+        // The request was carried out, and the answer cannot be read.
+        Error {
+            outcome: Outcome::Unknown,
+            ..Error::new(Kind::Protocol, format!("an answer cannot be read: {why}"))
+        }
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Kafka's code, if a broker gave one.
+    pub fn code(&self) -> Option<Code> {
+        self.code
+    }
+
+    /// Whether the effect may have happened all the same.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retriable(&self) -> bool {
+        match self.kind {
+            Kind::Unreachable | Kind::Lost => true,
+            Kind::Refused => self.code.is_some_and(Code::retriable),
+            Kind::Unsupported | Kind::Protocol | Kind::Invalid => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.code {
+            Some(code) => write!(f, " [{}]", code.name()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How the end of a connection is told to those who waited.
+pub(crate) fn broken(why: &Broken) -> String {
+    format!("the connection was given up: {why}")
+}
