@@ -94,6 +94,11 @@ impl Error {
         self.code
     }
 
+    /// Why, without the code.
+    pub fn reason(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the effect may have happened all the same.
     pub fn outcome(&self) -> Outcome {
         self.outcome

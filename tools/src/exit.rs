@@ -13,12 +13,18 @@ pub(crate) enum Exit {
     Done = 0,
     /// Nothing was.
     Failed = 1,
+    /// The words of the command mean nothing.
+    Usage = 2,
     /// Some of it was not.
     SomeFailed = 3,
     /// What was named is not there.
     NotFound = 4,
+    /// No broker answered in time.
+    Unreachable = 5,
     /// A check found a problem.
     Problem = 7,
+    /// Somebody pressed Ctrl-C.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

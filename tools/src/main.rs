@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod cluster;
 mod commands;
 mod exit;
 #[cfg(test)]
@@ -26,12 +27,18 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Broker(commands::broker::Arguments),
+    Topic(commands::topic::Arguments),
+    Produce(commands::produce::Arguments),
+    Consume(commands::consume::Arguments),
     Log(commands::log::Arguments),
 }
 
 fn main() -> ExitCode {
     exit::end(match Arguments::parse().command {
         Command::Broker(arguments) => commands::broker::run(&arguments),
+        Command::Topic(arguments) => commands::topic::run(&arguments),
+        Command::Produce(arguments) => commands::produce::run(&arguments),
+        Command::Consume(arguments) => commands::consume::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
     })
 }

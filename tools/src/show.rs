@@ -40,14 +40,32 @@ impl Show {
             Form::Text => text(),
             Form::Json => json().to_string(),
         };
-        let written = self.out.write_all(line.as_bytes());
+        self.bytes(line.as_bytes())
+    }
+
+    /// A line for people only, above the items.
+    pub(crate) fn heading(&mut self, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self.form {
+            Form::Text => self.bytes(text().as_bytes()),
+            Form::Json => Ok(()),
+        }
+    }
+
+    /// Bytes as they are, and the end of the line.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.out.write_all(bytes);
         written
             .and_then(|()| self.out.write_all(b"\n"))
             .map_err(|error| Failure::writing(&error))
     }
 
+    /// What was said so far is out.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(|error| Failure::writing(&error))
+    }
+
     /// The end of the answer.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
-        self.out.flush().map_err(|error| Failure::writing(&error))
+        self.flush()
     }
 }

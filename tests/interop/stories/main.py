@@ -13,11 +13,12 @@ import traceback
 import answers
 import clients
 import kcat
+import ours
 import readme
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "readme": readme}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "ours": ours, "readme": readme}
 
 
 

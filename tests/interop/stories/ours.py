@@ -1,0 +1,88 @@
+"""Our own commands against a broker, Sawlog or Apache Kafka: topics made, records sent and read, beside kcat on the same topic.
+
+Decides that both ways are equal to the byte, and that scripts can rely on exit codes and pipes.
+"""
+
+import json
+import subprocess
+
+from asking import Broker
+from target import ROOT, free_port
+
+
+def stories(target, asked):
+    binary = target.binary or ROOT / "target/release/sawlog"
+    address = target.address
+
+    def sawlog(*words, stdin=b"", code=0):
+        got = subprocess.run([binary, *map(str, words), "-b", address], input=stdin, capture_output=True, timeout=60)
+        assert got.returncode == code, f"sawlog {words}: {got.returncode}, {got.stderr.decode()[-800:]}"
+        return got
+
+    def kcat(*words, stdin=b""):
+        got = subprocess.run(["kcat", "-b", address, *map(str, words)], input=stdin, capture_output=True, timeout=60)
+        assert got.returncode == 0, got.stderr.decode()[-800:]
+        return got.stdout
+
+    def name():
+        broker = Broker(address)
+        try:
+            return broker.name("ours")
+        finally:
+            broker.close()
+
+    def topics():
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 3, "--config", "retention.ms=60000")
+        rows = [json.loads(line) for line in sawlog("topic", "list", "-o", "json").stdout.splitlines()]
+        assert [row["partitions"] for row in rows if row["topic"] == topic] == [3], rows
+        rows = [json.loads(line) for line in sawlog("topic", "describe", topic, "-o", "json").stdout.splitlines()]
+        assert [row["partition"] for row in rows] == [0, 1, 2] and all(row["leader"] == rows[0]["leader"] for row in rows), rows
+        sawlog("topic", "create", topic, code=1)
+        assert b"TOPIC_ALREADY_EXISTS" in sawlog("topic", "create", topic, name(), code=3).stderr
+        sawlog("topic", "describe", name(), code=4)
+
+    yield "sawlog topic create, list, describe; what exists already, and what does not", topics
+
+    def to_kcat():
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 2)
+        lines = b"".join(b"line %d %s\n" % (i, b"x" * (i % 300)) for i in range(20_000))
+        sawlog("produce", topic, "-p", 1, "-k", "key", "-H", "a=1", "-H", "a=2", stdin=lines)
+        assert kcat("-C", "-t", topic, "-p", 1, "-o", "beginning", "-e", "-q") == lines
+        assert kcat("-C", "-t", topic, "-p", 1, "-o", "beginning", "-c", 1, "-q", "-f", "%k %h") == b"key a=1,a=2"
+
+    yield "sawlog produce: 20,000 lines, key, repeated headers; kcat reads them equal", to_kcat
+
+    def from_kcat(codec):
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 1)
+        lines = b"".join(b"line %d %s\n" % (i, b"y" * (i % 300)) for i in range(20_000))
+        kcat("-P", "-t", topic, "-p", 0, "-z", codec, stdin=lines)
+        assert sawlog("consume", topic, "--until-end").stdout == lines
+        last = [json.loads(line) for line in sawlog("consume", topic, "--until-end", "--from", "-2", "-o", "json").stdout.splitlines()]
+        assert [row["offset"] for row in last] == [19_998, 19_999], last
+        assert last[1]["value"].encode() + b"\n" == lines.splitlines(True)[-1]
+
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        yield f"sawlog consume: what kcat sent with {codec}, and the last two as JSON", lambda codec=codec: from_kcat(codec)
+
+    def pipes():
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 1)
+        sawlog("produce", topic, stdin=b"first\n" + b"more\n" * 50_000)
+        script = f'set -o pipefail; "{binary}" consume {topic} -b {address} | head -n 1'
+        got = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60)
+        assert (got.returncode, got.stdout, got.stderr) == (0, b"first\n", b""), got
+
+    yield "sawlog consume into head: quiet, exit code 0", pipes
+
+    def codes():
+        topic = name()
+        assert b"UNKNOWN_TOPIC_OR_PARTITION" in sawlog("consume", topic, "-e", code=4).stderr
+        assert b"0 records were written" in sawlog("produce", topic, stdin=b"x\n", code=4).stderr
+        nobody = subprocess.run([binary, "topic", "list", "-b", f"127.0.0.1:{free_port()}", "--timeout", "1"], capture_output=True, timeout=30)
+        assert nobody.returncode == 5, nobody
+        sawlog("consume", topic, "--from", "soon", code=2)
+
+    yield "exit codes: 4 for no such topic, 5 for no broker, 2 for what cannot be meant", codes

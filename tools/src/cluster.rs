@@ -1,0 +1,84 @@
+//! What every command that talks to a cluster shares: how it is reached, and what a failure of it means for a script.
+//! Decides exit codes by what is known of the error; never what is asked.
+
+use std::time::Duration;
+
+use sawlog_client::{Client, Error, Kind, Outcome};
+use sawlog_core::complaint::Complaint;
+use sawlog_wire::Code;
+
+use crate::exit::{Exit, Failure};
+
+/// How the cluster is reached.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Cluster {
+    /// Where to begin: HOST:PORT, several with commas between
+    #[arg(
+        long,
+        short = 'b',
+        env = "SAWLOG_BROKERS",
+        hide_env_values = true,
+        default_value = "localhost:9092",
+        value_name = "HOST:PORT,..."
+    )]
+    brokers: String,
+    /// Give up after so many seconds without an answer
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+impl Cluster {
+    /// Connects.
+    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
+        let limit = Duration::from_secs(self.timeout);
+        let asked = Client::builder(&self.brokers)
+            .client_id("sawlog-cli")
+            .request_timeout(limit)
+            .call_timeout(limit)
+            .connect();
+        asked.await.map_err(|error| {
+            failure(
+                &format!("cannot use the cluster at {}", self.brokers),
+                &error,
+            )
+        })
+    }
+}
+
+/// Runs a command that waits for others.
+pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Failure::Other(anyhow::Error::new(error).context("start the runtime")))?;
+    runtime.block_on(work)
+}
+
+/// An error of the client, in four parts and with its exit code.
+pub(crate) fn failure(what: &str, error: &Error) -> Failure {
+    let missing = error.code() == Some(Code::UnknownTopicOrPartition);
+    let (exit, attempt) = match error.kind() {
+        Kind::Unreachable | Kind::Lost if error.outcome() == Outcome::Unknown => (
+            Exit::Unreachable,
+            "It may have been carried out all the same: look before you try again",
+        ),
+        Kind::Unreachable | Kind::Lost => (
+            Exit::Unreachable,
+            "Look whether the broker runs, and name it with --brokers HOST:PORT",
+        ),
+        Kind::Refused if missing => (
+            Exit::NotFound,
+            "`sawlog topic list` shows what is there, `sawlog topic create` makes it",
+        ),
+        Kind::Invalid => (Exit::Usage, "Look at --help"),
+        _ => (Exit::Failed, "Look at the broker's log"),
+    };
+    let complaint = Complaint {
+        what: what.to_owned(),
+        why: error.reason().to_owned(),
+        attempt: attempt.to_owned(),
+        code: error.code(),
+    };
+    Failure::Told(exit, Box::new(complaint))
+}
