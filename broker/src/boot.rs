@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::disk::buffer::Pool;
 use crate::disk::files::{Files, kind};
+use crate::memory::Memory;
 use crate::net::listen::{Bound, bind};
 use crate::shard_loop::{self, Mail, Parts, Post};
 
@@ -68,11 +69,12 @@ pub fn run(options: Options) -> Result<(), Complaint> {
         (0..shards).map(|_| mpsc::unbounded_channel()).unzip();
     let posts: Arc<[Post]> = posts.into();
     let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
+    let memory = Memory::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
     for (shard, inbox) in inboxes.into_iter().enumerate() {
         let id = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
         let (posts, files, config, tell) =
             (posts.clone(), files.clone(), config.clone(), tell.clone());
-        let pool = decompression.clone();
+        let (pool, memory) = (decompression.clone(), memory.clone());
         let parts = Parts {
             id,
             posts,
@@ -81,6 +83,7 @@ pub fn run(options: Options) -> Result<(), Complaint> {
             clock,
             tell,
             pool,
+            memory,
         };
         let thread = std::thread::Builder::new().name(format!("shard-{shard}"));
         thread

@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod clock;
 pub mod disk;
+pub mod memory;
 pub mod net;
 pub mod properties;
 pub mod shard_loop;

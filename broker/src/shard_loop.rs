@@ -27,6 +27,7 @@ use crate::clock::{Chance, Clock};
 use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
+use crate::memory::Memory;
 use crate::net::connection::{self, Link};
 
 /// Bytes that may wait for a slow reader before his requests are no longer read (#131, #132).
@@ -69,6 +70,7 @@ pub struct Local {
     dirty: Rc<Notify>,
     frame_max: usize,
     frames: buffer::Pool,
+    memory: Memory,
 }
 
 struct Inner {
@@ -143,12 +145,15 @@ pub struct Parts {
     pub tell: Tell,
     /// Memory for decompression, shared by all shards (#130).
     pub pool: Arc<Pool>,
+    /// What long frames of all shards may take (#131).
+    pub memory: Memory,
 }
 
 /// Runs one shard until the process ends.
 pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
     let clock = parts.clock;
     let local = Local::new(parts);
+    let mut patrol = tokio::time::interval(connection::PACE);
     loop {
         let due = local.next_alarm();
         let alarm = async {
@@ -174,6 +179,7 @@ pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
                 tokio::task::yield_now().await;
             }
             () = alarm => local.ring(),
+            _ = patrol.tick() => local.patrol(),
         }
         local.work();
     }
@@ -189,6 +195,7 @@ impl Local {
             clock,
             tell,
             pool,
+            memory,
         } = parts;
         let shards = u16::try_from(posts.len()).unwrap_or(u16::MAX);
         let post = posts.get(usize::from(id.0)).cloned();
@@ -229,6 +236,22 @@ impl Local {
             dirty: Rc::new(Notify::new()),
             frame_max,
             frames: buffer::Pool::new(FRAMES_IDLE),
+            memory,
+        }
+    }
+
+    /// What long frames share.
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
+    }
+
+    /// While somebody waits for memory every connection looks whether it keeps its pace: one that is silent would not
+    /// wake by itself (#133).
+    fn patrol(&self) {
+        if self.memory.is_wanted() {
+            for member in self.inner.borrow().conns.values() {
+                member.link.wake.notify_one();
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use sawlog_core::file::{Piece, Stamp};
 
+use crate::memory::Held;
+
 /// What O_DIRECT wants its addresses, lengths and positions to be a multiple of.
 pub const PAGE: usize = 4096;
 
@@ -35,6 +37,8 @@ pub struct Aligned {
     start: usize,
     len: usize,
     pool: Option<Arc<Mutex<Idle>>>,
+    /// What it counts against, for as long as any slice of it lives (#131).
+    held: Option<Held>,
 }
 
 impl Pool {
@@ -72,6 +76,11 @@ impl Pool {
     }
 }
 
+/// What a buffer for `len` bytes really takes.
+pub fn taken(len: usize) -> usize {
+    class_of(len).map_or(len.next_multiple_of(PAGE), |(_, size)| size) + PAGE
+}
+
 fn class_of(len: usize) -> Option<(usize, usize)> {
     let size = len.max(PAGE).next_power_of_two();
     let class = (size / PAGE).trailing_zeros() as usize;
@@ -87,7 +96,19 @@ impl Aligned {
             start,
             len: 0,
             pool,
+            held: None,
         }
+    }
+
+    /// Counts against a bound until the last slice of it is gone (#131).
+    pub fn counted(mut self, held: Option<Held>) -> Aligned {
+        self.held = held;
+        self
+    }
+
+    /// What it counts against, to count for another.
+    pub fn uncounted(&mut self) -> Option<Held> {
+        self.held.take()
     }
 
     /// How many bytes it may hold in all.

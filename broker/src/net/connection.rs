@@ -1,22 +1,33 @@
 //! One socket: reads what is there, cuts it into frames, writes what is to be written.
-//! Decides when to read (never while the node holds or 64 requests are open); understands no byte of a frame (#129).
+//! Decides when to read (never while the node holds or 64 requests are open), and who is cut off when memory is short;
+//! understands no byte of a frame. Holds #129, #131 and #133: long frames share one bound, and none waits in it for ever.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use sawlog_core::ids::ConnId;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
-use crate::disk::buffer::{Aligned, Pool};
+use crate::disk::buffer::{Aligned, Pool, taken};
+use crate::memory::{Held, Memory, Wanted};
 use crate::shard_loop::Local;
 
 /// What is read at once while frames are small.
 const CHUNK: usize = 64 << 10;
 /// Slices handed to one vectored write at most.
 const SLICES: usize = 64;
+/// How often a frame that waits for memory asks again, and how long it waits at most.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// While others wait for memory, a long frame under way must bring so many bytes ...
+const PACE_BYTES: usize = 32 << 10;
+/// ... in this time (#133).
+pub const PACE: Duration = Duration::from_secs(5);
 
 /// What the shard's thread knows of a socket.
 #[derive(Debug)]
@@ -44,7 +55,8 @@ pub async fn serve(local: Local, listener: Arc<str>, socket: TcpStream) {
 pub type Ending = Result<(), String>;
 
 async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
-    let mut inbox = Inbox::new(local.frames(), local.frame_max());
+    let mut inbox = Inbox::new(local.frames(), local.memory(), local.frame_max());
+    let mut starved: Option<(Instant, Wanted)> = None;
     loop {
         let mut wants = local.wants(id)?;
         let mut any = false;
@@ -57,6 +69,11 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
         if any {
             local.settle();
         }
+        if wants.read && starved.is_none() {
+            inbox.keep_pace()?;
+        } else {
+            inbox.excuse();
+        }
         tokio::select! {
             biased;
             ready = link.socket.writable(), if wants.write => {
@@ -64,9 +81,20 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                 local.write(id)?;
             }
             () = link.wake.notified() => {}
-            ready = link.socket.readable(), if wants.read => {
+            () = sleep(ASK_EVERY), if starved.is_some() => {
+                if inbox.room().is_some() {
+                    starved = None;
+                } else if starved.as_ref().is_some_and(|(since, _)| since.elapsed() > WAIT_MAX) {
+                    return Err(inbox.no_memory());
+                }
+            }
+            ready = link.socket.readable(), if wants.read && starved.is_none() => {
                 ready.map_err(|error| error.to_string())?;
-                match link.socket.try_read(inbox.room()) {
+                let Some(room) = inbox.room() else {
+                    starved = Some((Instant::now(), inbox.memory.want()));
+                    continue;
+                };
+                match link.socket.try_read(room) {
                     Ok(0) => return Ok(()),
                     Ok(n) => inbox.came(n),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => inbox.rest(),
@@ -81,6 +109,8 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
 /// has no room for. Frames are slices of a pooled buffer: first touch of fresh memory costs more than all else on the way.
 struct Inbox {
     pool: Pool,
+    /// The bound that long frames share (#131); short ones are bounded by how many connections there are.
+    memory: Memory,
     frame_max: usize,
     /// Read and not cut yet.
     ready: Bytes,
@@ -88,12 +118,16 @@ struct Inbox {
     filling: Option<Aligned>,
     /// The longest frame that came so far, whole: so much memory this peer has shown to be worth.
     shown: usize,
+    /// Of a long frame under way: since when its bytes are counted, and how many came.
+    pace: Option<(Instant, usize)>,
 }
 
 impl Inbox {
-    fn new(pool: Pool, frame_max: usize) -> Inbox {
+    fn new(pool: Pool, memory: Memory, frame_max: usize) -> Inbox {
         Inbox {
             pool,
+            memory,
+            pace: None,
             frame_max,
             ready: Bytes::new(),
             filling: None,
@@ -110,10 +144,11 @@ impl Inbox {
         Ok(frame)
     }
 
-    /// Where to read to. Called when `cut` finds no further frame.
-    fn room(&mut self) -> &mut [u8] {
-        let mut begun = self.filling.take();
-        let held = begun.as_ref().map_or(self.ready.as_ref(), AsRef::as_ref);
+    /// Where to read to; nowhere while there is no memory for a long frame. Called when `cut` finds no further frame.
+    fn room(&mut self) -> Option<&mut [u8]> {
+        let begun = self.filling.as_ref();
+        let held = begun.map_or(self.ready.as_ref(), AsRef::as_ref);
+        let room = begun.map_or(0, Aligned::capacity);
         // The buffer of a long frame grows with the bytes that came, not with the length that is claimed (#129).
         let whole = declared(held).map_or(0, |length| length.saturating_add(4));
         let whole = whole.min(self.frame_max.saturating_add(4));
@@ -123,15 +158,16 @@ impl Inbox {
         } else {
             CHUNK
         };
-        if begun.as_ref().is_none_or(|begun| begun.capacity() < want) {
-            let mut larger = self.pool.take(want);
+        if room < want {
+            let counted = self.count(want).ok()?;
+            let held = self.filling.as_ref();
+            let held = held.map_or(self.ready.as_ref(), AsRef::as_ref);
+            let mut larger = self.pool.take(want).counted(counted);
             larger.push(held);
             self.ready = Bytes::new();
-            begun = Some(larger);
+            self.filling = Some(larger);
         }
-        let filling = self
-            .filling
-            .insert(begun.unwrap_or_else(|| self.pool.take(CHUNK)));
+        let filling = self.filling.as_mut()?;
         // Of a long frame no byte behind its end is read: what follows begins in a buffer of its own, without a copy.
         let end = if whole > CHUNK {
             whole.min(filling.capacity())
@@ -139,7 +175,70 @@ impl Inbox {
             CHUNK
         };
         let n = end - filling.len();
-        filling.spare(n)
+        Some(filling.spare(n))
+    }
+
+    /// Counts a buffer of this size against the bound, if it is a long frame's; an error if it does not fit now.
+    fn count(&mut self, want: usize) -> Result<Option<Held>, ()> {
+        if want <= CHUNK {
+            return Ok(None);
+        }
+        self.pace.get_or_insert_with(|| (Instant::now(), 0));
+        let want = taken(want);
+        let Some(filling) = &mut self.filling else {
+            return self.memory.take(want).map(Some).ok_or(());
+        };
+        // A buffer that grows counts for its new size only: the old one goes as soon as it is copied.
+        let Some(mut held) = filling.uncounted() else {
+            return self.memory.take(want).map(Some).ok_or(());
+        };
+        if held.grow(want) {
+            return Ok(Some(held));
+        }
+        self.filling = self
+            .filling
+            .take()
+            .map(|filling| filling.counted(Some(held)));
+        Err(())
+    }
+
+    /// A long frame that brings next to nothing while others wait for memory ends its connection (#131, #133).
+    fn keep_pace(&mut self) -> Result<(), String> {
+        let Some((_, bytes)) = self.pace.filter(|(since, _)| since.elapsed() >= PACE) else {
+            return Ok(());
+        };
+        if bytes < PACE_BYTES && self.memory.is_wanted() && self.is_long() {
+            return Err(refused(format!(
+                "a frame brought {bytes} bytes in {} seconds, and others wait for its memory \
+                 (queued.max.request.bytes is {})",
+                PACE.as_secs(),
+                self.memory.limit()
+            )));
+        }
+        self.pace = Some((Instant::now(), 0));
+        Ok(())
+    }
+
+    /// It was not read: what did not come is not its fault.
+    fn excuse(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            *pace = (Instant::now(), 0);
+        }
+    }
+
+    /// Whether a frame under way counts against the bound.
+    fn is_long(&self) -> bool {
+        let capacity = self.filling.as_ref().map_or(0, Aligned::capacity);
+        capacity > CHUNK
+    }
+
+    fn no_memory(&self) -> String {
+        refused(format!(
+            "there was no memory for a long frame for {} seconds: others hold {} bytes, queued.max.request.bytes is {}",
+            WAIT_MAX.as_secs(),
+            self.memory.used(),
+            self.memory.limit()
+        ))
     }
 
     /// So many bytes were read.
@@ -148,12 +247,16 @@ impl Inbox {
             return;
         };
         filling.filled(n);
+        if let Some((_, bytes)) = &mut self.pace {
+            *bytes += n;
+        }
         let whole = declared(filling.as_ref());
         // A length that is refused is no reason to wait for its bytes.
         if whole.is_some_and(|length| length > self.frame_max || filling.len() >= 4 + length)
             && let Some(filling) = self.filling.take()
         {
             self.ready = filling.freeze();
+            self.pace = None;
         }
     }
 
@@ -163,6 +266,12 @@ impl Inbox {
             self.filling = None;
         }
     }
+}
+
+/// Clients see only that the connection ends: this line is where one learns why.
+fn refused(why: String) -> String {
+    tracing::warn!("a connection is closed: {why}");
+    why
 }
 
 fn declared(bytes: &[u8]) -> Option<usize> {
@@ -180,9 +289,9 @@ fn cut(bytes: &mut Bytes, frame_max: usize) -> Result<Option<Bytes>, String> {
     let length = match usize::try_from(claimed) {
         Ok(length) if length <= frame_max => length,
         _ => {
-            return Err(format!(
+            return Err(refused(format!(
                 "a frame claims {claimed} bytes; socket.request.max.bytes is {frame_max}"
-            ));
+            )));
         }
     };
     if bytes.len() < 4 + length {
@@ -225,7 +334,7 @@ mod tests {
 
     /// Hands a stream to an inbox, at most `step` bytes a read, and gives back the frames.
     fn through(stream: &[u8], step: usize, frame_max: usize) -> Result<Vec<Bytes>, String> {
-        let mut inbox = Inbox::new(Pool::new(1 << 20), frame_max);
+        let mut inbox = Inbox::new(Pool::new(1 << 20), Memory::new(64 << 20), frame_max);
         let (mut rest, mut frames) = (stream, Vec::new());
         loop {
             while let Some(frame) = inbox.cut()? {
@@ -234,7 +343,7 @@ mod tests {
             if rest.is_empty() {
                 return Ok(frames);
             }
-            let room = inbox.room();
+            let room = inbox.room().unwrap();
             let n = step.min(room.len()).min(rest.len());
             assert!(n > 0, "a read into no room would look like the end");
             room[..n].copy_from_slice(&rest[..n]);
@@ -276,15 +385,68 @@ mod tests {
 
     #[test]
     fn a_claimed_length_takes_no_memory_before_its_bytes_come() {
-        let mut inbox = Inbox::new(Pool::new(0), 100 << 20);
-        let room = inbox.room();
+        let memory = Memory::new(1 << 20);
+        let mut inbox = Inbox::new(Pool::new(0), memory.clone(), 100 << 20);
+        let room = inbox.room().unwrap();
         room[..4].copy_from_slice(&(100_i32 << 20).to_be_bytes());
         inbox.came(4);
         assert_eq!(inbox.cut(), Ok(None));
         assert!(
-            inbox.room().len() <= CHUNK,
+            inbox.room().unwrap().len() <= CHUNK,
             "memory for bytes that nobody sent"
         );
+        assert_eq!(memory.used(), 0, "what is short is not counted");
+    }
+
+    /// An inbox in the middle of a frame of this length.
+    fn halfway(memory: &Memory, came: usize, length: usize) -> Inbox {
+        let mut inbox = Inbox::new(Pool::new(0), memory.clone(), 100 << 20);
+        let mut prefix = (length as i32).to_be_bytes().to_vec();
+        let mut left = came;
+        while left > 0 {
+            let Some(room) = inbox.room() else { break };
+            let n = room.len().min(left);
+            for (to, from) in room.iter_mut().zip(prefix.drain(..)) {
+                *to = from;
+            }
+            inbox.came(n);
+            left -= n;
+        }
+        inbox
+    }
+
+    #[test]
+    fn long_frames_share_a_bound_and_short_ones_pass_beside_them_131() {
+        // Buffers come in powers of two: a frame of 1 MiB and its length takes 2 MiB, and half a MiB more is too much.
+        let memory = Memory::new(5 << 19);
+        let mut one = halfway(&memory, 600_000, 1 << 20);
+        assert!(memory.used() >= 600_000 && one.is_long());
+        let mut two = halfway(&memory, 600_000, 1 << 20);
+        assert!(two.room().is_none(), "no room for both");
+        assert!(memory.used() <= 5 << 19);
+        assert!(halfway(&memory, 60_000, 60_100).room().is_some());
+        // Nobody waits as long as nobody says so.
+        one.pace = one.pace.map(|(since, _)| (since - PACE, 0));
+        assert_eq!(one.keep_pace(), Ok(()));
+        one.pace = one.pace.map(|(since, _)| (since - PACE, 0));
+        let wanted = memory.want();
+        assert!(one.keep_pace().is_err());
+        drop((wanted, one));
+        assert!(two.room().is_some());
+        drop(two);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_frame_counts_until_its_last_slice_is_gone_131() {
+        let memory = Memory::new(1 << 20);
+        let mut inbox = halfway(&memory, 300_004, 300_000);
+        let frame = inbox.cut().unwrap().unwrap();
+        let slice = frame.slice(299_999..);
+        drop((frame, inbox));
+        assert!(memory.used() >= 300_000);
+        drop(slice);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

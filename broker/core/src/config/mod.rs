@@ -47,6 +47,8 @@ pub struct BrokerConfig {
     pub auto_create_topics: bool,
     /// `socket.request.max.bytes`: a longer frame closes its connection before it is read (#129).
     pub frame_max_bytes: u32,
+    /// Bytes that requests of all connections may hold together (#131).
+    pub frames_max_bytes: u64,
     /// `fetch.max.bytes`: no answer to a Fetch holds more, but for one batch (KIP-74).
     pub fetch_max_bytes: u32,
     /// `log.retention.check.interval.ms`.
@@ -124,6 +126,7 @@ impl Default for BrokerConfig {
             replication_factor: 1,
             auto_create_topics: true,
             frame_max_bytes: 100 << 20,
+            frames_max_bytes: 256 << 20,
             fetch_max_bytes: 55 << 20,
             retention_check: Duration::from_secs(300),
             snapshot_bytes: 20 << 20,

@@ -332,6 +332,18 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "queued.max.request.bytes",
+        kind: Kind::Int(1 << 20, i64::MAX),
+        default: "268435456",
+        other: "67108864",
+        text: "Memory that requests of more than 64 KiB may hold together, of all connections. A request beyond it waits; \
+               one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection.",
+        set: |config, value| {
+            config.frames_max_bytes = value.unsigned();
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "fetch.max.bytes",
         kind: Kind::Int(1024, I32_MAX),
         default: "57671680",
