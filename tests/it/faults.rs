@@ -215,9 +215,15 @@ fn what_a_failed_sync_left_in_the_page_cache_is_written_again_before_it_is_serve
     start.log = folder.join("log");
     let broker = start.ready().unwrap();
     let topic = producers(&broker, "replicated", 1);
-    let log = folder.join("strace");
-    let injection = Injection::begin(&broker, SYNCS, "error=EIO", &[], &log).unwrap();
     let load = Load::begin(topic, broker.address, counter());
+    // The ring for such topics is there once something was acknowledged from it.
+    assert!(load.reached(20), "{}", start.said().unwrap());
+    let files: Vec<PathBuf> = rings(&start)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains("/fast-"))
+        .collect();
+    let log = folder.join("strace");
+    let injection = Injection::begin(&broker, SYNCS, "error=EIO", &files, &log).unwrap();
     let words = ["the disk said: sync commit/fast-", "Input/output error"];
     let producers = ends_with(&start, broker, load, &words);
     assert!(injection.end().unwrap() > 0, "the fault never fired");

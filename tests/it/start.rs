@@ -9,7 +9,7 @@ use tests::client::{Connection, Place};
 use tests::host::{Folder, Mount, is_root, not_run};
 
 /// Everything in a directory, by path.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -324,16 +324,14 @@ fn side_len(segment: &SegmentState) -> u64 {
     sidecar::HEADER + u64::from(segment.batches) * sidecar::ENTRY as u64
 }
 
-/// A file of a segment that has lost what was durable: written to, it would have a hole (#99).
+/// A segment that has lost what was durable: written to, it would have a hole (#99). A sidecar may: it is made again by its
+/// next reader (#6).
 fn shorter(entries: &[Entry], state: &LogState) -> Option<String> {
     state.segments.iter().find_map(|segment| {
-        let files = [("log", segment.bytes), ("side", side_len(segment))];
-        files.into_iter().find_map(|(ending, len)| {
-            let whole = entries
-                .iter()
-                .any(|entry| segment_of(entry) == Some((segment.base, ending)) && entry.len >= len);
-            (!whole).then(|| format!("{:020}.{ending}", segment.base.0))
-        })
+        let whole = entries.iter().any(|entry| {
+            segment_of(entry) == Some((segment.base, "log")) && entry.len >= segment.bytes
+        });
+        (!whole).then(|| format!("{:020}.log", segment.base.0))
     })
 }
 

@@ -23,6 +23,7 @@ use crate::log::live::{Ahead, Live, LogSpec};
 use crate::log::producers::Producer;
 use crate::log::queue::{Class, Item};
 use crate::log::read::Reads;
+use crate::log::rebuild::{RebuildStep, Rebuilds};
 use crate::log::refusal::{AppendRefusal, TrimRefusal};
 use crate::log::ring::MakeStep;
 use crate::log::rise::{Phase, StopStep};
@@ -55,6 +56,8 @@ pub(crate) enum Why {
     Keep(KeepStep),
     /// A window of a sidecar that had so many entries when it was asked for.
     Window(WindowKey, u32),
+    /// A step of making a sidecar again.
+    Rebuild(RebuildStep),
     /// One read of a load.
     Load(u64, usize),
     /// A step of removing a dropped log's directory.
@@ -86,6 +89,7 @@ pub struct Engine {
     pub(crate) keeper: Keeper,
     pub(crate) windows: Windows,
     pub(crate) reads: Reads,
+    pub(crate) rebuilds: Rebuilds,
     pub(crate) finds: Finds,
     pub(crate) drops: Drops,
     pub(crate) since_spill: u64,
@@ -146,6 +150,7 @@ impl Engine {
             keeper: Keeper::default(),
             windows: Windows::default(),
             reads: Reads::default(),
+            rebuilds: Rebuilds::default(),
             finds: Finds::default(),
             drops: Drops::default(),
             since_spill: 0,
@@ -493,6 +498,7 @@ impl Engine {
             Why::Spill(why) => self.spill_done(why, outcome, ops),
             Why::Keep(step) => self.kept(step, outcome, ops),
             Why::Window(key, batches) => self.window_done(key, batches, outcome, ops),
+            Why::Rebuild(step) => self.rebuild_done(step, outcome, ops),
             Why::Load(id, index) => self.load_done(id, index, outcome, ops),
             Why::Drop(log, step) => self.drop_done(log, step, outcome, ops),
             Why::Ballast => self.ballast_done(outcome),

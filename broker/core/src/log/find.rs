@@ -1,6 +1,7 @@
 //! From a time to an offset. Decides which batch holds the record (by segments' and batches' largest timestamps), has it
 //! read and looks into it; never trusts an index for more than a hint of where to look. Holds #6.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -167,7 +168,14 @@ impl Engine {
                             return;
                         }
                     }
-                    Lookup::Nowhere => {}
+                    // The segment holds such a time, as the fold knows: its index is not what was written (#104).
+                    Lookup::Nowhere => {
+                        let (base, index) = (segment.base, 0);
+                        let what = format!("does not lead to time {time}");
+                        self.windows.forget_segment(log, base);
+                        self.rebuild(WindowKey { log, base, index }, what, ops);
+                        return;
+                    }
                 }
             }
         }

@@ -25,7 +25,7 @@ use crate::log::commit::Echo;
 use crate::log::judge::lives::Lives;
 use crate::log::judge::walk::{Walk, walk};
 use crate::log::scan::{Found, Scanned};
-use crate::log::state::{Entry, Fold, LogState, NodeFact, RingPoint, Spot};
+use crate::log::state::{Entry, Fact, Fold, LogState, NodeFact, RingBatch, RingPoint, Spot};
 use crate::map::{Map, Set};
 use crate::proof;
 
@@ -71,6 +71,8 @@ pub struct Judged {
     pub clean: Option<BrokerEpoch>,
     /// Damaged logs: what and where.
     pub offline: Map<LogId, String>,
+    /// From where on the metadata log is whole, if it is damaged: a whole snapshot that reaches it makes up for the rest.
+    pub metadata_whole_from: Option<Offset>,
     /// For people.
     pub warnings: Vec<String>,
     /// Commits accepted behind the checkpoint.
@@ -154,6 +156,7 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         },
         clean: stopped(&one),
         offline: Map::new(),
+        metadata_whole_from: None,
         warnings: Vec::new(),
         commits: (one.kept.len() + one.again.len() + other.kept.len() + other.again.len()) as u64,
         cuts: one.cut.iter().chain(&other.cut).cloned().collect(),
@@ -208,6 +211,39 @@ impl Judged {
         fold
     }
 
+    /// Somebody has what lies below `from` elsewhere: the log begins there, and damage below it counts no more. Says
+    /// whether it is whole now. Nothing of it is written: the next checkpoint says so, and until then each start does.
+    pub fn go_on_from(&mut self, log: LogId, from: Offset) -> bool {
+        let generation = self.fold.logs.get(&log).map(|state| state.generation);
+        let begins = Fact::Start(from);
+        self.kept
+            .push(Entry::Fact(log, generation.unwrap_or_default(), begins));
+        let fold = self.with(entries(self.again.iter()));
+        let whole = fold
+            .logs
+            .get(&log)
+            .is_some_and(|state| !state.is_torn() && state.start == from && state.next >= from);
+        if whole {
+            self.offline.remove(&log);
+        } else {
+            self.kept.pop();
+        }
+        whole
+    }
+
+    /// More damage of a log was found, all of it below `from`.
+    pub(crate) fn damaged(&mut self, log: LogId, why: &str, from: Offset) {
+        self.metadata_whole_from = match self.offline.get(&log) {
+            // What was damaged before had no end that is known.
+            Some(_) if self.metadata_whole_from.is_none() => None,
+            _ => self.metadata_whole_from.max(Some(from)),
+        };
+        let known = self.offline.entry(log).or_default();
+        if known.is_empty() {
+            known.push_str(why);
+        }
+    }
+
     fn name_damage(
         &mut self,
         shard: ShardId,
@@ -230,15 +266,18 @@ impl Judged {
             ));
         }
         for (log, state) in &fold.logs {
-            let bad = state.ring.iter().find(|batch| {
+            let is_bad = |batch: &RingBatch| {
                 walks
                     .iter()
                     .any(|(_, walk)| walk.rotten.contains(&batch.spot))
-            });
-            let lost = state
-                .ring
-                .iter()
-                .find(|batch| !files.contains(&(batch.spot.kind, batch.spot.file)));
+            };
+            let is_lost = |batch: &RingBatch| !files.contains(&(batch.spot.kind, batch.spot.file));
+            let bad = state.ring.iter().find(|batch| is_bad(batch));
+            let lost = state.ring.iter().find(|batch| is_lost(batch));
+            if *log == LogId::METADATA && !self.unproven.contains(log) {
+                self.metadata_whole_from =
+                    whole_from(state, |batch| is_bad(batch) || is_lost(batch));
+            }
             let why = if self.unproven.contains(log) {
                 format!(
                     "commits that cannot be read may have held offsets from {} on",
@@ -272,6 +311,31 @@ impl Judged {
             self.offline.insert(*log, why);
         }
     }
+}
+
+/// The least offset behind all damage of a log, gaps and a missing end included.
+fn whole_from(state: &LogState, damaged: impl Fn(&RingBatch) -> bool) -> Option<Offset> {
+    let mut from = state.start;
+    for batch in state.ring.iter().filter(|batch| damaged(batch)) {
+        from = batch.next();
+    }
+    let mut end = state.next.max(state.start);
+    for kept in &state.beyond {
+        if kept.generation != state.generation {
+            return None;
+        }
+        if damaged(&kept.batch) {
+            from = kept.batch.next();
+        } else if kept.batch.base > end {
+            from = kept.batch.base;
+        }
+        end = end.max(kept.batch.next());
+    }
+    Some(if state.reached > end {
+        state.reached
+    } else {
+        from
+    })
 }
 
 impl Cut {

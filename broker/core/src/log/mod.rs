@@ -1,9 +1,10 @@
 //! The storage engine: what lies on disk, in which order it is written, and how a shard comes back. It is sans-IO: it
 //! emits file operations and is told what became of them; it never touches a file.
 //!
-//! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time). Behind: `ring` (files of
-//! the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`, `steady` (its clock), `drops`, `space`. Bytes: `commit`,
-//! `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`, `scan`, `judge`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
+//! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time), `rebuild` (a lost index).
+//! Behind: `ring` (files of the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`,
+//! `steady` (its clock), `drops`, `space`. Bytes: `commit`, `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`,
+//! `scan`, `judge`, `prove`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
 
 mod again;
@@ -28,9 +29,11 @@ mod live;
 mod mutants;
 mod pour;
 pub mod producers;
+mod prove;
 mod queue;
 mod raw;
 mod read;
+mod rebuild;
 pub mod recover;
 pub mod recovered;
 pub mod refusal;

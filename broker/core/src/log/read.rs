@@ -13,7 +13,7 @@ use crate::ids::{LogId, Offset};
 use crate::log::checksum;
 use crate::log::engine::{Engine, Why};
 use crate::log::refusal::ReadRefusal;
-use crate::log::sidecar::{self, SideEntry};
+use crate::log::sidecar::{self, SideEntry, SideFault};
 use crate::log::state::RingBatch;
 use crate::log::told::{Ops, Told};
 use crate::log::windows::{Lookup, WINDOW, WindowKey};
@@ -155,6 +155,13 @@ impl Engine {
             match self.segment_part(log, cursor, &mut collect) {
                 Part::Upto(reached) => cursor = reached,
                 Part::Enough => open = false,
+                Part::Damaged(base, index) => {
+                    let key = WindowKey { log, base, index };
+                    self.windows.forget_segment(log, base);
+                    self.windows.lookers.insert(log);
+                    self.rebuild(key, format!("does not lead to offset {cursor}"), ops);
+                    return Ok(Planned::Later);
+                }
                 Part::Need(key) => {
                     self.want_window(key, ops);
                     if !collect.places.is_empty() {
@@ -232,15 +239,18 @@ impl Engine {
                 base: segment.base,
                 index,
             }),
-            Lookup::Nowhere => Part::Upto(segment.next),
+            Lookup::Nowhere => Part::Damaged(segment.base, 0),
             Lookup::At(index, from) => {
+                let entries = self.windows.entries(log, segment.base, index, from);
+                // An entry at a wrong place proves itself: only what it follows, and where it leads, gives it away (#104).
+                let leads = entries
+                    .first()
+                    .is_some_and(|entry| entry.base <= cursor.max(segment.base));
+                if !leads {
+                    return Part::Damaged(segment.base, index);
+                }
                 let mut reached = cursor;
-                for (nth, entry) in self
-                    .windows
-                    .entries(log, segment.base, index, from)
-                    .iter()
-                    .enumerate()
-                {
+                for (nth, entry) in entries.iter().enumerate() {
                     let name = || FileName::Segment {
                         dir: dir.clone(),
                         base: segment.base,
@@ -292,16 +302,19 @@ impl Engine {
                         file.pins = file.pins.saturating_sub(1);
                     }
                 }
-                _ => {
-                    if let Some(pins) = self.reads.pins.get_mut(file) {
-                        *pins -= 1;
-                        if *pins == 0 {
-                            self.reads.pins.remove(file);
-                            self.unpinned(file, ops);
-                        }
-                    }
-                }
+                _ => self.unpin_segment(file, ops),
             }
+        }
+    }
+
+    pub(crate) fn unpin_segment(&mut self, file: &FileName, ops: &mut Ops) {
+        let Some(pins) = self.reads.pins.get_mut(file) else {
+            return;
+        };
+        *pins -= 1;
+        if *pins == 0 {
+            self.reads.pins.remove(file);
+            self.unpinned(file, ops);
         }
     }
 
@@ -406,34 +419,34 @@ impl Engine {
             .iter()
             .find(|segment| segment.base == key.base);
         if let Some(segment) = segment {
-            match parse_window(&key, batches, &outcome) {
+            // The last entry ends at the chain value that the checkpoint carries, unless a spill has added to it.
+            let ends = (segment.batches == batches).then_some(segment.chain);
+            match parse_window(&key, batches, ends, &outcome) {
                 // A part that was read before a spill added to it is read again.
                 Ok(entries) if entries.len() < WINDOW as usize && segment.batches != batches => {}
                 Ok(entries) => self.windows.keep(key, entries, self.conf.windows_bytes),
                 Err(what) => {
-                    let dir = state.dir.clone().unwrap_or_default();
-                    let file = FileName::Sidecar {
-                        dir,
-                        base: key.base,
-                    };
-                    let why = format!(
-                        "the index {file} {what}; the batches of its segment cannot be told from damage"
-                    );
-                    self.take_offline(key.log, why, ops);
+                    self.rebuild(key, what, ops);
+                    return;
                 }
             }
         }
-        if self.windows.lookers.remove(&key.log) {
-            ops.tell(Told::Look(key.log));
+        self.window_landed(key.log, ops);
+    }
+
+    /// Whoever waited for a part of this log's index looks again.
+    pub(crate) fn window_landed(&mut self, log: LogId, ops: &mut Ops) {
+        if self.windows.lookers.remove(&log) {
+            ops.tell(Told::Look(log));
         }
         for wish in core::mem::take(&mut self.reads.wishes) {
-            if wish.log == key.log {
+            if wish.log == log {
                 self.load_wish(wish, ops)
             } else {
                 self.reads.wishes.push(wish)
             }
         }
-        self.find_on(key.log, ops);
+        self.find_on(log, ops);
     }
 
     /// Reads batches for the core itself; `Told::Loaded` with this tag follows.
@@ -609,6 +622,8 @@ enum Part {
     Enough,
     /// This must be loaded first.
     Need(WindowKey),
+    /// The index of the segment with this base offset leads nowhere, or past what was looked for, in this part.
+    Damaged(Offset, u32),
 }
 
 fn lies_here<'a>(
@@ -628,9 +643,12 @@ fn lies_here<'a>(
     })
 }
 
+/// The entries of one part of a sidecar, each proved by itself and against the one before it; the first of all is bound to
+/// its segment, and the last ends the chain at `ends`, if that is known (#6, #8).
 fn parse_window(
     key: &WindowKey,
     batches: u32,
+    ends: Option<u32>,
     outcome: &Outcome,
 ) -> Result<Vec<SideEntry>, String> {
     let bytes = match outcome {
@@ -638,18 +656,27 @@ fn parse_window(
         Outcome::Failed(fault) => return Err(format!("cannot be read: {}", fault.text)),
         _ => return Err("gave no bytes".into()),
     };
-    let wanted = batches.saturating_sub(key.index * WINDOW).min(WINDOW) as usize;
+    let first = key.index * WINDOW;
+    let wanted = batches.saturating_sub(first).min(WINDOW) as usize;
+    let mut chain = (first == 0).then(|| sidecar::first_chain(key.log, key.base));
     let mut entries = Vec::with_capacity(wanted);
     for chunk in bytes.chunks(sidecar::ENTRY).take(wanted) {
-        match sidecar::take(chunk) {
-            Ok((entry, ..)) => entries.push(entry),
-            Err(fault) => {
-                return Err(format!(
-                    "is damaged at entry {}: {fault:?}",
-                    key.index as usize * WINDOW as usize + entries.len()
-                ));
-            }
+        let at = first as usize + entries.len();
+        let (entry, before, after) =
+            sidecar::take(chunk).map_err(|fault| format!("is damaged at entry {at}: {fault:?}"))?;
+        if chain.is_some_and(|chain| chain != before) {
+            return Err(format!("is damaged at entry {at}: {:?}", SideFault::Chain));
         }
+        let follows = entries.last().is_none_or(|last: &SideEntry| {
+            (last.next(), last.at + u64::from(last.len)) == (entry.base, entry.at)
+        });
+        if !follows {
+            return Err(format!(
+                "is damaged at entry {at}: it does not follow the one before it"
+            ));
+        }
+        chain = Some(after);
+        entries.push(entry);
     }
     if entries.len() < wanted {
         return Err(format!(
@@ -657,5 +684,11 @@ fn parse_window(
             entries.len()
         ));
     }
-    Ok(entries)
+    let last = first + WINDOW >= batches;
+    match (chain, ends) {
+        (Some(chain), Some(ends)) if last && chain != ends => {
+            Err("ends with an entry that was not the last one written".into())
+        }
+        _ => Ok(entries),
+    }
 }

@@ -14,16 +14,17 @@ use alloc::vec::Vec;
 
 use crate::config::Doubt;
 use crate::file::{Entry as Listed, FileName, FileOp, Outcome, RingKind, Side};
-use crate::ids::{BootId, LogId, ShardId, Ticket};
+use crate::ids::{BootId, LogId, Offset, ShardId, Ticket};
 use crate::log::again::Again;
 use crate::log::checkpoint::{self, Checkpoint, CheckpointFault, Stamp};
 use crate::log::commit::RingSecret;
 use crate::log::conf::Sizes;
 use crate::log::judge::{self, Judged, Read, Verdict};
+use crate::log::prove::Prove;
 use crate::log::recovered::{FoundFile, Progress};
 use crate::log::reshape::{self, Reshape};
 use crate::log::scan::{Scan, Scanned};
-use crate::log::state::Fold;
+use crate::log::state::{Fold, LogState};
 use crate::log::told::{Broken, Ops, Report};
 use crate::map::Map;
 use crate::proof;
@@ -66,6 +67,8 @@ enum Stage {
     Rings(Ticket),
     Checkpoints(Ticket, Side),
     Scan(Ticket),
+    /// The metadata log is read, before the verdict on it is told.
+    Proving(Box<(Judged, Report, Prove)>),
     Judged(Box<Judged>),
     Writing(Box<Again>),
     /// An earlier start was about to bring the directory to this number of shards.
@@ -130,6 +133,14 @@ impl Recovery {
         self.stage = Stage::Writing(again);
     }
 
+    /// See [`Judged::go_on_from`]; between the verdict and `accept`.
+    pub fn go_on_from(&mut self, log: LogId, from: Offset) -> bool {
+        match &mut self.stage {
+            Stage::Judged(judged) => judged.go_on_from(log, from),
+            _ => false,
+        }
+    }
+
     /// An operation came back.
     pub fn done(&mut self, ticket: Ticket, outcome: Outcome, ops: &mut Ops) -> Progress {
         match &mut self.stage {
@@ -140,6 +151,10 @@ impl Recovery {
                 self.checkpoint(side, outcome, ops)
             }
             Stage::Scan(awaited) if *awaited == ticket => self.scanned(outcome, ops),
+            Stage::Proving(proving) if proving.2.awaits(ticket) => {
+                proving.2.feed(outcome, ops);
+                self.prove(ops)
+            }
             Stage::Writing(again) => again.done(ticket, outcome, ops),
             Stage::Marker(awaited) if *awaited == ticket => self.marker(outcome, ops),
             Stage::Reshaping(reshape) => {
@@ -459,6 +474,7 @@ impl Recovery {
                 .logs
                 .get(&LogId::METADATA)
                 .map(|state| (state.start, state.next.max(state.start))),
+            metadata_whole_from: judged.metadata_whole_from,
             offline: judged
                 .offline
                 .iter()
@@ -467,6 +483,33 @@ impl Recovery {
             reshaped: None,
             doubt: (doubtful && doubt == Doubt::Stop).then(|| judged.warnings.join(" ")),
         };
+        let metadata = whole.logs.get(&LogId::METADATA);
+        let prove = Prove::of(
+            LogId::METADATA,
+            shard,
+            metadata.unwrap_or(&LogState::default()),
+        );
+        self.stage = Stage::Proving(Box::new((judged, report, prove)));
+        self.prove(ops)
+    }
+
+    /// Goes on reading the metadata log, or adds what was found to the verdict.
+    fn prove(&mut self, ops: &mut Ops) -> Progress {
+        let Stage::Proving(proving) = &mut self.stage else {
+            return Progress::More;
+        };
+        if proving.2.is_reading() || proving.2.next(ops) {
+            return Progress::More;
+        }
+        let Stage::Proving(proving) = core::mem::replace(&mut self.stage, Stage::Over) else {
+            return Progress::More;
+        };
+        let (mut judged, mut report, prove) = *proving;
+        if let Some((why, from)) = prove.end() {
+            judged.damaged(LogId::METADATA, &why, from);
+            report.metadata_whole_from = judged.metadata_whole_from;
+            report.offline = judged.offline.clone().into_iter().collect();
+        }
         self.stage = Stage::Judged(Box::new(judged));
         if self.accepted {
             // The directory was brought to this number of shards by this very start.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::file::{FaultKind, FileName, FileOp, Free, How, Outcome, Piece, RingKind, Side};
-use crate::ids::{BootId, BrokerEpoch, ShardId, Ticket};
+use crate::ids::{BootId, BrokerEpoch, LogId, Offset, ShardId, Ticket};
 use crate::log::checkpoint::{self, Stamp};
 use crate::log::commit::{Chain, RingSecret};
 use crate::log::conf::Sizes;
@@ -102,6 +102,15 @@ impl Engine {
                 self.adopting = Some((now, dice));
             }
             _ => {}
+        }
+    }
+
+    /// Between the verdict and `accept`: what this log holds below `from` is known from elsewhere, so that damage there
+    /// does not count. Says whether the log is whole then.
+    pub fn go_on_from(&mut self, log: LogId, from: Offset) -> bool {
+        match &mut self.phase {
+            Phase::Starting(recovery) => recovery.go_on_from(log, from),
+            _ => false,
         }
     }
 

@@ -120,6 +120,8 @@ pub struct Report {
     /// First offset and end of the metadata log, if it has data: whether a snapshot reaches it is judged before anything
     /// is changed (#39).
     pub metadata: Option<(Offset, Offset)>,
+    /// From where on the metadata log is whole, if it is damaged (#99): a whole snapshot that reaches it covers the damage.
+    pub metadata_whole_from: Option<Offset>,
     /// Logs whose bytes are damaged at or below the mark.
     pub offline: Vec<(LogId, String)>,
     /// Set when the operator asked to be asked (`sawlog.recovery.doubt=stop`) and there is doubt.

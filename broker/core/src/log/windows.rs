@@ -181,6 +181,12 @@ impl Windows {
             .retain(|key, window| key.log != log || window.entries.len() == WINDOW as usize);
     }
 
+    /// What was loaded of this segment's index is not believed any more.
+    pub(crate) fn forget_segment(&mut self, log: LogId, base: Offset) {
+        self.loaded
+            .retain(|key, _| (key.log, key.base) != (log, base));
+    }
+
     /// A log is gone.
     pub(crate) fn forget(&mut self, log: LogId) {
         self.loaded.retain(|key, _| key.log != log);

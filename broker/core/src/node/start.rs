@@ -22,7 +22,7 @@ use crate::complaint::Complaint;
 use crate::effect::{Effect, Line};
 use crate::event::{Event, Judged, News};
 use crate::file::{Entry, Fault, FaultKind, FileName, FileOp, Outcome};
-use crate::ids::{LogId, ShardId};
+use crate::ids::{LogId, Offset, ShardId};
 use crate::map::{Map, Set};
 use crate::node::chore::Chore;
 use crate::node::elect::Loading;
@@ -293,15 +293,27 @@ impl Running {
             let attempt = "Set sawlog.recovery.doubt=cut to cut it (its bytes are kept aside), or restore a backup";
             return self.refuse("the last commit is in doubt", doubt, attempt, out);
         }
-        let rotten = reports()
-            .flat_map(|report| &report.offline)
-            .find(|(log, _)| *log == LogId::METADATA);
-        if let Some((_, why)) = rotten {
-            let why = format!("{METADATA_DIR}: {why}");
-            let attempt = "Restore the log directory from a backup; nothing was changed";
-            return self.refuse("the metadata log is damaged", why, attempt, out);
-        }
-        if let Some(why) = self.metadata_gap() {
+        let rotten = reports().find_map(|report| {
+            let mut offline = report.offline.iter();
+            let (_, why) = offline.find(|(log, _)| *log == LogId::METADATA)?;
+            Some((why.clone(), report.metadata_whole_from))
+        });
+        let gap = match rotten {
+            None => self.metadata_gap(),
+            Some((why, whole_from)) if !self.is_covered(whole_from) => {
+                let why = format!("{METADATA_DIR}: {why}");
+                let attempt = "Restore the log directory from a backup; nothing was changed";
+                return self.refuse("the metadata log is damaged", why, attempt, out);
+            }
+            Some((why, _)) => {
+                proof::sometimes("metadata-rot-below-a-snapshot");
+                self.coming.warnings.push(format!(
+                    "Rot in {METADATA_DIR}: {why}. All of it lies below the newest whole snapshot, and the node goes on from that"
+                ));
+                None
+            }
+        };
+        if let Some(why) = gap {
             let attempt = "Restore the log directory from a backup; nothing was changed";
             return self.refuse("the metadata has a gap", why, attempt, out);
         }
@@ -325,6 +337,17 @@ impl Running {
                 other => out.push(Effect::Pass(other, Event::News(ShardId(0), News::Lay))),
             }
         }
+    }
+
+    /// Whether the newest whole snapshot says all that the damaged metadata log can no longer say; if so, the log begins
+    /// there (#39, #99).
+    fn is_covered(&mut self, whole_from: Option<Offset>) -> bool {
+        let (Some(image), Some(whole_from)) = (&self.coming.image, whole_from) else {
+            return false;
+        };
+        let from = image.offset;
+        let covered = whole_from <= from || proof::mutant("snapshot-covers-anything");
+        covered && self.engine.go_on_from(LogId::METADATA, from)
     }
 
     /// Lets every shard go on from what it found: only now may anything be changed.

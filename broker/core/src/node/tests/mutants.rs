@@ -55,6 +55,14 @@ fn a_definite_refusal_of_what_may_still_happen_is_caught() {
 }
 
 #[test]
+fn a_snapshot_that_does_not_reach_the_damage_is_caught() {
+    caught(
+        "snapshot-covers-anything",
+        snapshots::rot_in_the_metadata_log_is_covered_by_a_whole_snapshot_above_it_or_refused_39_99,
+    );
+}
+
+#[test]
 fn a_snapshot_written_in_place_is_caught() {
     caught(
         "snapshot-not-atomic",

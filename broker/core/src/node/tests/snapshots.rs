@@ -6,6 +6,7 @@ use super::{refused, start};
 use crate::answer::*;
 use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
+use crate::effect::Line;
 use crate::event::Found;
 use crate::ids::*;
 use crate::node::testing::*;
@@ -92,6 +93,58 @@ pub(super) fn a_metadata_log_that_no_whole_snapshot_reaches_is_refused_and_left_
             .contains("newest whole snapshot"),
         "#39"
     );
+}
+
+/// One bit is flipped, at many places of the commit log of a node that was killed, and of the metadata log's own files of one
+/// that was stopped. Where the metadata of a whole snapshot covers it, the node goes on from that and says so; where it
+/// does not, it refuses and changes nothing; and what it serves is always the same.
+#[test]
+pub(super) fn rot_in_the_metadata_log_is_covered_by_a_whole_snapshot_above_it_or_refused_39_99() {
+    let (files, _) = long_lived();
+    // The last life writes no snapshot: what it says is in the log alone.
+    let mut world = start(files, found(1));
+    world.create_one("late", 2);
+    let before = world.image.clone().unwrap();
+    rot_is_covered_or_refused(&world.files, &before, "commit/", 37);
+    world.stop();
+    rot_is_covered_or_refused(&world.files, &before, "__cluster_metadata-0/0", 11);
+}
+
+fn rot_is_covered_or_refused(files: &Files, before: &Image, below: &str, step: usize) {
+    let known: Vec<_> = before.topics.keys().collect();
+    let (mut covered, mut refusals) = (0, 0);
+    for (name, bytes) in files {
+        let bytes = match bytes {
+            Some(bytes) if name.starts_with(below) && !name.ends_with(".checkpoint") => bytes,
+            _ => continue,
+        };
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+        for at in (0..used).step_by(step).filter(|at| bytes[*at] != 0) {
+            let mut files = files.clone();
+            files.get_mut(name).unwrap().as_mut().unwrap()[at] ^= 0x10;
+            let world = start(files.clone(), eager(1));
+            if !world.is_ready() {
+                let complaint = world.fatal().unwrap();
+                assert!(world.files == files, "byte {at} of {name}: {complaint}");
+                refusals += 1;
+                continue;
+            }
+            let image = world.image.as_ref().unwrap();
+            let topics: Vec<_> = image.topics.keys().collect();
+            assert_eq!(topics, known, "#39: byte {at} of {name}");
+            assert_eq!(image.configs, before.configs);
+            let says = |line: &Line| matches!(line, Line::Warn(text) if text.contains("goes on from that"));
+            if world.lines.iter().any(says) {
+                covered += 1;
+                // And again, from what that start left.
+                let world = start(world.files, eager(1));
+                assert!(world.is_ready(), "byte {at} of {name}: {:?}", world.lines);
+                assert_eq!(world.image.unwrap().topics.len(), known.len());
+            }
+        }
+    }
+    assert!(covered > 2, "#144: {covered} were covered below {below}");
+    assert!(refusals > 2, "#144: {refusals} were refused below {below}");
 }
 
 #[test]
