@@ -29,7 +29,7 @@ fn fitting(part: &Part, bytes: &Bytes) -> Option<Response> {
             id: ProducerId(1),
             epoch: ProducerEpoch(0),
         },
-        other => nothing_told(&other),
+        other => nothing_told(other),
     })
 }
 
