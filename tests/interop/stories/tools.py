@@ -31,13 +31,15 @@ def stories(target, asked):
 
     yield "kafka-topics --create, --list", topics
 
-    if target.kind == "kafka":  # DescribeConfigs, DescribeTopicPartitions and ListPartitionReassignments are not served yet
+    def describe():
+        name = new_topic(target, partitions=2)
+        assert "PartitionCount: 2" in kafka_tool("topics", *at, "--describe", "--topic", name)
+        kafka_tool("topics", *at, "--alter", "--topic", name, "--partitions", 5)
+        assert "PartitionCount: 5" in kafka_tool("topics", *at, "--describe", "--topic", name)
+        kafka_tool("topics", *at, "--delete", "--topic", name)
+        assert name not in kafka_tool("topics", *at, "--list").split()
 
-        def describe():
-            name = new_topic(target, partitions=2)
-            assert "PartitionCount: 2" in kafka_tool("topics", *at, "--describe", "--topic", name)
-
-        yield "kafka-topics --describe", describe
+    yield "kafka-topics --describe, --alter, --delete", describe
 
     def console():
         name = new_topic(target, partitions=2)

@@ -13,6 +13,7 @@ use sawlog_wire::header::RequestHeader;
 use sawlog_wire::messages::ApiKey;
 use sawlog_wire::{Budget, Reader};
 
+use super::fetch_sessions::Session;
 use super::job::{Begun, Call, Job, ROWS_MAX};
 use super::table::{self, Audience, Row};
 use super::{Host, Outbox, api_versions};
@@ -44,6 +45,7 @@ pub struct Conn {
     /// Open requests that may wait for a while with nobody answering: long polls.
     polls: usize,
     software: Option<Box<str>>,
+    session: Option<Box<Session>>,
     closed: bool,
 }
 
@@ -75,6 +77,7 @@ impl Conn {
             rows: 0,
             polls: 0,
             software,
+            session: None,
             closed: false,
         }
     }
@@ -134,6 +137,7 @@ impl Conn {
             asks: &mut out.asks,
             warn: &mut out.warn,
             software: &mut self.software,
+            session: &mut self.session,
         };
         match (row.split)(&mut call, &mut reader) {
             Ok(Begun::Job(job)) => {
@@ -202,6 +206,7 @@ impl Conn {
             asks: &mut out.asks,
             warn: &mut out.warn,
             software: &mut self.software,
+            session: &mut self.session,
         };
         let polled = open.job.deadline().is_some();
         open.job.hear(&mut call, waiter.part, response);
@@ -239,6 +244,7 @@ impl Conn {
                 asks: &mut out.asks,
                 warn: &mut out.warn,
                 software: &mut self.software,
+                session: &mut self.session,
             };
             open.job.tick(&mut call, now);
             self.polls -= usize::from(open.job.deadline().is_none());
@@ -320,6 +326,7 @@ impl Conn {
     fn close(&mut self, out: &mut Outbox, why: String) {
         self.closed = true;
         self.open.clear();
+        self.session = None;
         self.rows = 0;
         self.polls = 0;
         out.close = Some(why);

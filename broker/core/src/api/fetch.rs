@@ -1,4 +1,4 @@
-//! Key 1, Fetch 4-18, for consumers, without sessions (KIP-74, KIP-227, KIP-320, KIP-516, KIP-951).
+//! Key 1, Fetch 4-18, for consumers (KIP-74, KIP-227, KIP-320, KIP-516, KIP-951).
 //! Decides which partitions are read how far, when there is enough to answer, and that every Fetch is answered by its
 //! `max_wait` (gotcha 12). Never reads a byte: it asks each log once, then again only where a watch says that there may be
 //! more. Records pass through as they lie in the log. Gotchas 11, 13 and 14; #26 is the log's to judge.
@@ -13,9 +13,10 @@ use sawlog_wire::messages::fetch::{
 };
 use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::records::{Batches, Codec};
-use sawlog_wire::views::{FetchTopicView, FetchView, List};
+use sawlog_wire::views::{FetchPartitionView, FetchView, TopicKey};
 use sawlog_wire::{Code, Pieces, Reader};
 
+use super::fetch_sessions::{self, Kind};
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
 use super::list_offsets::{epoch, isolation};
@@ -30,6 +31,7 @@ pub(super) struct Job {
     pub(super) response: FetchResponse,
     wants: Vec<Want>,
     isolation: Isolation,
+    kind: Kind,
     /// Enough to answer with.
     least: usize,
     /// What is in the response now.
@@ -86,12 +88,15 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             .sum()
     })?;
     let mut response = FetchResponse::default();
-    // A session that is gone for good: there are none. Epochs 0 and -1 ask for everything, which is always answered.
-    let session = !matches!(request.session_epoch, 0 | -1);
-    let isolation = match isolation(request.isolation_level) {
-        Ok(isolation) if !session => isolation,
-        refused => {
-            response.error_code = refused.err().unwrap_or(Code::FetchSessionIdNotFound).into();
+    let at = (call.conn, call.request);
+    let kind = isolation(request.isolation_level).and_then(|isolation| {
+        let kind = fetch_sessions::begin(call.session, at, call.version, &request)?;
+        Ok((isolation, kind))
+    });
+    let (isolation, kind) = match kind {
+        Ok(known) => known,
+        Err(code) => {
+            response.error_code = code.into();
             let job = Job::over(response);
             return Ok(Begun::Job(AnyJob::Fetch(Box::new(job))));
         }
@@ -103,13 +108,28 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let mut job = Job {
         isolation,
+        kind,
         least: usize::try_from(request.min_bytes).unwrap_or(0).min(room),
         room,
         deadline: call.host.now.after(wait),
         done: false,
         ..Job::over(response)
     };
-    job.collect(call, &request.topics, replica);
+    match (kind, call.session.take()) {
+        (Kind::Further(_), Some(session)) => {
+            job.collect(call, session.wanted(), replica);
+            *call.session = Some(session);
+        }
+        (_, session) => {
+            *call.session = session;
+            let topics = request.topics.iter();
+            let wanted = topics.flat_map(|topic| {
+                let key = topic.topic;
+                topic.partitions.iter().map(move |wanted| (key, wanted))
+            });
+            job.collect(call, wanted, replica);
+        }
+    }
     job.go_on(call);
     Ok(Begun::Job(AnyJob::Fetch(Box::new(job))))
 }
@@ -121,6 +141,7 @@ impl Job {
             response,
             wants: Vec::new(),
             isolation: Isolation::ReadUncommitted,
+            kind: Kind::Alone,
             least: 0,
             have: 0,
             room: 0,
@@ -134,54 +155,59 @@ impl Job {
     }
 
     /// Lays the response out, and what is wanted for it. A partition that is named again is not read again, as in Kafka.
-    fn collect(
+    fn collect<'w>(
         &mut self,
         call: &Call<'_, '_>,
-        topics: &List<'_, FetchTopicView<'_>>,
+        wanted: impl Iterator<Item = (TopicKey<'w>, FetchPartitionView)>,
         replica: bool,
     ) {
         let image = call.host.image;
-        let several = topics.len() > 1 || topics.iter().any(|topic| topic.partitions.len() > 1);
         let mut seen = Set::new();
-        for (at, data) in topics.iter().enumerate() {
-            let topic = hints::topic(image, data.topic);
-            let (name, topic_id) = hints::key(data.topic);
-            let mut row = FetchableTopicResponse {
-                topic: name,
-                topic_id,
-                ..FetchableTopicResponse::default()
-            };
-            for partition in &data.partitions {
-                let log = topic.and_then(|topic| hints::log(topic, partition.index));
-                // Whoever says that it is a replica wants a replica's powers, and there are none on this listener (#116).
-                let log = log.and_then(|log| {
-                    if replica {
-                        Err(Code::NotLeaderOrFollower)
-                    } else {
-                        Ok(log)
-                    }
+        let mut last = None;
+        let mut topic = Err(Code::UnknownTopicOrPartition);
+        for (key, partition) in wanted {
+            if last != Some(key) {
+                last = Some(key);
+                topic = hints::topic(image, key);
+                let (name, topic_id) = hints::key(key);
+                self.response.responses.push(FetchableTopicResponse {
+                    topic: name,
+                    topic_id,
+                    ..FetchableTopicResponse::default()
                 });
-                match log {
-                    Ok(log) if several && !seen.insert(log) => continue,
-                    Ok(log) => self.wants.push(Want {
-                        topic: at,
-                        partition: row.partitions.len(),
-                        log,
-                        from: Offset(partition.fetch_offset),
-                        epoch: epoch(partition.current_leader_epoch),
-                        last_epoch: epoch(partition.last_fetched_epoch),
-                        max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
-                        promised: 0,
-                        whole: false,
-                        have: 0,
-                        end: Offset(partition.fetch_offset),
-                        state: State::Still,
-                    }),
-                    Err(_) => self.urgent = true,
-                }
-                row.partitions.push(nothing(partition.index, log.err()));
             }
-            self.response.responses.push(row);
+            let at = self.response.responses.len() - 1;
+            let Some(row) = self.response.responses.last_mut() else {
+                continue;
+            };
+            let log = topic.and_then(|topic| hints::log(topic, partition.index));
+            // Whoever says that it is a replica wants a replica's powers, and there are none on this listener (#116).
+            let log = log.and_then(|log| {
+                if replica {
+                    Err(Code::NotLeaderOrFollower)
+                } else {
+                    Ok(log)
+                }
+            });
+            match log {
+                Ok(log) if !seen.insert(log) => continue,
+                Ok(log) => self.wants.push(Want {
+                    topic: at,
+                    partition: row.partitions.len(),
+                    log,
+                    from: Offset(partition.fetch_offset),
+                    epoch: epoch(partition.current_leader_epoch),
+                    last_epoch: epoch(partition.last_fetched_epoch),
+                    max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
+                    promised: 0,
+                    whole: false,
+                    have: 0,
+                    end: Offset(partition.fetch_offset),
+                    state: State::Still,
+                }),
+                Err(_) => self.urgent = true,
+            }
+            row.partitions.push(nothing(partition.index, log.err()));
         }
     }
 
@@ -339,6 +365,7 @@ impl Job {
 
     fn finish(&mut self, call: &mut Call<'_, '_>) {
         self.done = true;
+        fetch_sessions::settle(call.session, self.kind, &mut self.response);
         for (at, want) in self
             .wants
             .iter()

@@ -45,3 +45,19 @@ fn a_fetch_that_waits_for_ever_is_noticed() {
         fetching::gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met,
     );
 }
+
+#[test]
+fn a_session_of_any_epoch_is_noticed() {
+    caught(
+        "session-epoch-ignored",
+        fetching::a_session_of_another_epoch_number_or_form_is_refused,
+    );
+}
+
+#[test]
+fn a_session_that_hides_new_marks_is_noticed() {
+    caught(
+        "session-hides-new-marks",
+        fetching::a_session_is_told_only_what_is_new_and_names_only_what_changed,
+    );
+}
