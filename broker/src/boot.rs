@@ -27,6 +27,8 @@ use crate::shard_loop::{self, Mail, Parts, Post};
 
 /// Memory that decompression may take at one time, on all shards together (#130).
 const DECOMPRESSION_MAX: usize = 256 << 20;
+/// Memory of file operations that is kept for the next ones: what the cache of the tail gives up comes back from here.
+const BUFFERS_IDLE: usize = 16 << 20;
 
 /// What a node needs beyond its settings.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub fn run(options: Options) -> Result<(), Complaint> {
     let shards = config.shards.unwrap_or_else(shards_of_machine).max(1);
     let dir = PathBuf::from(&*config.log_dir);
     let _lock = lock(&dir)?;
-    let pool = Pool::new(usize::try_from(config.cache_bytes).unwrap_or(usize::MAX));
+    let pool = Pool::new(BUFFERS_IDLE);
     let files = Arc::new(Files::open(&dir, pool).map_err(|error| unusable(&dir, &error))?);
     let bound = listen(&config)?;
     let found = Found {
@@ -55,6 +57,7 @@ pub fn run(options: Options) -> Result<(), Complaint> {
         endpoints: endpoints(&config, &bound).into(),
         engine: EngineConf {
             doubt: config.doubt,
+            behind_max: config.cache_bytes / u64::from(shards) / 2,
             ..EngineConf::default()
         },
         cluster_id: std::env::var("CLUSTER_ID").ok().map(Into::into),

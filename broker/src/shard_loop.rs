@@ -397,8 +397,8 @@ impl Local {
                 inner.image = image.clone();
                 inner.events.push_back(Event::Image(image));
             }
-            Mail::Back(Back::Done(ticket, names, outcome, kept, took)) => {
-                inner.lane.landed(names, kept, took);
+            Mail::Back(Back::Done(ticket, outcome, landed)) => {
+                inner.lane.landed(landed);
                 inner.events.push_back(Event::Done(ticket, outcome));
             }
             Mail::Back(Back::Read(waiter, plan, answer, served)) => {

@@ -3,7 +3,8 @@
 //!
 //! What an executor promises, and nothing more:
 //! * Operations of one shard may complete in any order, except that operations on one file take effect in the order
-//!   they were asked for.
+//!   they were asked for. A put into a ring file does not wait for a sync or a read of it that was asked for earlier:
+//!   those are about what was complete by then, and a commit never writes over anything (#96).
 //! * `Done` of a [`FileOp::Put`] with [`How::Durable`], of `Sync`, `SyncDir`, `SyncAll` means: it survives a power cut.
 //!   Of anything else: it survives the death of the process.
 //! * After a failed sync or durable write nothing about that directory may be believed any more (#101).
@@ -152,7 +153,8 @@ impl Piece {
 pub enum How {
     /// It survives a power cut: O_DIRECT with O_DSYNC, or a write and fdatasync.
     Durable,
-    /// It survives the death of the process: it is in the page cache.
+    /// It survives the death of the process: it is in the page cache. In a ring file the rest of the last block may be
+    /// zeroed with it.
     Cached,
     /// As `Cached`, in large blocks that nobody will read soon: the executor may go around the page cache.
     Bulk,

@@ -1,6 +1,7 @@
 //! Page-aligned memory that is used again: first touch of memory is dear, and O_DIRECT wants alignment.
 //! Decides how much idle memory is kept; never what is in it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use crate::memory::Held;
 /// What O_DIRECT wants its addresses, lengths and positions to be a multiple of.
 pub const PAGE: usize = 4096;
 
-/// Buffers are made in powers of two from one page up to this; a larger one is made for its purpose and freed.
+/// A buffer longer than this is made for its purpose and freed.
 const LARGEST: usize = 8 << 20;
-const CLASSES: usize = 12;
+/// A buffer that is used again may be larger than what was asked for by this part of it.
+const SLACK: usize = 4;
 
 /// Gives out aligned buffers and takes them back when the last slice of them is gone.
 #[derive(Clone, Debug)]
@@ -23,7 +25,8 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    classes: [Vec<Vec<u8>>; CLASSES],
+    /// By length.
+    classes: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
     limit: usize,
 }
@@ -45,7 +48,7 @@ impl Pool {
     /// A pool that keeps at most `limit` idle bytes.
     pub fn new(limit: usize) -> Pool {
         let idle = Idle {
-            classes: Default::default(),
+            classes: BTreeMap::new(),
             bytes: 0,
             limit,
         };
@@ -56,13 +59,19 @@ impl Pool {
 
     /// An empty buffer with room for `len` bytes, rounded up to whole pages.
     pub fn take(&self, len: usize) -> Aligned {
-        let Some((class, size)) = class_of(len) else {
-            return Aligned::new(vec![0; len.next_multiple_of(PAGE) + PAGE], None);
-        };
+        let size = size_of(len);
+        if size > LARGEST {
+            return Aligned::new(vec![0; size + PAGE], None);
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = idle.classes.get_mut(class).and_then(Vec::pop);
+        let most = size + PAGE + size / SLACK;
+        let fits = idle.classes.range_mut(size + PAGE..=most).next();
+        let used = fits.and_then(|(size, class)| Some((*size, class.pop()?, class.is_empty())));
         let memory = match used {
-            Some(memory) => {
+            Some((class, memory, last)) => {
+                if last {
+                    idle.classes.remove(&class);
+                }
                 idle.bytes -= memory.len();
                 memory
             }
@@ -78,13 +87,13 @@ impl Pool {
 
 /// What a buffer for `len` bytes really takes.
 pub fn taken(len: usize) -> usize {
-    class_of(len).map_or(len.next_multiple_of(PAGE), |(_, size)| size) + PAGE
+    size_of(len) + PAGE
 }
 
-fn class_of(len: usize) -> Option<(usize, usize)> {
-    let size = len.max(PAGE).next_power_of_two();
-    let class = (size / PAGE).trailing_zeros() as usize;
-    (size <= LARGEST).then_some((class, size))
+/// How long a buffer is made: few lengths, so that one that comes back fits the next request.
+fn size_of(len: usize) -> usize {
+    let step = (len.max(1).next_power_of_two() / 8).max(PAGE);
+    len.max(1).next_multiple_of(step)
 }
 
 impl Aligned {
@@ -191,13 +200,27 @@ impl Drop for Aligned {
         let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = std::mem::take(&mut self.memory);
         let size = memory.len();
-        if idle.bytes + size > idle.limit {
-            return;
-        }
-        let class = ((size - PAGE) / PAGE).max(1).ilog2() as usize;
-        if let Some(kept) = idle.classes.get_mut(class) {
-            kept.push(memory);
-            idle.bytes += size;
+        idle.classes.entry(size).or_default().push(memory);
+        idle.bytes += size;
+        idle.shrink(size);
+    }
+}
+
+impl Idle {
+    /// Gives up what is too much: of other lengths than the one in use, for that will be wanted again.
+    fn shrink(&mut self, used: usize) {
+        while self.bytes > self.limit {
+            let other = self.classes.keys().rev().find(|size| **size != used);
+            let size = other.copied().unwrap_or(used);
+            let Some(class) = self.classes.get_mut(&size) else {
+                return;
+            };
+            if class.pop().is_some() {
+                self.bytes -= size;
+            }
+            if class.is_empty() {
+                self.classes.remove(&size);
+            }
         }
     }
 }
@@ -234,6 +257,23 @@ mod tests {
         let again = pool.take(70_000);
         assert!(pool.idle.lock().unwrap().bytes < idle);
         assert!(again.is_empty());
+    }
+
+    #[test]
+    fn what_is_too_much_is_given_up_of_lengths_that_are_not_in_use() {
+        let pool = Pool::new(40 * PAGE);
+        drop([
+            pool.take(8 * PAGE),
+            pool.take(8 * PAGE),
+            pool.take(8 * PAGE),
+        ]);
+        for _ in 0..3 {
+            drop([pool.take(PAGE), pool.take(PAGE), pool.take(PAGE)]);
+        }
+        drop([pool.take(16 * PAGE), pool.take(16 * PAGE)]);
+        let idle = pool.idle.lock().unwrap();
+        assert!(idle.bytes <= 40 * PAGE, "kept {}", idle.bytes);
+        assert_eq!(idle.classes[&(17 * PAGE)].len(), 2);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::buffer::{Aligned, PAGE, Pool};
 
 /// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
 const OPEN_MAX: usize = 512;
+static ZERO: [u8; PAGE] = [0; PAGE];
 /// Zeros are pre-written in blocks of this size.
 const ZEROS: usize = 1 << 20;
 
@@ -98,7 +99,7 @@ impl Files {
     }
 
     /// Does one operation. For a write also gives the buffer that was written, which now is the tail.
-    pub fn run(&self, op: &FileOp) -> (Outcome, Option<Bytes>) {
+    pub fn run(&self, op: &FileOp) -> (Outcome, Option<Aligned>) {
         if let FileOp::Put {
             file,
             at,
@@ -106,15 +107,20 @@ impl Files {
             how,
         } = op
         {
-            return match self.put(file, *at, pieces, *how) {
-                Ok(written) => (Outcome::Done, Some(written.freeze())),
-                Err(error) => (failed(op, &error), None),
-            };
+            let buffer = self.gather(pieces);
+            let outcome = self.write(file, *at, buffer.as_ref(), *how);
+            return (outcome, Some(buffer));
         }
-        (
-            self.other(op).unwrap_or_else(|error| failed(op, &error)),
-            None,
-        )
+        let outcome = self.other(op).unwrap_or_else(|error| {
+            let (verb, file) = words(op);
+            failed(verb, &file, &error)
+        });
+        (outcome, None)
+    }
+
+    /// Memory as O_DIRECT wants it.
+    pub fn buffer(&self, len: usize) -> Aligned {
+        self.pool.take(len)
     }
 
     fn other(&self, op: &FileOp) -> io::Result<Outcome> {
@@ -158,38 +164,52 @@ impl Files {
         Ok(Outcome::Done)
     }
 
-    fn put(&self, file: &FileName, at: u64, pieces: &[Piece], how: How) -> io::Result<Aligned> {
-        let len = pieces.iter().map(Piece::len).sum();
-        let mut buffer = self.pool.take(len);
+    /// Puts pieces together in an aligned buffer.
+    fn gather(&self, pieces: &[Piece]) -> Aligned {
+        let mut buffer = self.pool.take(pieces.iter().map(Piece::len).sum());
         for piece in pieces {
             buffer.push_piece(piece);
         }
-        let bytes = buffer.as_ref();
-        let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
+        buffer
+    }
+
+    /// Writes bytes that lie in aligned memory.
+    pub fn write(&self, file: &FileName, at: u64, bytes: &[u8], how: How) -> Outcome {
+        match self.try_write(file, at, bytes, how) {
+            Ok(()) => Outcome::Done,
+            Err(error) => failed("write", file, &error),
+        }
+    }
+
+    fn try_write(&self, file: &FileName, at: u64, bytes: &[u8], how: How) -> io::Result<()> {
+        let whole = at.is_multiple_of(PAGE as u64) && bytes.len().is_multiple_of(PAGE);
         match how {
             How::Durable if self.direct && whole => {
-                write_all(&*self.descriptor(file, Kind::Durable, true)?, bytes, at)?;
+                write_all(&*self.descriptor(file, Kind::Durable, true)?, bytes, at)
             }
             How::Durable => {
                 let descriptor = self.descriptor(file, Kind::Buffered, true)?;
                 write_all(&descriptor, bytes, at)?;
-                rustix::fs::fdatasync(&*descriptor)?;
+                Ok(rustix::fs::fdatasync(&*descriptor)?)
             }
             How::Bulk if self.direct && at.is_multiple_of(PAGE as u64) => {
-                let (blocks, rest) = bytes.split_at(len / PAGE * PAGE);
+                let (blocks, rest) = bytes.split_at(bytes.len() / PAGE * PAGE);
                 if !blocks.is_empty() {
                     write_all(&*self.descriptor(file, Kind::Direct, true)?, blocks, at)?;
                 }
-                if !rest.is_empty() {
-                    let descriptor = self.descriptor(file, Kind::Buffered, true)?;
-                    write_all(&descriptor, rest, at + blocks.len() as u64)?;
+                if rest.is_empty() {
+                    return Ok(());
                 }
+                let descriptor = self.descriptor(file, Kind::Buffered, true)?;
+                write_all(&descriptor, rest, at + blocks.len() as u64)
+            }
+            How::Cached if matches!(file, FileName::Ring { .. }) => {
+                write_with_block(&*self.descriptor(file, Kind::Buffered, true)?, bytes, at)
             }
             How::Cached | How::Bulk => {
-                write_all(&*self.descriptor(file, Kind::Buffered, true)?, bytes, at)?;
+                write_all(&*self.descriptor(file, Kind::Buffered, true)?, bytes, at)
             }
         }
-        Ok(buffer)
     }
 
     fn alloc(&self, file: &FileName, len: u64) -> io::Result<()> {
@@ -392,6 +412,27 @@ fn write_all(descriptor: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<
     Ok(())
 }
 
+/// Writes, and zeros what is left of a block that is begun here: the kernel would read the block before it writes to a
+/// part of it, which costs more than all else a small commit costs. Nothing lies there that is still of use (#96).
+fn write_with_block(descriptor: &OwnedFd, bytes: &[u8], at: u64) -> io::Result<()> {
+    let end = at + bytes.len() as u64;
+    let begun = end / PAGE as u64 * PAGE as u64 >= at;
+    let rest = usize::try_from(end.next_multiple_of(PAGE as u64) - end).unwrap_or(0);
+    let zeros = ZERO.get(..rest).unwrap_or_default();
+    let mut written = 0;
+    if begun && !zeros.is_empty() {
+        let both = [io::IoSlice::new(bytes), io::IoSlice::new(zeros)];
+        written = match rustix::io::pwritev(descriptor, &both, at) {
+            Err(rustix::io::Errno::INTR) => 0,
+            other => other?,
+        };
+    }
+    match bytes.get(written..) {
+        Some(rest) => write_all(descriptor, rest, at + written as u64),
+        None => Ok(()),
+    }
+}
+
 fn takes_direct(root: &OwnedFd) -> bool {
     const PROBE: &str = ".direct";
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::DIRECT | OFlags::DSYNC;
@@ -414,13 +455,14 @@ fn absent_is_fine(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     }
 }
 
-fn failed(op: &FileOp, error: &io::Error) -> Outcome {
+/// What was tried, and with which file, for messages.
+fn words(op: &FileOp) -> (&'static str, FileName) {
     let (verb, file) = match op {
         FileOp::Alloc { file, .. } => ("allocate", file),
         FileOp::Put { file, .. } => ("write", file),
         FileOp::Sync(file) => ("sync", file),
         FileOp::SyncDir(file) => ("sync directory", file),
-        FileOp::SyncAll => ("sync the file system of", &FileName::Named("".into())),
+        FileOp::SyncAll => return ("sync the file system of", FileName::named("")),
         FileOp::Cut { file, .. } => ("shorten", file),
         FileOp::Rename { from, .. } => ("rename", from),
         FileOp::Unlink(file) | FileOp::RemoveDir(file) => ("remove", file),
@@ -428,6 +470,10 @@ fn failed(op: &FileOp, error: &io::Error) -> Outcome {
         FileOp::Read { file, .. } => ("read", file),
         FileOp::List(file) => ("list", file),
     };
+    (verb, file.clone())
+}
+
+fn failed(verb: &str, file: &FileName, error: &io::Error) -> Outcome {
     Outcome::Failed(Fault {
         kind: kind(error),
         text: format!("{verb} {}: {error}", name(file)),

@@ -7,33 +7,40 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sawlog_core::answer::FetchAnswer;
-use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, Place, ReadPlan, Served};
+use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, Place, ReadPlan, RingKind, Served};
 use sawlog_core::ids::{Ticket, Waiter};
 use sawlog_core::log::checksum;
 
+use super::buffer::Aligned;
 use super::files::{Files, kind};
 use super::tail::Tail;
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
 const INLINE_MAX: usize = 64 << 10;
-/// How many ring writes are remembered, and how slow the slowest of them may be, for the next to run in line:
-/// a hop to another thread costs more than a write of a quick disk.
+/// Of so many ring writes that are remembered, so many may have been slow for the next to run in line: a hop to another
+/// thread and back costs more than a write of a quick disk.
 const RECENT: usize = 100;
+const SLOW_MAX: usize = 5;
 const QUICK: Duration = Duration::from_millis(1);
 
 /// What comes back from a thread.
 #[derive(Debug)]
 pub enum Back {
-    /// An operation, with the buffer that was written if it was a ring write, and how long a ring write took.
-    Done(
-        Ticket,
-        Vec<FileName>,
-        Outcome,
-        Option<Kept>,
-        Option<Duration>,
-    ),
+    /// An operation.
+    Done(Ticket, Outcome, Landed),
     /// A plan was read.
     Read(Waiter, ReadPlan, FetchAnswer, Served),
+}
+
+/// What the lane itself wants to know of an operation that came back.
+#[derive(Debug)]
+pub struct Landed {
+    desk: Desk,
+    names: Vec<FileName>,
+    /// The buffer of a ring write.
+    kept: Option<Kept>,
+    /// How long a ring write took.
+    took: Option<(RingKind, Duration)>,
 }
 
 /// A buffer that is part of the tail now.
@@ -41,38 +48,67 @@ pub enum Back {
 pub struct Kept {
     file: FileName,
     at: u64,
-    bytes: Bytes,
+    buffer: Aligned,
 }
 
 /// Where completions of threads go: the shard's inbox.
 pub type Inbox = Arc<dyn Fn(Back) + Send + Sync>;
 
-/// The threads of a lane.
+/// The threads of a lane: what would otherwise wait for something slower has one of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Desk {
     /// Ring writes that are too long or too slow to be done in line.
     Commit,
+    /// Syncs of ring files.
+    Flush,
     /// Pre-writing of files, which takes long and which nobody waits for.
     Alloc,
-    /// Everything else.
+    /// Checkpoints and the life of ring files: few bytes, but the ring goes round only as fast as they do.
+    Keep,
+    /// Reads that the core asked for.
+    Read,
+    /// Everything else: segments and sidecars.
     Bulk,
 }
+
+const DESKS: usize = 6;
 
 /// One shard's way to its directory.
 pub struct Lane {
     files: Arc<Files>,
     tail: Tail,
     inbox: Inbox,
-    commit: Worker,
-    alloc: Worker,
-    bulk: Worker,
+    desks: [Worker; DESKS],
     reader: Worker,
-    /// Names that operations on threads work on: where, and how many of them. Later operations on a name queue
-    /// behind, so that operations on one file take effect in the order they were asked for.
-    away: BTreeMap<FileName, (Desk, usize)>,
+    /// Names that operations on threads work on: how many at which desk. Later operations on a name queue behind, so
+    /// that operations on one file take effect in the order they were asked for.
+    away: BTreeMap<FileName, [usize; DESKS]>,
     /// Operations that wait for one on another thread.
     held: VecDeque<(Ticket, FileOp, Vec<FileName>)>,
-    recent: VecDeque<Duration>,
+    /// How the durable and the fast ring's writes went.
+    paces: [Pace; 2],
+}
+
+/// Whether the last writes were slow.
+#[derive(Debug, Default)]
+struct Pace {
+    recent: VecDeque<bool>,
+    slow: usize,
+}
+
+impl Pace {
+    fn note(&mut self, took: Duration) {
+        if self.recent.len() == RECENT && self.recent.pop_front() == Some(true) {
+            self.slow -= 1;
+        }
+        let slow = took >= QUICK;
+        self.slow += usize::from(slow);
+        self.recent.push_back(slow);
+    }
+
+    fn quick(&self) -> bool {
+        self.slow <= SLOW_MAX
+    }
 }
 
 impl Lane {
@@ -82,25 +118,17 @@ impl Lane {
             files,
             tail: Tail::new(cache_bytes),
             inbox,
-            commit: Worker::new("commit"),
-            alloc: Worker::new("alloc"),
-            bulk: Worker::new("bulk"),
+            desks: ["commit", "flush", "alloc", "keep", "read", "bulk"].map(Worker::new),
             reader: Worker::new("reader"),
             away: BTreeMap::new(),
             held: VecDeque::new(),
-            recent: VecDeque::with_capacity(RECENT),
+            paces: Default::default(),
         }
     }
 
     /// Does an operation now and gives its outcome, or sends it to a thread, whose completion comes by the inbox.
     pub fn submit(&mut self, ticket: Ticket, op: FileOp) -> Option<Outcome> {
-        if is_commit(&op) && self.quick(&op) {
-            let started = Instant::now();
-            let (outcome, written) = self.files.run(&op);
-            self.took(started.elapsed());
-            if let Some(kept) = kept(op, written) {
-                self.keep(kept);
-            }
+        if let Some(outcome) = self.commit_now(&op) {
             return Some(outcome);
         }
         if let FileOp::Read { file, at, len } = &op
@@ -112,7 +140,7 @@ impl Lane {
             self.tail.forget(from);
         }
         let names = names(&op);
-        if self.may_go(desk(&op), &names) && !self.behind_held(&names, self.held.len()) {
+        if self.may_go(desk_of(&op), &names) && !self.behind_held(&names, self.held.len()) {
             self.send(ticket, op, names);
         } else {
             self.held.push_back((ticket, op, names));
@@ -120,25 +148,58 @@ impl Lane {
         None
     }
 
+    /// Writes a small commit on this thread, out of the window in which it stays to be read.
+    fn commit_now(&mut self, op: &FileOp) -> Option<Outcome> {
+        let kind = ring(op)?;
+        let FileOp::Put {
+            file,
+            at,
+            pieces,
+            how,
+        } = op
+        else {
+            return None;
+        };
+        if !self.quick(kind, file, pieces) {
+            return None;
+        }
+        let started = Instant::now();
+        let files = self.files.clone();
+        let make = |len| files.buffer(len);
+        let bytes = self.tail.add(kind, file, *at, pieces, make);
+        let outcome = files.write(file, *at, bytes, *how);
+        self.pace(kind).note(started.elapsed());
+        Some(outcome)
+    }
+
     /// Takes notice of an operation that came back from a thread.
-    pub fn landed(&mut self, names: Vec<FileName>, kept: Option<Kept>, took: Option<Duration>) {
+    pub fn landed(&mut self, back: Landed) {
+        let Landed {
+            desk,
+            names,
+            kept,
+            took,
+        } = back;
         for name in names {
-            if let Some((_, count)) = self.away.get_mut(&name) {
+            let Some(counts) = self.away.get_mut(&name) else {
+                continue;
+            };
+            if let Some(count) = counts.get_mut(desk as usize) {
                 *count -= 1;
-                if *count == 0 {
-                    self.away.remove(&name);
-                }
+            }
+            if *counts == [0; DESKS] {
+                self.away.remove(&name);
             }
         }
-        if let Some(kept) = kept {
-            self.keep(kept);
+        if let Some(Kept { file, at, buffer }) = kept {
+            self.tail.keep(&file, at, buffer);
         }
-        if let Some(took) = took {
-            self.took(took);
+        if let Some((kind, took)) = took {
+            self.pace(kind).note(took);
         }
         let mut index = 0;
         while let Some((_, op, names)) = self.held.get(index) {
-            if self.may_go(desk(op), names) && !self.behind_held(names, index) {
+            if self.may_go(desk_of(op), names) && !self.behind_held(names, index) {
                 if let Some((ticket, op, names)) = self.held.remove(index) {
                     self.send(ticket, op, names);
                 }
@@ -148,10 +209,25 @@ impl Lane {
         }
     }
 
-    /// Whether nothing on another thread works on any of these names.
+    /// Whether nothing at another desk that must come first works on any of these names.
     fn may_go(&self, desk: Desk, names: &[FileName]) -> bool {
-        let elsewhere = |name| self.away.get(name).is_some_and(|(busy, _)| *busy != desk);
-        !names.iter().any(elsewhere)
+        !names.iter().any(|name| self.busy(desk, name))
+    }
+
+    fn busy(&self, desk: Desk, name: &FileName) -> bool {
+        let Some(counts) = self.away.get(name) else {
+            return false;
+        };
+        // A sync or a read is about what was there when it was asked for. Commits, which never write over anything, do
+        // not wait for it: all acknowledgements would.
+        let passed = |other| {
+            let harmless = other == Desk::Flush as usize || other == Desk::Read as usize;
+            other == desk as usize || harmless && desk == Desk::Commit
+        };
+        let counts = counts.iter().enumerate();
+        counts
+            .into_iter()
+            .any(|(other, count)| *count > 0 && !passed(other))
     }
 
     /// Whether one of the first `n` held operations works on any of these names.
@@ -163,21 +239,29 @@ impl Lane {
     }
 
     fn send(&mut self, ticket: Ticket, op: FileOp, names: Vec<FileName>) {
-        let desk = desk(&op);
+        let desk = desk_of(&op);
         for name in &names {
-            self.away.entry(name.clone()).or_insert((desk, 0)).1 += 1;
+            let counts = self.away.entry(name.clone()).or_default();
+            if let Some(count) = counts.get_mut(desk as usize) {
+                *count += 1;
+            }
         }
         let (files, inbox) = (self.files.clone(), self.inbox.clone());
-        let worker = match desk {
-            Desk::Commit => &mut self.commit,
-            Desk::Alloc => &mut self.alloc,
-            Desk::Bulk => &mut self.bulk,
+        let Some(worker) = self.desks.get_mut(desk as usize) else {
+            return;
         };
         worker.send(Box::new(move || {
             let started = Instant::now();
             let (outcome, written) = files.run(&op);
-            let took = (desk == Desk::Commit).then(|| started.elapsed());
-            inbox(Back::Done(ticket, names, outcome, kept(op, written), took));
+            let took = ring(&op).map(|kind| (kind, started.elapsed()));
+            let kept = kept(op, written);
+            let landed = Landed {
+                desk,
+                names,
+                kept,
+                took,
+            };
+            inbox(Back::Done(ticket, outcome, landed));
         }));
     }
 
@@ -217,24 +301,24 @@ impl Lane {
         Some((waiter, plan, answer))
     }
 
-    fn quick(&self, op: &FileOp) -> bool {
-        let FileOp::Put { file, pieces, .. } = op else {
-            return false;
-        };
+    fn quick(&mut self, kind: RingKind, file: &FileName, pieces: &[Piece]) -> bool {
         let len: usize = pieces.iter().map(Piece::len).sum();
-        let busy = !self.away.is_empty() && (self.away.contains_key(file) || !self.held.is_empty());
-        len <= INLINE_MAX && !busy && self.recent.iter().all(|took| *took < QUICK)
+        let behind = || self.held.iter().any(|(_, _, names)| names.contains(file));
+        let commits = self.away.get(file);
+        let commits = commits.and_then(|counts| counts.first().copied());
+        len <= INLINE_MAX
+            && commits.unwrap_or(0) == 0
+            && !self.busy(Desk::Commit, file)
+            && !behind()
+            && self.pace(kind).quick()
     }
 
-    fn took(&mut self, took: Duration) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
+    fn pace(&mut self, kind: RingKind) -> &mut Pace {
+        let [durable, fast] = &mut self.paces;
+        match kind {
+            RingKind::Durable => durable,
+            RingKind::Fast => fast,
         }
-        self.recent.push_back(took);
-    }
-
-    fn keep(&mut self, kept: Kept) {
-        self.tail.keep(&kept.file, kept.at, kept.bytes);
     }
 }
 
@@ -254,32 +338,48 @@ fn names(op: &FileOp) -> Vec<FileName> {
     }
 }
 
-fn desk(op: &FileOp) -> Desk {
+fn desk_of(op: &FileOp) -> Desk {
     match op {
         FileOp::Alloc { .. } => Desk::Alloc,
-        op if is_commit(op) => Desk::Commit,
+        op if ring(op).is_some() => Desk::Commit,
+        FileOp::Sync(FileName::Ring { .. }) => Desk::Flush,
+        FileOp::Read { .. } => Desk::Read,
+        FileOp::SyncAll => Desk::Bulk,
+        op if names(op).iter().all(is_kept) => Desk::Keep,
         _ => Desk::Bulk,
     }
 }
 
-fn is_commit(op: &FileOp) -> bool {
-    matches!(
-        op,
-        FileOp::Put {
-            file: FileName::Ring { .. },
-            how: How::Durable | How::Cached,
-            ..
+/// Ring files, checkpoints, also the one that is written aside, and the directories they lie in.
+fn is_kept(name: &FileName) -> bool {
+    match name {
+        FileName::Ring { .. } | FileName::Checkpoint { .. } => true,
+        FileName::Named(path) => {
+            path.is_empty() || &**path == "commit" || path.starts_with("checkpoint.")
         }
-    )
+        FileName::Segment { .. } | FileName::Sidecar { .. } => false,
+    }
 }
 
-fn kept(op: FileOp, written: Option<Bytes>) -> Option<Kept> {
+/// The ring that this is a commit of.
+fn ring(op: &FileOp) -> Option<RingKind> {
+    match op {
+        FileOp::Put {
+            file: FileName::Ring { kind, .. },
+            how: How::Durable | How::Cached,
+            ..
+        } => Some(*kind),
+        _ => None,
+    }
+}
+
+fn kept(op: FileOp, written: Option<Aligned>) -> Option<Kept> {
     match op {
         FileOp::Put {
             file: file @ FileName::Ring { .. },
             at,
             ..
-        } => written.map(|bytes| Kept { file, at, bytes }),
+        } => written.map(|buffer| Kept { file, at, buffer }),
         _ => None,
     }
 }

@@ -1,46 +1,116 @@
 //! The commits written last, still in memory: tail reads and spilling take their bytes from here.
-//! Decides which buffers are dropped when the budget (`sawlog.cache.bytes`) is used up: the oldest.
+//! Decides which memory is given up when the budget (`sawlog.cache.bytes`) is used up: the oldest.
+//!
+//! Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
+//! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use sawlog_core::file::FileName;
+use sawlog_core::file::{FileName, Piece, RingKind};
 
-/// Buffers by file and position.
+use super::buffer::{Aligned, PAGE};
+
+/// Bytes of a window.
+const WINDOW: usize = 256 << 10;
+
+/// See the file's head.
 #[derive(Debug)]
 pub struct Tail {
     budget: u64,
     held: u64,
-    files: BTreeMap<FileName, BTreeMap<u64, Bytes>>,
+    files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
     ages: VecDeque<(FileName, u64)>,
+    /// The window of each ring that still fills: the durable one's, the fast one's.
+    open: [Option<Window>; 2],
+}
+
+/// Bytes as they lie in a file, and the memory that they keep.
+#[derive(Debug)]
+struct Stretch {
+    bytes: Bytes,
+    cost: u64,
+}
+
+#[derive(Debug)]
+struct Window {
+    file: FileName,
+    at: u64,
+    buffer: Aligned,
+}
+
+impl Window {
+    fn end(&self) -> u64 {
+        self.at + self.buffer.len() as u64
+    }
+
+    /// Whether `len` bytes at `at` fit behind what is in it, at most a block later.
+    fn takes(&self, file: &FileName, at: u64, len: usize) -> bool {
+        let gap = at.checked_sub(self.end());
+        let gap = gap.and_then(|gap| usize::try_from(gap).ok());
+        self.file == *file
+            && gap.is_some_and(|gap| {
+                gap < PAGE && self.buffer.len() + gap + len <= self.buffer.capacity()
+            })
+    }
 }
 
 impl Tail {
-    /// An empty cache that holds at most `budget` bytes.
+    /// An empty cache that holds at most `budget` bytes, and a window of each ring.
     pub fn new(budget: u64) -> Tail {
         Tail {
             budget,
             held: 0,
             files: BTreeMap::new(),
             ages: VecDeque::new(),
+            open: [None, None],
         }
     }
 
-    /// Keeps what was just written at `at`.
-    pub fn keep(&mut self, file: &FileName, at: u64, bytes: Bytes) {
-        let cost = cost(bytes.len());
+    /// Takes in what is about to be written into a ring file, and gives it as it lies in aligned memory. `make` gives
+    /// memory for a new window.
+    pub fn add(
+        &mut self,
+        kind: RingKind,
+        file: &FileName,
+        at: u64,
+        pieces: &[Piece],
+        make: impl FnOnce(usize) -> Aligned,
+    ) -> &[u8] {
+        let len = pieces.iter().map(Piece::len).sum();
+        let full = !self.window(kind).is_some_and(|w| w.takes(file, at, len));
+        if full {
+            self.seal(kind);
+        }
+        let window = slot(&mut self.open, kind).get_or_insert_with(|| Window {
+            file: file.clone(),
+            at,
+            buffer: make(len.max(WINDOW)),
+        });
+        // Between two synced stretches of the fast ring lies the rest of a block that nobody reads.
+        let gap = usize::try_from(at - window.end()).unwrap_or(0);
+        window.buffer.push_zeros(gap);
+        let from = window.buffer.len();
+        for piece in pieces {
+            window.buffer.push_piece(piece);
+        }
+        window.buffer.as_ref().get(from..).unwrap_or_default()
+    }
+
+    /// Keeps what was just written at `at` from memory of its own.
+    pub fn keep(&mut self, file: &FileName, at: u64, buffer: Aligned) {
+        let cost = cost(&buffer);
         if cost > self.budget {
             return;
         }
-        if let Some(old) = self
+        let bytes = buffer.freeze();
+        let old = self
             .files
             .entry(file.clone())
             .or_default()
-            .insert(at, bytes)
-        {
-            self.held -= self::cost(old.len());
-        }
+            .insert(at, Stretch { bytes, cost });
+        self.held -= old.map_or(0, |old| old.cost);
         self.held += cost;
         self.ages.push_back((file.clone(), at));
         while self.held > self.budget {
@@ -51,61 +121,179 @@ impl Tail {
         }
     }
 
-    /// The bytes at a position, if all of them lie in one buffer.
+    /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
-        let (start, bytes) = self.files.get(file)?.range(..=at).next_back()?;
-        let from = usize::try_from(at - start).ok()?;
-        let to = from.checked_add(usize::try_from(len).ok()?)?;
-        (to <= bytes.len()).then(|| bytes.slice(from..to))
+        let from = self.sealed(file, at);
+        if let Some((start, bytes)) = from {
+            let from = usize::try_from(at - start).ok()?;
+            let to = from.checked_add(usize::try_from(len).ok()?)?;
+            if to <= bytes.len() {
+                return Some(bytes.slice(from..to));
+            }
+        }
+        let end = at.checked_add(len)?;
+        let mut copy = Vec::with_capacity(usize::try_from(len).ok()?);
+        let mut at = at;
+        while at < end {
+            let part = self.part(file, at)?;
+            let part = part
+                .get(..part.len().min(usize::try_from(end - at).ok()?))
+                .filter(|part| !part.is_empty())?;
+            copy.extend_from_slice(part);
+            at += part.len() as u64;
+        }
+        Some(copy.into())
     }
 
     /// Forgets a file that gets a new life.
     pub fn forget(&mut self, file: &FileName) {
         if let Some(gone) = self.files.remove(file) {
-            self.held -= gone.values().map(|bytes| cost(bytes.len())).sum::<u64>();
+            self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
+        }
+        for open in &mut self.open {
+            if open.as_ref().is_some_and(|window| window.file == *file) {
+                *open = None;
+            }
         }
     }
 
-    /// Bytes of memory in use.
+    /// Bytes of memory in use, the windows that fill left out.
     pub fn held(&self) -> u64 {
         self.held
     }
 
+    fn sealed(&self, file: &FileName, at: u64) -> Option<(u64, &Bytes)> {
+        let (start, stretch) = self.files.get(file)?.range(..=at).next_back()?;
+        Some((*start, &stretch.bytes))
+    }
+
+    /// What one stretch has from `at` on.
+    fn part(&self, file: &FileName, at: u64) -> Option<&[u8]> {
+        let within = |start: u64, bytes: &'_ [u8]| {
+            let from = usize::try_from(at.checked_sub(start)?).ok()?;
+            (from < bytes.len()).then_some(from)
+        };
+        if let Some((start, bytes)) = self.sealed(file, at)
+            && let Some(from) = within(start, bytes)
+        {
+            return bytes.get(from..);
+        }
+        let windows = self.open.iter().flatten();
+        let window = windows.into_iter().find(|window| window.file == *file)?;
+        let bytes = window.buffer.as_ref();
+        bytes.get(within(window.at, bytes)?..)
+    }
+
+    fn window(&self, kind: RingKind) -> Option<&Window> {
+        let [durable, fast] = &self.open;
+        match kind {
+            RingKind::Durable => durable.as_ref(),
+            RingKind::Fast => fast.as_ref(),
+        }
+    }
+
+    /// A window that takes no more becomes a stretch like any other.
+    fn seal(&mut self, kind: RingKind) {
+        if let Some(window) = slot(&mut self.open, kind).take() {
+            self.keep(&window.file, window.at, window.buffer);
+        }
+    }
+
     fn forget_one(&mut self, file: &FileName, at: u64) {
-        let Some(buffers) = self.files.get_mut(file) else {
+        let Some(stretches) = self.files.get_mut(file) else {
             return;
         };
-        if let Some(gone) = buffers.remove(&at) {
-            self.held -= cost(gone.len());
+        if let Some(gone) = stretches.remove(&at) {
+            self.held -= gone.cost;
         }
-        if buffers.is_empty() {
+        if stretches.is_empty() {
             self.files.remove(file);
         }
     }
 }
 
-/// What a buffer really takes: the pool hands out powers of two of whole pages.
-fn cost(len: usize) -> u64 {
-    let pages = len.max(super::buffer::PAGE).next_power_of_two();
-    pages as u64 + super::buffer::PAGE as u64
+fn slot(open: &mut [Option<Window>; 2], kind: RingKind) -> &mut Option<Window> {
+    let [durable, fast] = open;
+    match kind {
+        RingKind::Durable => durable,
+        RingKind::Fast => fast,
+    }
+}
+
+/// The memory that a buffer really takes.
+fn cost(buffer: &Aligned) -> u64 {
+    (buffer.capacity() + PAGE) as u64
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::buffer::Pool;
     use super::*;
 
+    const DURABLE: RingKind = RingKind::Durable;
+
+    fn page(pool: &Pool, with: u8) -> Aligned {
+        let mut buffer = pool.take(PAGE);
+        buffer.push(&[with; PAGE]);
+        buffer
+    }
+
     #[test]
-    fn the_oldest_goes_first_and_a_read_over_two_buffers_misses() {
-        let mut tail = Tail::new(3 * cost(4096));
+    fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(3 * 2 * PAGE as u64);
         let file = FileName::named("ring");
-        for (i, at) in [0, 4096, 8192, 12288].into_iter().enumerate() {
-            tail.keep(&file, at, Bytes::from(vec![i as u8; 4096]));
+        for i in 0..4_u8 {
+            tail.keep(&file, u64::from(i) * 4096, page(&pool, i));
         }
         assert_eq!(tail.get(&file, 0, 10), None);
         assert_eq!(tail.get(&file, 4100, 10).unwrap()[..], [1; 10]);
-        assert_eq!(tail.get(&file, 8190, 4), None);
-        assert!(tail.held() <= 3 * cost(4096));
+        assert_eq!(tail.get(&file, 8190, 4).unwrap()[..], [1, 1, 2, 2]);
+        assert_eq!(tail.get(&file, 16380, 10), None, "behind the end");
+        assert_eq!(tail.held(), 3 * 2 * PAGE as u64);
         tail.forget(&file);
         assert_eq!(tail.held(), 0);
+    }
+
+    #[test]
+    fn small_commits_lie_in_one_window_as_in_the_file_and_can_be_read_at_once() {
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(1 << 20);
+        let file = FileName::named("ring");
+        let commit = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 100])), Piece::Zeros(28)];
+        let add = |tail: &mut Tail, file: &FileName, at, with| {
+            tail.add(DURABLE, file, at, &commit(with), |len| pool.take(len))
+                .to_vec()
+        };
+        assert_eq!(add(&mut tail, &file, 4096, 1)[..100], [1; 100]);
+        assert_eq!(add(&mut tail, &file, 4224, 2)[..100], [2; 100]);
+        assert_eq!(add(&mut tail, &file, 8192, 3)[..100], [3; 100]);
+        let whole = tail.get(&file, 4096, 4096 + 128).unwrap();
+        assert_eq!(whole[..100], [1; 100]);
+        assert_eq!(whole[128..228], [2; 100]);
+        assert_eq!(whole[4096..4196], [3; 100]);
+        // Another file begins a window of its own; the first can be read as before, and is given up with its file.
+        let next = FileName::named("next");
+        add(&mut tail, &next, 0, 4);
+        assert_eq!(tail.get(&file, 4224, 100).unwrap()[..], [2; 100]);
+        assert_eq!(tail.get(&next, 0, 100).unwrap()[..], [4; 100]);
+        tail.forget(&file);
+        tail.forget(&next);
+        assert_eq!(tail.get(&file, 4224, 100), None);
+        assert_eq!(tail.get(&next, 0, 100), None);
+        assert_eq!(tail.held(), 0);
+    }
+
+    #[test]
+    fn what_is_written_out_of_a_window_is_aligned() {
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(1 << 20);
+        let file = FileName::named("ring");
+        for at in [4096_u64, 8192, 12288, 1 << 20] {
+            let pieces = [Piece::Zeros(PAGE)];
+            let bytes = tail.add(DURABLE, &file, at, &pieces, |len| pool.take(len));
+            assert_eq!(bytes.as_ptr().align_offset(PAGE), 0);
+            assert_eq!(bytes.len(), PAGE);
+        }
     }
 }

@@ -26,6 +26,9 @@ pub struct EngineConf {
     pub moved_passed_max: u32,
     /// Queued bytes beyond which sockets rest.
     pub hold_above: u64,
+    /// Bytes that the spill may be behind before sockets rest: what the executor still has in memory. Reading back what
+    /// has left it would cost more than all else, and the spill would fall behind for good.
+    pub behind_max: u64,
     /// Queued bytes beyond which an append is refused.
     pub queue_max: u64,
     /// The fast ring is synced this long after a write ...
@@ -60,10 +63,11 @@ impl Default for EngineConf {
             doubt: Doubt::Cut,
             ring_file: None,
             ring_max: None,
-            commit_max: 4 << 20,
+            commit_max: 1 << 20,
             inflight_max: 2,
             moved_passed_max: 3,
             hold_above: 16 << 20,
+            behind_max: 32 << 20,
             queue_max: 256 << 20,
             flush_after: Duration::from_millis(10),
             flush_bytes: 4 << 20,

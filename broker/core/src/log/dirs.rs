@@ -12,7 +12,7 @@ use crate::file::{Entry, FaultKind, FileName, FileOp, How, Outcome, Piece};
 use crate::ids::{LogId, Offset, Uuid};
 use crate::log::engine::{Engine, Why};
 use crate::log::sidecar;
-use crate::log::spill::{Course, Files, Ready, SpillWhy};
+use crate::log::spill::{Course, Files, Ready, SpillPhase, SpillWhy};
 use crate::log::state::{LogState, SegmentState};
 use crate::log::told::{Ops, Told};
 use crate::proof;
@@ -308,7 +308,7 @@ impl Engine {
         if let Some(files) = self.files(log) {
             files.ready = Ready::Yes;
         }
-        self.put_block(log, ops);
+        self.put_block(log, self.spill.phase == SpillPhase::Drain, ops);
     }
 }
 

@@ -594,12 +594,17 @@ impl Engine {
     pub(crate) fn hold(&mut self, ops: &mut Ops) {
         let queued: u64 = self.lanes.iter().map(|lane| lane.queue.bytes()).sum();
         let stalled = self.lanes.iter().any(|lane| lane.ring.stalled);
-        let hold = if self.holding {
+        let crowded = if self.holding {
             stalled || queued > self.conf.hold_above / 2
         } else {
             queued > self.conf.hold_above
         };
-        let hold = hold && queued > 0;
+        // On a full disk nothing is spilled, and appends are refused anyway.
+        let far = self.far_behind() && !self.full && !self.starved && self.running();
+        if far {
+            proof::sometimes("held-for-the-spill");
+        }
+        let hold = crowded && queued > 0 || far;
         if hold != self.holding {
             self.holding = hold;
             ops.tell(Told::Hold(hold));

@@ -14,13 +14,16 @@ use crate::log::checksum;
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::{Class, Item};
 use crate::log::sidecar::{self, SideEntry};
-use crate::log::spill::{Course, Ready, SpillWhy};
+use crate::log::spill::{Course, Ready, SpillPhase, SpillWhy};
 use crate::log::state::{
     BatchEntry, BatchKind, Entry, ProducerBatch, RingBatch, SegmentState, Spot,
 };
 use crate::log::told::Ops;
 use crate::log::walk::Job;
 use crate::proof;
+
+/// What is written around the page cache is whole blocks of a file.
+const BLOCK: u64 = 4096;
 
 /// A run of batches for one segment file.
 #[derive(Debug)]
@@ -30,6 +33,44 @@ pub(crate) struct Run {
     pub(crate) first_entry: u32,
     pub(crate) pieces: Vec<Bytes>,
     pub(crate) side: Vec<u8>,
+}
+
+impl Run {
+    fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+    }
+
+    /// What fills whole blocks of the file, with all entries, and what lies in the last block, not yet whole.
+    fn split(mut self) -> (Option<Run>, Option<Run>) {
+        let end = self.at + self.bytes();
+        let cut = end / BLOCK * BLOCK;
+        if cut <= self.at {
+            return (None, Some(self));
+        }
+        let mut over = usize::try_from(end - cut).unwrap_or(0);
+        let mut pieces = Vec::new();
+        while over > 0 {
+            let Some(mut piece) = self.pieces.pop() else {
+                break;
+            };
+            let kept = piece.split_off(piece.len().saturating_sub(over));
+            over -= kept.len();
+            pieces.push(kept);
+            if !piece.is_empty() {
+                self.pieces.push(piece);
+            }
+        }
+        pieces.reverse();
+        let entries = u32::try_from(self.side.len() / sidecar::ENTRY).unwrap_or(u32::MAX);
+        let partial = (!pieces.is_empty()).then(|| Run {
+            base: self.base,
+            at: cut,
+            first_entry: self.first_entry + entries,
+            pieces,
+            side: Vec::new(),
+        });
+        (Some(self), partial)
+    }
 }
 
 impl Engine {
@@ -218,7 +259,7 @@ impl Engine {
         self.spill.held += u64::from(batch.len);
         run.pieces.push(stored);
         if files.bytes >= u64::from(self.conf.block_bytes) {
-            self.put_block(log, ops);
+            self.put_block(log, false, ops);
         }
     }
 
@@ -237,7 +278,8 @@ impl Engine {
         }
     }
 
-    /// Puts everything that was read.
+    /// Puts what was read: at the end of a cycle everything, before that whole blocks, unless logs with little are what
+    /// takes the room.
     pub(crate) fn put_all(&mut self, ops: &mut Ops) {
         let logs: Vec<LogId> = self
             .spill
@@ -246,13 +288,24 @@ impl Engine {
             .filter(|(_, course)| matches!(course, Course::Files(files) if !files.runs.is_empty()))
             .map(|(log, _)| *log)
             .collect();
-        for log in logs {
-            self.put_block(log, ops);
+        for log in &logs {
+            self.put_block(*log, self.spill.phase == SpillPhase::Drain, ops);
+        }
+        let unput = |course: &Course| match course {
+            Course::Files(files) => files.bytes,
+            Course::Quiet | Course::Skip => 0,
+        };
+        let unput: u64 = self.spill.courses.values().map(unput).sum();
+        if unput >= self.conf.spill_bytes / 2 {
+            for log in logs {
+                self.put_block(log, true, ops);
+            }
         }
     }
 
-    /// Puts what was read of one log, once its directory is ready.
-    pub(crate) fn put_block(&mut self, log: LogId, ops: &mut Ops) {
+    /// Puts what was read of one log, once its directory is ready: all of it, or whole blocks. What is put behind a
+    /// partial block writes that block once more, and through the page cache, which is dear when it happens often.
+    pub(crate) fn put_block(&mut self, log: LogId, all: bool, ops: &mut Ops) {
         let Some(Course::Files(files)) = self.spill.courses.get_mut(&log) else {
             return;
         };
@@ -265,8 +318,13 @@ impl Engine {
             }
             Ready::Yes => {}
         }
-        let runs = core::mem::take(&mut files.runs);
-        files.bytes = 0;
+        let mut runs = core::mem::take(&mut files.runs);
+        if !all && let Some(last) = runs.pop() {
+            let (whole, partial) = last.split();
+            runs.extend(whole);
+            files.runs.extend(partial);
+        }
+        files.bytes = files.runs.iter().map(Run::bytes).sum();
         let dir = files.dir.clone();
         files.new_files |= runs.iter().any(|run| run.first_entry == 0);
         let tails = self.tails();
@@ -274,11 +332,11 @@ impl Engine {
             return;
         };
         for run in runs {
-            let bytes: u64 = run.pieces.iter().map(|piece| piece.len() as u64).sum();
+            let bytes = run.bytes();
             // Whole blocks may go around the page cache: the bytes of the last partial one are written again as they
             // were, from memory, so that the block is whole.
             let tail = core::mem::take(&mut live.tail);
-            let rewrites = !tail.is_empty() && (run.at % 4096) == tail.len() as u64;
+            let rewrites = !tail.is_empty() && (run.at % BLOCK) == tail.len() as u64;
             let at = if rewrites {
                 run.at - tail.len() as u64
             } else {
@@ -304,6 +362,12 @@ impl Engine {
                 pieces,
                 how: How::Bulk,
             });
+            self.waiting
+                .insert(segment, Why::Spill(SpillWhy::Put(bytes)));
+            self.spill.puts += 1;
+            if run.side.is_empty() {
+                continue;
+            }
             let mut pieces = Vec::new();
             let mut at = sidecar::HEADER + u64::from(run.first_entry) * sidecar::ENTRY as u64;
             if run.first_entry == 0 {
@@ -321,10 +385,8 @@ impl Engine {
                 pieces,
                 how: How::Cached,
             });
-            self.waiting
-                .insert(segment, Why::Spill(SpillWhy::Put(bytes)));
             self.waiting.insert(side, Why::Spill(SpillWhy::Put(0)));
-            self.spill.puts += 2;
+            self.spill.puts += 1;
         }
     }
 
@@ -336,7 +398,7 @@ impl Engine {
 /// The bytes of a file's last partial block after a run was put to it; none if they cannot be known without a read.
 fn tail_of(old: &[u8], rewrites: bool, at: u64, pieces: &[Bytes]) -> Vec<u8> {
     let written: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-    let mut want = ((at + written) % 4096) as usize;
+    let mut want = ((at + written) % BLOCK) as usize;
     let known = written + if rewrites { old.len() as u64 } else { 0 };
     if (want as u64) > known {
         return Vec::new();
@@ -363,6 +425,49 @@ fn tail_of(old: &[u8], rewrites: bool, at: u64, pieces: &[Bytes]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(at: u64, sizes: &[usize]) -> Run {
+        let pieces = sizes.iter().enumerate();
+        Run {
+            base: Offset(0),
+            at,
+            first_entry: 7,
+            pieces: pieces
+                .map(|(i, size)| Bytes::from(alloc::vec![i as u8; *size]))
+                .collect(),
+            side: alloc::vec![0; sizes.len() * sidecar::ENTRY],
+        }
+    }
+
+    #[test]
+    fn a_run_is_split_where_its_last_whole_block_of_the_file_ends() {
+        for (at, sizes) in [
+            (0, &[5000, 10][..]),
+            (100, &[4000, 4000, 300, 1]),
+            (4095, &[1, 4096]),
+            (8192, &[4096, 4096]),
+            (1, &[1, 1, 9000]),
+        ] {
+            let whole: Vec<u8> = run(at, sizes).pieces.concat();
+            let end = at + whole.len() as u64;
+            let (blocks, partial) = run(at, sizes).split();
+            let blocks = blocks.unwrap();
+            assert_eq!((blocks.at + blocks.bytes()) % 4096, 0);
+            assert_eq!(blocks.side.len(), sizes.len() * sidecar::ENTRY);
+            let mut together = blocks.pieces.concat();
+            if let Some(partial) = partial {
+                assert_eq!(partial.at, blocks.at + blocks.bytes());
+                assert_eq!(partial.first_entry, 7 + sizes.len() as u32);
+                assert!(partial.side.is_empty() && partial.bytes() < 4096);
+                together.extend(partial.pieces.concat());
+            } else {
+                assert_eq!(end % 4096, 0);
+            }
+            assert_eq!(together, whole);
+        }
+        let (none, all) = run(10, &[20, 30]).split();
+        assert!(none.is_none() && all.unwrap().bytes() == 50);
+    }
 
     #[test]
     fn the_tail_is_what_lies_in_the_last_partial_block() {

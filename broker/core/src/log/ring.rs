@@ -33,8 +33,9 @@ pub(crate) struct RingFile {
     pub(crate) len: u32,
     pub(crate) used: u32,
     pub(crate) pins: u32,
-    /// What the spill has not looked at since it came here.
-    pub(crate) order: VecDeque<Lies>,
+    /// What the spill has not looked at since it came here, and how many bytes that is.
+    order: VecDeque<Lies>,
+    behind: u64,
     /// What the spill has left here because its log is quiet.
     pub(crate) quiet: Vec<Lies>,
 }
@@ -190,6 +191,16 @@ impl Ring {
         self.size() - kept.min(sizes.ring_max)
     }
 
+    /// Bytes that this process has written and the spill has not looked at: while they are few, they are in memory.
+    pub(crate) fn behind(&self) -> u64 {
+        let own = self
+            .files
+            .iter()
+            .rev()
+            .take_while(|file| file.sequence >= self.own);
+        own.map(|file| file.behind).sum()
+    }
+
     /// Bytes of all its files.
     pub(crate) fn size(&self) -> u64 {
         let made = self.making.map_or(0, |making| u64::from(making.spare.len));
@@ -342,6 +353,31 @@ impl Ring {
 }
 
 impl RingFile {
+    /// A batch lies here, behind all others.
+    pub(crate) fn lay(&mut self, lies: Lies) {
+        self.behind += u64::from(lies.len);
+        self.order.push_back(lies);
+    }
+
+    /// The next batch for the spill to look at.
+    pub(crate) fn next_lies(&self) -> Option<Lies> {
+        self.order.front().copied()
+    }
+
+    /// It was looked at.
+    pub(crate) fn lift(&mut self) {
+        let lies = self.order.pop_front();
+        self.behind -= lies.map_or(0, |lies| u64::from(lies.len));
+    }
+
+    /// What was left here for being quiet is to be looked at again, before anything else.
+    pub(crate) fn again(&mut self) {
+        for lies in core::mem::take(&mut self.quiet).into_iter().rev() {
+            self.behind += u64::from(lies.len);
+            self.order.push_front(lies);
+        }
+    }
+
     /// A file without a commit.
     pub(crate) fn empty(sequence: u64, len: u32) -> RingFile {
         RingFile {
@@ -350,6 +386,7 @@ impl RingFile {
             used: 0,
             pins: 0,
             order: VecDeque::new(),
+            behind: 0,
             quiet: Vec::new(),
         }
     }

@@ -287,7 +287,7 @@ impl Engine {
         }
         for file in &mut ring.files {
             if let Some(lies) = order.remove(&(kind, file.sequence)) {
-                file.order = lies.into();
+                lies.into_iter().for_each(|lies| file.lay(lies));
             }
         }
         Lane::new(ring)

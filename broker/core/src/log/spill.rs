@@ -11,7 +11,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::file::{FaultKind, FileName, FileOp, Outcome};
+use crate::file::{FaultKind, FileName, FileOp, Outcome, RingKind};
 use crate::ids::{Generation, LogId, Offset};
 use crate::log::dirs::DirStep;
 use crate::log::engine::{Engine, Why};
@@ -130,7 +130,7 @@ impl Engine {
     pub(crate) fn spill_if_due(&mut self, ops: &mut Ops) {
         if self.spill.phase == SpillPhase::Walk {
             // A cycle that has caught up goes on when there is more, or ends when something waits for its end.
-            if self.since_spill >= self.sizes.spill_lag || self.must_end() {
+            if self.lags() || self.must_end() {
                 self.since_spill = 0;
                 self.spill_on(ops);
             }
@@ -142,7 +142,7 @@ impl Engine {
         // A commit waits for a file, and files become free by spilling and checkpoints alone. That is tried again only
         // after something has changed.
         let relief = self.stuck() && self.relief_helps() && !self.keeper.busy;
-        let due = self.since_spill >= self.sizes.spill_lag || self.spill.everything;
+        let due = self.lags() || self.spill.everything;
         if relief || due && !self.full {
             if relief {
                 proof::sometimes("ring-relieved");
@@ -192,10 +192,8 @@ impl Engine {
                     sealed
                 };
                 for file in lane.ring.files.iter_mut().take(freed) {
-                    // What was left there for being quiet is looked at again, now that the file is to be freed.
-                    for lies in core::mem::take(&mut file.quiet).into_iter().rev() {
-                        file.order.push_front(lies);
-                    }
+                    // The file is to be freed.
+                    file.again();
                 }
             }
             self.spill_on(ops);
@@ -210,11 +208,40 @@ impl Engine {
             || matches!(self.phase, Phase::Stopping(_))
             || self.full
             || self.stalled()
+            || self.spill.held > 0 && self.far_behind()
             || self
                 .fold
                 .dropped
                 .keys()
                 .any(|log| !self.drops.going.contains(log))
+    }
+
+    /// Whether there is enough to go on with: while sockets rest, anything that can be read.
+    fn lags(&self) -> bool {
+        self.since_spill >= self.sizes.spill_lag || self.holding && self.walkable()
+    }
+
+    /// Whether the walk would find a batch.
+    fn walkable(&self) -> bool {
+        [RingKind::Durable, RingKind::Fast].into_iter().any(|kind| {
+            let until = self.fold.point(kind);
+            let files = self.lanes.get(kind).map_or(0, |lane| lane.ring.files.len());
+            (0..files).any(|index| self.next_lies(kind, index, until).is_some())
+        })
+    }
+
+    /// Bytes that were written and not yet put into segments, as far as this process has them in memory.
+    pub(crate) fn behind(&self) -> u64 {
+        let waiting: u64 = self.lanes.iter().map(|lane| lane.ring.behind()).sum();
+        let jobs = self.spill.job.iter().chain(&self.spill.again);
+        let read: u64 = jobs.map(|job| u64::from(job.len())).sum();
+        waiting + read + self.spill.held
+    }
+
+    /// Whether sockets rest until the spill has caught up: a cycle that waits for more would wait for ever.
+    pub(crate) fn far_behind(&self) -> bool {
+        let max = self.conf.behind_max;
+        self.behind() > if self.holding { max / 4 * 3 } else { max }
     }
 
     fn stalled(&self) -> bool {

@@ -195,6 +195,7 @@ pub(crate) fn small() -> EngineConf {
         ring_max: Some(512 << 10),
         ballast: false,
         quiet_bytes: 512,
+        behind_max: 48 << 10,
         ..EngineConf::default()
     }
 }

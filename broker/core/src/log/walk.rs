@@ -17,16 +17,19 @@ use crate::proof;
 
 /// Most batches of one read, so that a step's work is bounded.
 const BATCHES_PER_READ: usize = 512;
-/// A read from the medium goes on over bytes that are not wanted if they are fewer than this. What this process wrote is
-/// read commit by commit, for so it lies in the executor's memory.
+/// A read goes on over bytes that are not wanted if they are fewer than this.
 const GAP: u32 = 16 << 10;
+/// What this process wrote lies in the executor's memory, small commits side by side and large ones by themselves: there
+/// a read of this many bytes ends with its commit, so that it need not be put together.
+const ENOUGH: u32 = 64 << 10;
 /// One read of a ring file and the batches that are wanted of it.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) kind: RingKind,
     pub(crate) file: u64,
     pub(crate) at: u32,
-    pub(crate) gap: u32,
+    /// Whether this process wrote it.
+    pub(crate) own: bool,
     pub(crate) items: Vec<Lies>,
 }
 
@@ -56,12 +59,12 @@ impl Engine {
                         at: lies.at,
                     };
                     if self.wanted(&lies, spot, freed, index) {
-                        let gap = self.gap(kind, sequence);
+                        let own = self.own(kind, sequence);
                         job.get_or_insert_with(|| Job {
                             kind,
                             file: sequence,
                             at: lies.at,
-                            gap,
+                            own,
                             items: Vec::new(),
                         })
                         .items
@@ -76,12 +79,9 @@ impl Engine {
         job
     }
 
-    pub(crate) fn gap(&self, kind: RingKind, file: u64) -> u32 {
-        let own = self
-            .lanes
-            .get(kind)
-            .is_some_and(|lane| file >= lane.ring.own);
-        if own { 0 } else { GAP }
+    fn own(&self, kind: RingKind, file: u64) -> bool {
+        let lane = self.lanes.get(kind);
+        lane.is_some_and(|lane| file >= lane.ring.own)
     }
 
     /// The next batch of a ring file that the walk has not met, if the fold knows it.
@@ -92,7 +92,7 @@ impl Engine {
         until: RingPoint,
     ) -> Option<(u64, Lies)> {
         let file = self.lanes.get(kind)?.ring.files.get(index)?;
-        let lies = *file.order.front()?;
+        let lies = file.next_lies()?;
         let folded =
             file.sequence < until.file || (file.sequence == until.file && lies.at < until.at);
         folded.then_some((file.sequence, lies))
@@ -104,7 +104,7 @@ impl Engine {
             .get_mut(kind)
             .and_then(|lane| lane.ring.files.get_mut(index))
         {
-            file.order.pop_front();
+            file.lift();
         }
     }
 
@@ -251,7 +251,7 @@ impl Engine {
                             kind: batch.spot.kind,
                             file: batch.spot.file,
                             at: batch.spot.at,
-                            gap: self.gap(batch.spot.kind, batch.spot.file),
+                            own: self.own(batch.spot.kind, batch.spot.file),
                             items: Vec::from([lies]),
                         });
                     }
@@ -319,11 +319,16 @@ impl Job {
     /// Whether one read can fetch this batch as well.
     fn takes(&self, kind: RingKind, file: u64, lies: &Lies, block: u32) -> bool {
         let end = self.at + self.len();
+        let gap = if self.own && self.len() >= ENOUGH {
+            0
+        } else {
+            GAP
+        };
         self.kind == kind
             && self.file == file
             && self.items.len() < BATCHES_PER_READ
             && lies.at >= end
-            && lies.at - end <= self.gap
+            && lies.at - end <= gap
             && lies.at + lies.len - self.at <= block
     }
 }

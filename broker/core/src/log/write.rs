@@ -131,7 +131,7 @@ impl Engine {
                 entry.batch.spot.file = sequence;
                 entry.batch.spot.at = at;
                 at += entry.batch.len;
-                file.order.push_back(Lies {
+                file.lay(Lies {
                     log: entry.log,
                     base: entry.batch.base,
                     at: entry.batch.spot.at,

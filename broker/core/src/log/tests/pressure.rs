@@ -1,8 +1,8 @@
 //! A ring that runs full and a disk that runs full: what waits must come through, and what may wait must not pay.
 
 use super::super::testing::{World, batch, failed, is_commit, log, small};
-use super::super::{AppendRefusal, EngineConf};
-use crate::file::{FaultKind, FileName, FileOp, Free};
+use super::super::{AppendRefusal, EngineConf, Told};
+use crate::file::{FaultKind, FileName, FileOp, Free, Piece};
 use crate::ids::LogId;
 
 /// A ring of four files, commits of two or three batches.
@@ -217,4 +217,74 @@ fn a_node_whose_disk_and_ring_are_full_stops_when_it_is_told_to_105() {
     let mut world = world.restart(four_files());
     world.open_plain(1);
     assert_eq!(world.read_all(busy, 0).len() as i64, acknowledged);
+}
+
+/// Lets commits come back and nothing else.
+fn commits_only(world: &mut World) {
+    world.flush();
+    while let Some(at) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+        world.step(at);
+        world.flush();
+    }
+}
+
+fn held(world: &World) -> Option<bool> {
+    let mut holds = world.told.iter().filter_map(|told| match told {
+        Told::Hold(hold) => Some(*hold),
+        _ => None,
+    });
+    holds.next_back()
+}
+
+#[test]
+fn sockets_rest_while_the_spill_is_far_behind_and_go_on_when_it_has_caught_up() {
+    let mut world = World::fresh(EngineConf {
+        behind_max: 16 << 10,
+        ..small()
+    });
+    let id = world.open_plain(1);
+    world.fill(id, 4, 3000);
+    commits_only(&mut world);
+    assert_eq!(held(&world), None, "not far yet");
+    world.fill(id, 4, 3000);
+    commits_only(&mut world);
+    assert_eq!(held(&world), Some(true));
+    // Nobody sends anything now: the spill must come out of it by itself.
+    world.settle();
+    assert_eq!(held(&world), Some(false));
+    assert_eq!(world.read_all(id, 0), (0..8).collect::<Vec<i64>>());
+}
+
+#[test]
+fn whole_blocks_are_spilled_until_the_end_of_a_cycle_and_every_byte_once() {
+    let mut world = World::fresh(EngineConf {
+        block_bytes: 16 << 10,
+        ..small()
+    });
+    let id = world.open_plain(1);
+    for _ in 0..12 {
+        world.fill(id, 4, 3001);
+        world.settle();
+    }
+    world.stop();
+    let puts = world.done.iter().filter_map(|op| match op {
+        FileOp::Put {
+            file: FileName::Segment { dir, .. },
+            at,
+            pieces,
+            ..
+        } if !dir.starts_with("__") => Some((*at, pieces.iter().map(Piece::len).sum::<usize>())),
+        _ => None,
+    });
+    let puts: Vec<(u64, usize)> = puts.collect();
+    let partial = puts
+        .iter()
+        .filter(|(at, len)| !(at + *len as u64).is_multiple_of(4096));
+    let syncs = world.count(|op| matches!(op, FileOp::Sync(FileName::Segment { .. })));
+    assert!(puts.len() > syncs, "{} puts in {syncs} cycles", puts.len());
+    assert!(
+        partial.count() <= syncs,
+        "a partial block is put at the end of a cycle only: {puts:?}"
+    );
+    assert_eq!(world.read_all(id, 0), (0..48).collect::<Vec<i64>>());
 }

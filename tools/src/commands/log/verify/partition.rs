@@ -20,7 +20,7 @@ use crate::commands::log::segment::{Next, Segment, zeros_from};
 use crate::exit::Failure;
 
 const SEGMENT: &str = "All other offsets are served. Stop the node and restore the file, and its sidecar, from a backup of this directory";
-const SIDECAR: &str = "Nothing is lost while the segment is whole: a node makes the file again from it when somebody reads there";
+const SIDECAR: &str = "The records may be whole all the same. Stop the node and restore the file from a backup of this directory";
 
 /// How far a segment was found in order.
 struct Order {
