@@ -202,10 +202,12 @@ impl Engine {
         let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
         let written = text.get(..text.len() - zeros).unwrap_or_default();
         let text = core::str::from_utf8(text).unwrap_or_default();
-        if text
+        let named = text
             .lines()
-            .any(|line| own.lines().nth(1) == Some(line.trim_end()))
-        {
+            .any(|line| own.lines().nth(1) == Some(line.trim_end()));
+        // No topic can have the metadata log's name: another id there is rot in the tag, and putting the directory aside
+        // would take the snapshots with it (#39).
+        if named || log == LogId::METADATA {
             if let Some(files) = self.files(log) {
                 files.new_dir = true;
                 files.new_files = true;
