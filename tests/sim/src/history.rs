@@ -34,7 +34,18 @@ pub enum Op {
     Assign,
     /// Ask for the ends of a partition.
     ListOffsets,
+    /// Create a topic; its name stands where a record's partition does.
+    Create,
+    /// List all topics.
+    Topics,
 }
+
+/// `e` of a poll whose bytes are not what any producer sent (#7).
+pub const CORRUPT: &str = "CORRUPT";
+/// `e` of a send that was answered by the error that names nothing (#72).
+pub const UNNAMED: &str = "UNKNOWN_SERVER_ERROR";
+/// `e` of an idempotent send, all of whose predecessors were acknowledged, that was refused over its sequence (#70).
+pub const REFUSED_RETRY: &str = "REFUSED_RETRY";
 
 /// One record of an operation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

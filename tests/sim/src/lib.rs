@@ -8,6 +8,8 @@ pub mod checks;
 pub mod client;
 pub mod disk;
 pub mod enumerate;
+pub mod faults;
+pub mod gate;
 pub mod history;
 pub mod mutants;
 pub mod process;

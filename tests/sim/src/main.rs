@@ -1,7 +1,6 @@
 //! Runs the simulator and the crash enumerator from the command line.
 //! Decides which seeds, which known bug, how much is shown; judges nothing itself.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -9,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, Subcommand};
 use sawlog_sim::enumerate;
-use sawlog_sim::mutants::{Fate, MUTANTS, hunt};
-use sawlog_sim::run::{Report, run};
+use sawlog_sim::gate::Campaign;
+use sawlog_sim::mutants::{Fate, MUTANTS, hunt, twice};
+use sawlog_sim::run::{Trace, run};
 
 /// A world of faults from one seed.
 #[derive(Parser)]
@@ -30,10 +30,10 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         from: u64,
     },
-    /// Run many seeds and list the dangerous places that they reached
+    /// Run many seeds and list the dangerous places that they reached; none may be missing
     Reached {
         /// How many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 500)]
         seeds: u64,
     },
     /// Put known bugs back one at a time; each must be caught
@@ -97,14 +97,15 @@ fn main() -> ExitCode {
             states, from, only, ..
         } => enumerate::mutants(states, from, only.as_deref()),
         Command::Replay { seed, quiet } => {
-            let report = run(seed, !quiet);
+            let trace = if quiet { Trace::Off } else { Trace::Print };
+            let report = run(seed, trace);
             say(&format!("{report:#?}"));
             report.violations.is_empty()
         }
         Command::Twice { seed } => {
-            let (one, two) = (run(seed, false), run(seed, false));
-            say(&format!("{:016x} {:016x}", one.trace, two.trace));
-            one.trace == two.trace
+            let differs = twice(seed);
+            say(differs.as_deref().unwrap_or("the same twice"));
+            differs.is_none()
         }
     };
     if good {
@@ -114,68 +115,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn many(seeds: u64, from: u64, names: bool) -> bool {
-    let next = AtomicU64::new(from);
-    let reports: Mutex<Vec<Report>> = Mutex::default();
+/// Does a piece of work for each number from 0 on, on all cores.
+fn on_all_cores(of: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= of {
                         return;
                     }
-                    let report = run(seed, false);
-                    for violation in &report.violations {
-                        say(&format!(
-                            "seed {seed}: rule {} {}: {}",
-                            violation.rule, violation.name, violation.text
-                        ));
-                    }
-                    if let Ok(mut all) = reports.lock() {
-                        all.push(report);
-                    }
+                    work(number);
                 }
             });
         }
     });
-    let reports = reports.into_inner().unwrap_or_default();
-    let bad: Vec<u64> = reports
-        .iter()
-        .filter(|one| !one.violations.is_empty())
-        .map(|one| one.seed)
-        .collect();
-    let vacuous = reports
-        .iter()
-        .filter_map(|one| Some((one.seed, one.vacuous()?)))
-        .collect::<Vec<_>>();
-    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
-    for (kind, n) in reports.iter().flat_map(|one| &one.faults) {
-        *faults.entry(kind).or_default() += n;
-    }
-    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-    say(&format!(
-        "{} seeds: {} acknowledged, {} read, {} starts, {} excused, {} doubts, {} refusals; faults {faults:?}",
-        reports.len(),
-        sum(|one| one.acknowledged),
-        sum(|one| one.read),
-        sum(|one| one.starts),
-        sum(|one| one.excused),
-        sum(|one| one.doubts),
-        sum(|one| u64::from(one.refused)),
-    ));
-    if names {
-        let mut reached: BTreeMap<&str, u64> = BTreeMap::new();
-        for (name, n) in reports.iter().flat_map(|one| &one.reached) {
-            *reached.entry(name).or_default() += n;
+}
+
+fn many(seeds: u64, from: u64, names: bool) -> bool {
+    let campaign: Mutex<Campaign> = Mutex::default();
+    on_all_cores(seeds, |number| {
+        let seed = from + number;
+        let report = run(seed, Trace::Off);
+        for violation in report.violations.iter().take(3) {
+            say(&format!(
+                "seed {seed}: rule {} {} ({}): {}",
+                violation.rule, violation.name, violation.rows, violation.text
+            ));
         }
-        for (name, n) in reached {
+        let again = Campaign::again(seed);
+        if let Ok(mut campaign) = campaign.lock() {
+            campaign.add(report, again);
+        }
+    });
+    let campaign = campaign.into_inner().unwrap_or_default();
+    let broken = campaign
+        .reports
+        .iter()
+        .filter(|one| !one.violations.is_empty());
+    let bad: Vec<u64> = broken.map(|one| one.seed).collect();
+    say(&campaign.totals());
+    if names {
+        for (name, n) in campaign.seen().1 {
             say(&format!("{n:>10}  {name}"));
         }
     }
-    for (seed, why) in vacuous.iter().take(5) {
-        say(&format!("seed {seed} proves nothing: {why}"));
+    let complaints = campaign.complaints();
+    for complaint in complaints.iter().take(20) {
+        say(complaint);
     }
     if let Some(seed) = bad.iter().min() {
         say(&format!(
@@ -183,43 +172,38 @@ fn many(seeds: u64, from: u64, names: bool) -> bool {
             bad.len()
         ));
     }
-    bad.is_empty() && vacuous.is_empty()
+    bad.is_empty() && complaints.is_empty()
 }
 
 fn mutants(only: Option<&str>, seeds: u64, quarter: Option<usize>) -> bool {
     // A stopped assertion is a catch; its words would hide the table.
     std::panic::set_hook(Box::new(|_| {}));
-    let (mut caught, mut escaped) = (0, 0);
-    for (index, mutant) in MUTANTS.iter().enumerate() {
-        let wanted = only.is_none_or(|name| name == mutant.name)
-            && quarter.is_none_or(|q| index % 4 == q % 4);
-        if !wanted {
-            continue;
-        }
-        match hunt(mutant, seeds) {
-            Fate::Caught(seed, tried, how) => {
-                caught += 1;
-                say(&format!(
-                    "{:4} {:28} caught at seed {seed} ({tried} tried) by {how}",
-                    mutant.id, mutant.name
-                ));
-            }
-            Fate::NeverFired(seeds) => {
-                escaped += 1;
-                say(&format!(
-                    "{:4} {:28} NEVER FIRED in {seeds} seeds",
-                    mutant.id, mutant.name
-                ));
-            }
-            Fate::Missed(fired) => {
-                escaped += 1;
-                say(&format!(
-                    "{:4} {:28} MISSED, it fired {fired} times",
-                    mutant.id, mutant.name
-                ));
-            }
-        }
-    }
+    let wanted: Vec<_> = MUTANTS
+        .iter()
+        .enumerate()
+        .filter(|(index, mutant)| {
+            only.is_none_or(|name| name == mutant.name)
+                && quarter.is_none_or(|q| index % 4 == q % 4)
+        })
+        .map(|(_, mutant)| mutant)
+        .collect();
+    let (caught, escaped) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_all_cores(wanted.len() as u64, |number| {
+        let Some(mutant) = usize::try_from(number).ok().and_then(|n| wanted.get(n)) else {
+            return;
+        };
+        let (count, text) = match hunt(mutant, seeds) {
+            Fate::Caught(seed, tried, how) => (
+                &caught,
+                format!("caught at seed {seed} ({tried} tried) by {how}"),
+            ),
+            Fate::NeverFired(seeds) => (&escaped, format!("NEVER FIRED in {seeds} seeds")),
+            Fate::Missed(fired) => (&escaped, format!("MISSED, it fired {fired} times")),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        say(&format!("{:4} {:28} {text}", mutant.id, mutant.name));
+    });
+    let (caught, escaped) = (caught.into_inner(), escaped.into_inner());
     say(&format!("{caught} passed, {escaped} failed"));
     escaped == 0 && caught > 0
 }

@@ -197,10 +197,13 @@ impl Engine {
             live.placed.range(first..)
         });
         let mut last = None;
+        // The known bug: where a plan goes on from a segment into the ring, a batch is left out (#113).
+        let left_out = !collect.places.is_empty() && proof::mutant("poll-skips-a-batch");
         for batch in folded
             .into_iter()
             .flatten()
             .chain(placed.into_iter().flatten())
+            .skip(usize::from(left_out))
         {
             let spot = batch.spot;
             let same = last == Some((spot.kind, spot.file));

@@ -14,10 +14,14 @@
 //!   later sync saves it (Rebello et al., ATC 2020).
 //! * A full disk refuses what would grow, and does nothing else.
 //! * Rot flips bits of bytes at rest; a lost write is reported and not done; a misdirected write lands elsewhere in
-//!   the same file.
+//!   the same file. A commit that nothing followed is not lost or misdirected at the moment of a death: on one disk
+//!   nothing would tell of it.
 //! * Not modelled: sectors that change while they are not written; a disk that lies about every sync.
 //!
 //! A lone replica must survive all of these but rot, lost and misdirected writes, which it must *name* (#99, #104).
+
+mod crash;
+mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -26,6 +30,7 @@ use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, How, Outcome,
 use sawlog_core::ids::Ticket;
 
 use crate::blocks::Blocks;
+pub use crate::disk::ledger::{Ledger, Mark, Ring};
 
 /// What survives or not is decided for pieces of this size.
 pub const SECTOR: usize = 512;
@@ -106,6 +111,8 @@ pub struct Disk {
     pub faults: Faults,
     /// How many faults of each kind have had their way.
     pub fired: BTreeMap<&'static str, u64>,
+    /// What lies where, and what of it was damaged.
+    pub ledger: Ledger,
 }
 
 impl Disk {
@@ -142,104 +149,6 @@ impl Disk {
     pub fn complete(&mut self, index: usize) -> Option<(Ticket, Outcome)> {
         let (ticket, op) = self.queue.remove(index)?;
         Some((ticket, self.run(&op)))
-    }
-
-    /// The process died: what was queued is done in part or not at all, what was completed stays.
-    pub fn kill(&mut self, chance: &mut dyn Choose) {
-        for (_, op) in std::mem::take(&mut self.queue) {
-            // A process dies between the pieces of what the kernel was asked for; the kernel finishes what it began.
-            if chance.coin() {
-                if let FileOp::Put {
-                    file, at, pieces, ..
-                } = &op
-                {
-                    let bytes = flatten(pieces);
-                    let keep =
-                        chance.choose(bytes.len() as u64 / SECTOR as u64 + 1) as usize * SECTOR;
-                    let keep = if chance.choose(4) == 0 {
-                        bytes.len()
-                    } else {
-                        keep.min(bytes.len())
-                    };
-                    self.write_live(file, size(*at), bytes.slice(..keep));
-                } else {
-                    self.run(&op);
-                }
-            }
-        }
-    }
-
-    /// The power was cut: of all that was not made durable, chance decides what survives.
-    pub fn power_cut(&mut self, chance: &mut dyn Choose) {
-        for (_, op) in std::mem::take(&mut self.queue) {
-            if let FileOp::Put {
-                file, at, pieces, ..
-            } = &op
-                && chance.coin()
-            {
-                self.write_live(file, size(*at), flatten(pieces));
-            } else if matches!(
-                op,
-                FileOp::Rename { .. } | FileOp::Unlink(_) | FileOp::Cut { .. }
-            ) && chance.coin()
-            {
-                self.run(&op);
-            }
-        }
-        let mut names = std::mem::take(&mut self.safe);
-        for naming in std::mem::take(&mut self.naming) {
-            if chance.coin() {
-                apply(&mut names, &naming.changes);
-            }
-        }
-        // A name in a directory that did not survive is gone with it.
-        let dirs: BTreeSet<String> = names
-            .iter()
-            .filter(|(_, named)| **named == Named::Dir)
-            .map(|(path, _)| path.clone())
-            .collect();
-        names.retain(|path, _| parent(path).is_empty() || dirs.contains(parent(path)));
-        for node in self.nodes.values_mut() {
-            let mut bytes = std::mem::take(&mut node.safe);
-            for change in std::mem::take(&mut node.pending) {
-                match change {
-                    Change::Write { at, bytes: written } => {
-                        survive(&mut bytes, at, &written, chance)
-                    }
-                    Change::Cut { len } if chance.coin() && len < bytes.len() => bytes.resize(len),
-                    Change::Cut { .. } => {}
-                }
-            }
-            node.safe = bytes.clone();
-            node.live = bytes;
-        }
-        self.live = names.clone();
-        self.safe = names;
-        self.forget_nameless();
-    }
-
-    /// Flips one bit of a file at rest; true if there was such a byte.
-    pub fn rot(&mut self, path: &str, at: u64, bit: u8) -> bool {
-        let Some(Named::File(id)) = self.live.get(path).copied() else {
-            return false;
-        };
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return false;
-        };
-        let at = size(at);
-        let flip = |blocks: &mut Blocks| match blocks.read(at, 1).first() {
-            Some(byte) => {
-                blocks.write(at, &[byte ^ (1 << (bit % 8))]);
-                true
-            }
-            None => false,
-        };
-        let hit = flip(&mut node.live);
-        flip(&mut node.safe);
-        if hit {
-            *self.fired.entry("rot").or_default() += 1;
-        }
-        hit
     }
 
     /// Replaces part of a file at rest: stale or foreign blocks.
@@ -382,15 +291,20 @@ impl Disk {
             file,
             FileName::Ring { .. } | FileName::Segment { .. } | FileName::Sidecar { .. }
         );
+        if data && self.ledger.on {
+            self.lay(file, at, &bytes);
+        }
         if data && self.faults.lost_writes > 0 {
             self.faults.lost_writes -= 1;
             self.fire("lost-write");
+            self.stray(file, at, &bytes, None);
             return Outcome::Done;
         }
         let mut at = at;
         if data && self.faults.misdirected_writes > 0 {
             self.faults.misdirected_writes -= 1;
             self.fire("misdirected-write");
+            self.stray(file, at, &bytes, Some(at + 4096));
             at += 4096;
         }
         if how == How::Durable && self.sync_fails() {
@@ -471,6 +385,7 @@ impl Disk {
         let path = file.to_string();
         if self.faults.unreadable.contains(&path) {
             self.fire("unreadable");
+            self.ledger.unread(file);
             return failed(FaultKind::Broken, "input/output error");
         }
         match self.existing(file) {
@@ -573,37 +488,6 @@ impl Disk {
 
     fn fire(&mut self, fault: &'static str) {
         *self.fired.entry(fault).or_default() += 1;
-    }
-
-    fn forget_nameless(&mut self) {
-        let named: BTreeSet<NodeId> = self
-            .live
-            .values()
-            .filter_map(|named| match named {
-                Named::File(id) => Some(*id),
-                Named::Dir => None,
-            })
-            .collect();
-        self.nodes.retain(|id, _| named.contains(id));
-    }
-}
-
-/// Of a write that was not synced, each sector survives or not.
-fn survive(safe: &mut Blocks, at: usize, bytes: &Bytes, chance: &mut dyn Choose) {
-    // Often all or nothing: that is what most crashes look like, and the rare ones still come.
-    match chance.choose(4) {
-        0 => {}
-        1 => safe.write(at, bytes),
-        _ => {
-            let mut from = 0;
-            while from < bytes.len() {
-                let to = (from + SECTOR - (at + from) % SECTOR).min(bytes.len());
-                if chance.coin() {
-                    safe.write(at + from, bytes.get(from..to).unwrap_or_default());
-                }
-                from = to;
-            }
-        }
     }
 }
 

@@ -1,0 +1,81 @@
+//! What the lane does in the simulator: file operations complete one by one, bytes are read for fetches and checked.
+//! Decides which operation completes next, by chance; never what an operation does (`disk`). Holds #7 with the checker.
+
+use sawlog_core::answer::{FetchAnswer, Response};
+use sawlog_core::event::Event;
+use sawlog_core::file::{FileOp, Outcome, ReadPlan, Served};
+use sawlog_core::ids::{ShardId, Ticket, Waiter};
+use sawlog_core::log::checksum;
+
+use crate::world::{SHARDS, What, World};
+
+impl World {
+    pub(super) fn disk_done(&mut self) {
+        if self.now < self.stalled_until {
+            let wait = self.stalled_until - self.now + self.rng.disk.delay(self.shape.disk);
+            return self.at(wait, What::Disk(self.life));
+        }
+        let mut ready = self.disk.ready();
+        ready.retain(|index| self.disk.peek(*index).is_some_and(|op| !self.frozen(op)));
+        let Some(index) = self.rng.disk.pick(&ready).copied() else {
+            if self.disk.queued() > 0 {
+                let wait = self.rng.disk.delay(self.shape.disk);
+                self.at(wait, What::Disk(self.life));
+            }
+            return;
+        };
+        let op = self.disk.peek(index).cloned();
+        let Some((ticket, outcome)) = self.disk.complete(index) else {
+            return;
+        };
+        if op.is_some_and(|op| self.hit(&op)) {
+            return;
+        }
+        let shard = ShardId(u16::try_from(ticket.0 % SHARDS).unwrap_or(0));
+        if let Some(process) = &mut self.process {
+            process.post(shard, Event::Done(Ticket(ticket.0 / SHARDS), outcome));
+        }
+    }
+
+    /// What the lane does: read each place, check it, answer or say what is wrong.
+    pub(super) fn serve(
+        &mut self,
+        (shard, waiter, plan, mut answer): (ShardId, Waiter, ReadPlan, FetchAnswer),
+    ) {
+        let seed = checksum::seed(plan.log);
+        let mut served = Served::Whole;
+        for (index, place) in plan.places.iter().enumerate() {
+            let file = plan.files.get(usize::from(place.file)).cloned();
+            let read = file.map(|file| {
+                self.disk.run(&FileOp::Read {
+                    file,
+                    at: place.at,
+                    len: place.len,
+                })
+            });
+            match read {
+                Some(Outcome::Bytes(bytes)) if checksum::over(seed, &bytes) == place.checksum => {
+                    answer.records.push(bytes);
+                }
+                Some(Outcome::Failed(fault)) => {
+                    served = Served::Unreadable(index, fault);
+                    break;
+                }
+                _ => {
+                    served = Served::Rotten(index);
+                    break;
+                }
+            }
+        }
+        let wait = self.rng.node.delay(1_000);
+        if served == Served::Whole {
+            self.at(
+                wait,
+                What::Reply(self.life, waiter, Response::Fetch(answer)),
+            );
+        }
+        if let Some(process) = &mut self.process {
+            process.post(shard, Event::Served(waiter, plan, served));
+        }
+    }
+}
