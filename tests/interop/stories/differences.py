@@ -94,3 +94,6 @@ ours(
 ours("Each row that was asked is answered.", ["2 rows, NONE, NONE; afterwards 5"], "DeleteRecords, one partition twice")
 ours("A state that can be named is named (#72).", ["POLICY_VIOLATION"], "CreatePartitions, 10001 more, validate only")
 ours("A state that can be named is named (#72).", ["INVALID_REQUEST"], "IncrementalAlterConfigs, operation 7")
+ours("Each row that was asked is answered.", ["2 rows, INVALID_REQUEST, INVALID_REQUEST; afterwards NONE"], "DeleteTopics v6, one topic by name and by id")
+ours("No quorum of brokers has said so: it is the default.", ["[('1', False, 5, 3, 0)]"], "DescribeConfigs, min.insync.replicas of a plain topic")
+ours("A page behind the last topic is empty, not wrong.", ["; no more"], "DescribeTopicPartitions, a cursor behind all that is asked for")

@@ -11,7 +11,7 @@ use sawlog_wire::messages::describe_quorum::{
 };
 use sawlog_wire::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use sawlog_wire::primitives::DecodeError;
-use sawlog_wire::{Code, Reader};
+use sawlog_wire::{Code, Reader, Uuid};
 
 use super::job::{Begun, Call, Job as AnyJob, bounded};
 use crate::answer::{Part, QuorumTold};
@@ -76,7 +76,12 @@ impl Job {
         let now = call.host.now.wall.0;
         let voter = ReplicaState {
             replica_id: told.leader.0,
-            replica_directory_id: told.directory,
+            // Before version 2 there is no place for it.
+            replica_directory_id: if call.version >= 2 {
+                told.directory
+            } else {
+                Uuid::ZERO
+            },
             log_end_offset: told.end.0,
             last_fetch_timestamp: now,
             last_caught_up_timestamp: now,

@@ -337,8 +337,6 @@ fn epochs_producers_and_the_quorum_are_told_as_their_shards_know_them() {
         topics: vec![topic],
         ..Default::default()
     };
-    bench.send(2, &request);
-    let (waiter, _) = bench.asked();
     let told = QuorumTold {
         leader: BrokerId(1),
         directory: Uuid::ONE,
@@ -346,12 +344,16 @@ fn epochs_producers_and_the_quorum_are_told_as_their_shards_know_them() {
         hw: Offset(30),
         end: Offset(31),
     };
-    bench.answer(waiter, Response::Quorum(Some(told)));
-    let (_, told) = bench.response::<DescribeQuorumResponse>(ApiKey::DescribeQuorum, 2);
-    let row = &told.topics[0].partitions[0];
-    assert_eq!(
-        (row.leader_id, row.leader_epoch, row.high_watermark),
-        (1, 6, 30)
-    );
-    assert_eq!(row.current_voters[0].log_end_offset, 31);
+    for version in 0..=2 {
+        bench.send(version, &request);
+        let (waiter, _) = bench.asked();
+        bench.answer(waiter, Response::Quorum(Some(told)));
+        let (_, told) = bench.response::<DescribeQuorumResponse>(ApiKey::DescribeQuorum, version);
+        let row = &told.topics[0].partitions[0];
+        assert_eq!(
+            (row.leader_id, row.leader_epoch, row.high_watermark),
+            (1, 6, 30)
+        );
+        assert_eq!(row.current_voters[0].log_end_offset, 31);
+    }
 }
