@@ -97,3 +97,9 @@ ours("A state that can be named is named (#72).", ["INVALID_REQUEST"], "Incremen
 ours("Each row that was asked is answered.", ["2 rows, INVALID_REQUEST, INVALID_REQUEST; afterwards NONE"], "DeleteTopics v6, one topic by name and by id")
 ours("No quorum of brokers has said so: it is the default.", ["[('1', False, 5, 3, 0)]"], "DescribeConfigs, min.insync.replicas of a plain topic")
 ours("A page behind the last topic is empty, not wrong.", ["; no more"], "DescribeTopicPartitions, a cursor behind all that is asked for")
+ours("A session of nothing remembers nothing: there is none (decision 0007).", ["session 0: nothing"], "Fetch session begun with no partitions")
+ours(
+    "As above: epoch 0 without partitions begins a session of nothing.",
+    ["INVALID_FETCH_SESSION_EPOCH, session 0 / session 0: nothing / INVALID_FETCH_SESSION_EPOCH, session 0"],
+    "Fetch session, an epoch too far / the same again / epoch -2",
+)
