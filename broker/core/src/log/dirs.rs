@@ -54,6 +54,13 @@ fn metadata_text(topic: Uuid) -> String {
     format!("version: 0\ntopic_id: {topic}")
 }
 
+/// Whether this is the name tag of a directory of that topic.
+pub(crate) fn is_tagged(text: &[u8], topic: Uuid) -> bool {
+    let own = format!("topic_id: {topic}");
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    text.lines().any(|line| line.trim_end() == own)
+}
+
 impl Engine {
     /// Asks for the first step; `put_block` comes again when the directory is ready.
     pub(crate) fn make_ready(&mut self, log: LogId, ops: &mut Ops) {
@@ -198,16 +205,11 @@ impl Engine {
         let Some(dir) = self.spill_dir(log) else {
             return;
         };
-        let own = metadata_text(log.topic.0);
         let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
         let written = text.get(..text.len() - zeros).unwrap_or_default();
-        let text = core::str::from_utf8(text).unwrap_or_default();
-        let named = text
-            .lines()
-            .any(|line| own.lines().nth(1) == Some(line.trim_end()));
         // No topic can have the metadata log's name: another id there is rot in the tag, and putting the directory aside
         // would take the snapshots with it (#39).
-        if named || log == LogId::METADATA {
+        if is_tagged(text, log.topic.0) || log == LogId::METADATA {
             if let Some(files) = self.files(log) {
                 files.new_dir = true;
                 files.new_files = true;
@@ -216,7 +218,7 @@ impl Engine {
             return;
         }
         let empty = !entries.iter().any(|entry| segment_of(entry).is_some());
-        if empty && own.as_bytes().starts_with(written) {
+        if empty && metadata_text(log.topic.0).as_bytes().starts_with(written) {
             // The process died, or the power went, while the tag was being written: it is written again.
             let name = FileName::Named(dir);
             self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops);

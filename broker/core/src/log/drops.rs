@@ -1,6 +1,6 @@
 //! The end of a log: once the fact `dropped` is durable its directory is renamed, the parent synced, the files removed.
-//! Decides the order of that and what must be waited for; a log nobody dropped by a committed record is never touched
-//! (#40).
+//! Decides the order of that, what must be waited for, and who may use the name meanwhile; a log nobody dropped by a
+//! committed record is never touched, nor a directory that does not carry the dropped log's id (#40, #45).
 
 use alloc::format;
 use alloc::sync::Arc;
@@ -8,16 +8,20 @@ use alloc::vec::Vec;
 
 use crate::file::{FaultKind, FileName, FileOp, Outcome, RingKind};
 use crate::ids::LogId;
+use crate::log::dirs;
 use crate::log::engine::{Engine, Why};
-use crate::log::spill::{Course, SpillPhase};
-use crate::log::state::{Fact, Fold};
+use crate::log::spill::SpillPhase;
+use crate::log::state::Fact;
 use crate::log::steady::Steady;
 use crate::log::told::{Ops, Told};
 use crate::map::{Map, Set};
+use crate::proof;
 
 /// Each names the operation whose completion is awaited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DropStep {
+    /// Whose is the directory of that name?
+    Tag,
     /// The directory gets the name that says so.
     Rename,
     /// The directory above it is synced.
@@ -33,6 +37,8 @@ pub(crate) enum DropStep {
 pub(crate) struct Drops {
     /// Told to go; their last batches are still on their way.
     pub(crate) wanted: Vec<LogId>,
+    /// Told to go, and not gone yet: their directories' names are theirs until then.
+    pub(crate) leaving: Set<LogId>,
     /// Being removed.
     pub(crate) going: Set<LogId>,
     /// Logs whose directory was made ready for writing.
@@ -44,16 +50,22 @@ pub(crate) struct Drops {
     pub(crate) steady: Steady,
 }
 
-impl Drops {
-    /// Whether a directory of this name still belongs to a log that was dropped.
-    pub(crate) fn holds(&self, dir: &Arc<str>, fold: &Fold) -> bool {
-        fold.dropped
-            .values()
-            .any(|dropped| dropped.as_ref() == Some(dir))
-    }
-}
-
 impl Engine {
+    /// Whether a directory of this name still belongs to a log that is on its way out. From the wish on, not from the
+    /// fact on: until that is durable the next log of the name would find the directory, and lose its own to the drop.
+    pub(crate) fn is_leavers(&self, dir: &Arc<str>) -> bool {
+        let named = |log: &LogId| {
+            let state = self.fold.logs.get(log).and_then(|state| state.dir.as_ref());
+            let spec = self.live.get(log).and_then(|live| live.spec.as_ref());
+            state.or(spec.map(|spec| &spec.dir)) == Some(dir)
+        };
+        if proof::mutant("drop-by-name") {
+            return false;
+        }
+        let mut dropped = self.fold.dropped.values();
+        dropped.any(|dropped| dropped.as_ref() == Some(dir)) || self.drops.leaving.iter().any(named)
+    }
+
     /// Goes on with the logs that are to go.
     pub(crate) fn drop_on(&mut self, ops: &mut Ops) {
         let wanted = core::mem::take(&mut self.drops.wanted);
@@ -85,11 +97,12 @@ impl Engine {
             self.drops.going.insert(log);
             match self.dropped_dir(log) {
                 Some(dir) => {
-                    let op = FileOp::Rename {
-                        from: FileName::Named(dir.clone()),
-                        to: going_name(&dir, log),
+                    let op = FileOp::Read {
+                        file: dirs::metadata_name(&dir),
+                        at: 0,
+                        len: 4096,
                     };
-                    self.drop_ask(log, DropStep::Rename, op, ops);
+                    self.drop_ask(log, DropStep::Tag, op, ops);
                 }
                 None => self.gone(log, ops),
             }
@@ -107,12 +120,11 @@ impl Engine {
 
     /// The fact is durable.
     pub(crate) fn dropped(&mut self, log: LogId, ops: &mut Ops) {
-        // A spill under way may be making the directory just now.
-        if let (Some(Course::Files(files)), Some(dir)) = (
-            self.spill.courses.get(&log),
-            self.fold.dropped.get_mut(&log),
-        ) {
-            *dir = Some(files.dir.clone());
+        // A first spill may be making the directory just now, or was cut short: whether it did, its tag will say.
+        if let (Some(dir @ None), Some(live)) =
+            (self.fold.dropped.get_mut(&log), self.live.get(&log))
+        {
+            *dir = live.spec.as_ref().map(|spec| spec.dir.clone());
         }
         self.void_course(log);
         self.live.remove(&log);
@@ -131,10 +143,10 @@ impl Engine {
         let Some(dir) = self.dropped_dir(log) else {
             return;
         };
-        if let Outcome::Failed(fault) = outcome {
+        if let Outcome::Failed(fault) = &outcome {
             // Absent: an earlier life of the process came this far.
             if matches!(step, DropStep::Dir | DropStep::Gone) {
-                self.broken("a directory could not be synced", fault.text, ops);
+                self.broken("a directory could not be synced", fault.text.clone(), ops);
                 return;
             }
             if fault.kind != FaultKind::Absent {
@@ -146,15 +158,20 @@ impl Engine {
             }
         }
         match step {
-            DropStep::Rename => {
-                let parent = parent_of(&dir);
-                self.drop_ask(
-                    log,
-                    DropStep::Dir,
-                    FileOp::SyncDir(FileName::named(parent)),
-                    ops,
-                );
-            }
+            DropStep::Tag => match outcome {
+                Outcome::Bytes(text)
+                    if dirs::is_tagged(&text, log.topic.0) || proof::mutant("drop-by-name") =>
+                {
+                    let op = FileOp::Rename {
+                        from: FileName::Named(dir.clone()),
+                        to: going_name(&dir, log),
+                    };
+                    self.drop_ask(log, DropStep::Rename, op, ops);
+                }
+                // Gone already, never made, or the next topic's of this name.
+                _ => self.renamed(log, &dir, ops),
+            },
+            DropStep::Rename => self.renamed(log, &dir, ops),
             DropStep::Dir => {
                 self.drop_ask(
                     log,
@@ -171,10 +188,18 @@ impl Engine {
         }
     }
 
+    fn renamed(&mut self, log: LogId, dir: &str, ops: &mut Ops) {
+        let parent = FileName::named(parent_of(dir));
+        self.drop_ask(log, DropStep::Dir, FileOp::SyncDir(parent), ops);
+    }
+
     fn gone(&mut self, log: LogId, ops: &mut Ops) {
         self.fold.dropped.remove(&log);
         self.drops.going.remove(&log);
         self.drops.ready.remove(&log);
+        self.drops.leaving.remove(&log);
+        // The next log of this name may have waited for it, and the ring for that one.
+        self.spill.relief = 0;
         ops.tell(Told::Gone(log));
     }
 }

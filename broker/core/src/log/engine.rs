@@ -416,6 +416,7 @@ impl Engine {
             live.dropping = true;
             // What is queued or in flight lands first: an entry behind the fact would make the log anew.
             self.drops.wanted.push(log);
+            self.drops.leaving.insert(log);
         }
     }
 

@@ -157,6 +157,14 @@ fn unlink_before_start_is_durable_is_caught_89() {
 }
 
 #[test]
+fn drop_by_name_is_caught_40() {
+    caught(
+        "drop-by-name",
+        super::tests::the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45,
+    );
+}
+
+#[test]
 fn checkpoint_ahead_of_durable_is_caught_96() {
     caught("checkpoint-ahead-of-durable", || {
         let mut world = World::fresh(small());

@@ -4,9 +4,10 @@ use super::testing::{World, batch, failed, is_commit, log, small};
 use super::{AppendRefusal, Appended, ReadRefusal, Told, TrimRefusal};
 use crate::answer::Find;
 use crate::config::TopicConfig;
-use crate::file::{FaultKind, FileName, FileOp, Free, Served};
+use crate::file::{FaultKind, FileName, FileOp, Free, RingKind, Served};
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, Sequence};
 use crate::now::Wall;
+use crate::timers::AlarmKey;
 use std::time::Duration;
 
 pub(super) mod damage;
@@ -552,6 +553,77 @@ fn a_dropped_log_goes_after_its_fact_is_durable_and_the_next_of_its_name_is_anot
         world.settle();
     }
     assert_eq!(world.read_all(next, 0).len(), 60);
+}
+
+#[test]
+pub(super) fn the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45() {
+    let mut world = World::fresh(small());
+    let id = world.open_fast(1);
+    world.settle();
+    for _ in 0..60 {
+        world.fill(id, 1, 1000);
+        world.flush();
+        world.alarm(AlarmKey::Flush);
+        world.settle();
+    }
+    assert!(!world.disk.names("t1-0/").is_empty());
+    // 1. Its last batch is not synced when it is told to go, so the fact must wait.
+    world.fill(id, 1, 1000);
+    world.flush();
+    world.engine.drop_log(id);
+    // 2. The next one of its name is made, and enough is written to spill it.
+    let mut next = log(1);
+    next.topic.0.0[15] = 99;
+    world.open(next, TopicConfig::default());
+    let is_fast_sync = |op: &FileOp| {
+        matches!(
+            op,
+            FileOp::Sync(FileName::Ring {
+                kind: RingKind::Fast,
+                ..
+            })
+        )
+    };
+    for _ in 0..60 {
+        world.fill(next, 1, 1000);
+        world.flush();
+        while let Some(index) = world.queue.iter().position(|(_, op)| !is_fast_sync(op)) {
+            world.step(index);
+            world.flush();
+        }
+    }
+    assert_eq!(world.durable(next), 60);
+    // 3. The sync lands, the fact follows, and the directory of that name goes.
+    world.settle();
+    assert!(world.told.contains(&Told::Gone(id)));
+    for _ in 0..60 {
+        world.fill(next, 1, 1000);
+        world.settle();
+    }
+    assert_eq!(world.read_all(next, 0).len(), 120);
+    let mut world = world.restart(small());
+    world.open(next, TopicConfig::default());
+    assert_eq!(world.read_all(next, 0).len(), 120);
+    let strays = world.disk.dirs.iter().filter(|dir| dir.contains("-stray"));
+    assert_eq!(strays.count(), 0, "a leaver's directory is no stranger's");
+}
+
+#[test]
+fn a_drop_that_is_made_again_leaves_the_next_topics_directory_40() {
+    let mut world = World::fresh(small());
+    let id = world.open_plain(1);
+    for _ in 0..60 {
+        world.fill(id, 1, 1000);
+        world.settle();
+    }
+    // Somebody else's directory took the name: the drop looks at its tag first.
+    let tag = world.disk.files.get_mut("t1-0/partition.metadata");
+    *tag.expect("a tag") = b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAw".to_vec();
+    let before = world.disk.names("t1-0/");
+    world.engine.drop_log(id);
+    world.settle();
+    assert!(world.told.contains(&Told::Gone(id)));
+    assert_eq!(world.disk.names("t1-0/"), before);
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl Engine {
             (None, Some(spec)) => spec.dir.clone(),
             (None, None) => Arc::from(format!("unknown/{}-{}", log.topic.0, log.partition)),
         };
-        if self.drops.holds(&dir, &self.fold) {
+        // One that has its files there already keeps them.
+        if state.dir.is_none() && self.is_leavers(&dir) {
             proof::sometimes("topic-deleted-and-made-again");
             return Course::Skip;
         }
