@@ -20,7 +20,7 @@ use crate::log::recovered::{FoundFile, Progress, Recovered, RingHead};
 use crate::log::scan::Found;
 use crate::log::state::{BatchKind, Entry, NodeFact, RingPoint, Spot};
 use crate::log::told::{Broken, Ops};
-use crate::map::Map;
+use crate::map::{Map, Set};
 use crate::proof;
 
 /// Most bytes that one commit of a start takes, unless one commit that was found has more; less in small rings.
@@ -46,8 +46,21 @@ pub(crate) struct Again {
     point: RingPoint,
     /// What the start has written, at its places.
     written: Vec<Entry>,
-    /// Ballast was given up to make room for the fresh file.
-    unballasted: bool,
+    /// Given up to make room for the fresh files.
+    ballast: Ballast,
+    /// Rings whose file was asked for again since.
+    retried: Set<RingKind>,
+}
+
+/// What is known of the reserve while a start needs room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Ballast {
+    /// Nobody has needed it.
+    There,
+    /// Being given up; these rings wait for that.
+    Going(Vec<RingKind>),
+    /// Given up.
+    Gone,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,8 +90,8 @@ enum Wait {
     /// The batches of a found commit, by its index in the group.
     Batches(usize),
     Alloc(RingKind),
-    /// The ballast is gone: now there may be room for this ring's file.
-    Ballast(RingKind),
+    /// The ballast is gone: now there may be room for the files that found none.
+    Ballast,
 }
 
 impl Again {
@@ -146,7 +159,8 @@ impl Again {
             used: 0,
             point: end.point,
             written: Vec::new(),
-            unballasted: false,
+            ballast: Ballast::There,
+            retried: Set::new(),
             judged,
         }
     }
@@ -196,7 +210,14 @@ impl Again {
                     return broken(why);
                 }
             }
-            Wait::Ballast(kind) => self.alloc_one(self.fresh_of(kind), ops),
+            Wait::Ballast => {
+                if let Ballast::Going(rings) = core::mem::replace(&mut self.ballast, Ballast::Gone)
+                {
+                    for kind in rings {
+                        self.alloc_one(self.fresh_of(kind), ops);
+                    }
+                }
+            }
             Wait::Plain | Wait::Torn(_) | Wait::Alloc(_) => {}
         }
         if self.waiting.is_empty() {
@@ -307,7 +328,8 @@ impl Again {
 
     /// The disk is full: the ballast is there for that (#105).
     fn no_room(&mut self, kind: RingKind, ops: &mut Ops) -> Progress {
-        if core::mem::replace(&mut self.unballasted, true) {
+        // Both files are asked for at once, so the second may fail while the first has the ballast given up for it.
+        if !self.retried.insert(kind) {
             return Progress::Broken(Broken {
                 what: String::from("the node cannot start"),
                 why: format!(
@@ -318,11 +340,15 @@ impl Again {
             });
         }
         proof::sometimes("start-on-a-full-disk");
-        self.ask(
-            FileOp::Unlink(FileName::named("ballast")),
-            Wait::Ballast(kind),
-            ops,
-        );
+        match &mut self.ballast {
+            Ballast::There => {
+                self.ballast = Ballast::Going(Vec::from([kind]));
+                let op = FileOp::Unlink(FileName::named("ballast"));
+                self.ask(op, Wait::Ballast, ops);
+            }
+            Ballast::Going(rings) => rings.push(kind),
+            Ballast::Gone => self.alloc_one(self.fresh_of(kind), ops),
+        }
         Progress::More
     }
 

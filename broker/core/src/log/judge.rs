@@ -139,6 +139,10 @@ pub fn judge(read: Read) -> (Judged, Fold) {
     let other = walk(RingKind::Fast, fold.fast, &fast, &lives.fast, 0, boot);
 
     note_both_rings(&one, &other);
+    let unreadable = [
+        (RingKind::Durable, durable.unreadable),
+        (RingKind::Fast, fast.unreadable),
+    ];
     let mut judged = Judged {
         kept: entries(one.kept.iter().chain(&other.kept).copied()),
         again: one.again.iter().chain(&other.again).cloned().collect(),
@@ -180,6 +184,14 @@ pub fn judge(read: Read) -> (Judged, Fold) {
     );
     for cut in &judged.cuts {
         judged.warnings.push(cut.text(shard));
+    }
+    for (kind, bytes) in unreadable {
+        if bytes > 0 {
+            judged.warnings.push(format!(
+                "{bytes} bytes of the {} ring of shard {shard} cannot be read from the disk.",
+                name_of(kind)
+            ));
+        }
     }
     (judged, everything)
 }

@@ -374,8 +374,47 @@ impl Recovery {
             return Progress::More;
         }
         let (fold, secret) = (newest.fold.clone(), newest.stamp.secret);
+        if let Some(why) = self.missing_end(&fold) {
+            return Progress::Broken(Broken {
+                what: format!("shard {shard} cannot start, and nothing was touched"),
+                why,
+                attempt: String::from(
+                    "Bring the file back, for example from a backup of the whole directory.",
+                ),
+            });
+        }
         self.plan_scans(&fold, secret);
         self.next_read(ops)
+    }
+
+    /// The file that the checkpoint ends in holds the commits that follow it: without it nobody knows what is lost (#13).
+    /// Where a point was noted before the first byte of its file, there may be none yet.
+    fn missing_end(&self, fold: &Fold) -> Option<String> {
+        [RingKind::Durable, RingKind::Fast]
+            .into_iter()
+            .find_map(|kind| {
+                let point = fold.point(kind);
+                let shard = self.whose.shard;
+                let sequence = point.file;
+                let name = FileName::Ring {
+                    kind,
+                    shard,
+                    sequence,
+                };
+                let of_point = |file: &&FoundFile| file.kind == kind && file.sequence == sequence;
+                let found = self.files.iter().find(of_point).map(|file| file.len);
+                match found {
+                    _ if point.at == 0 => None,
+                    None => Some(format!(
+                        "{name} is missing: the newest checkpoint ends in it, and commits may follow"
+                    )),
+                    Some(len) if len < point.at => Some(format!(
+                        "{name} has {len} bytes: the newest checkpoint ends at byte {}, and commits may follow",
+                        point.at
+                    )),
+                    Some(_) => None,
+                }
+            })
     }
 
     fn plan_scans(&mut self, fold: &Fold, secret: RingSecret) {

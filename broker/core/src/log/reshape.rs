@@ -32,6 +32,7 @@ use crate::proof;
 
 /// Says that the checkpoints aside are whole and count.
 pub(crate) const MARKER: &str = "shards.next";
+const MARKER_ASIDE: &str = "shards.next.part";
 const MAGIC: &[u8; 6] = b"SLsh\x01\0";
 /// Most bytes of batches in one commit, unless one batch has more.
 const GROUP: u64 = 4 << 20;
@@ -89,6 +90,7 @@ enum Step {
     Checkpoint,
     SyncAside,
     Marker,
+    NameMarker,
     SyncMarker,
     ListRoot,
     ListRings,
@@ -431,7 +433,8 @@ impl Reshape {
                 let mut bytes = MAGIC.to_vec();
                 bytes.extend(self.whose.shards.to_le_bytes());
                 let pieces = Vec::from([Piece::Bytes(Bytes::from(bytes))]);
-                let file = FileName::named(MARKER);
+                // Aside first: a marker that is there is whole (#102).
+                let file = FileName::named(MARKER_ASIDE);
                 self.ask(
                     Step::Marker,
                     [FileOp::Put {
@@ -443,7 +446,11 @@ impl Reshape {
                     ops,
                 );
             }
-            Step::Marker => self.ask(
+            Step::Marker => {
+                let (from, to) = (FileName::named(MARKER_ASIDE), FileName::named(MARKER));
+                self.ask(Step::NameMarker, [FileOp::Rename { from, to }], ops);
+            }
+            Step::NameMarker => self.ask(
                 Step::SyncMarker,
                 [FileOp::SyncDir(FileName::named(""))],
                 ops,

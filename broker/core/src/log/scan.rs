@@ -57,6 +57,8 @@ pub struct Trace {
     pub boot: BootId,
     /// The length it claims.
     pub total: u32,
+    /// It says nothing, for the medium does not give it out: a commit may have lain there, whole and acknowledged.
+    pub unreadable: bool,
 }
 
 /// What is known of one ring file.
@@ -89,6 +91,10 @@ impl Scanned {
 #[derive(Debug)]
 pub struct Scan {
     kind: RingKind,
+    #[cfg(feature = "mutants")]
+    shard: ShardId,
+    #[cfg(feature = "mutants")]
+    secret: RingSecret,
     ring: u64,
     file: u64,
     /// Byte in the file where `window` begins: always a place where a commit may begin.
@@ -126,6 +132,10 @@ impl Scan {
         let ring = commit::ring_id(secret, kind, shard, file);
         Scan {
             kind,
+            #[cfg(feature = "mutants")]
+            shard,
+            #[cfg(feature = "mutants")]
+            secret,
             ring,
             file,
             at: u64::from(from),
@@ -174,6 +184,18 @@ impl Scan {
         }
         proof::sometimes("ring-block-unreadable");
         self.scanned.unreadable += u64::from(wanted);
+        if self.scanned.traces.len() < TRACES_MAX {
+            self.scanned.traces.push(Trace {
+                file: self.file,
+                at: u32::try_from(from).unwrap_or(u32::MAX),
+                own: true,
+                sequence: 0,
+                previous: 0,
+                boot: BootId([0; 16]),
+                total: wanted,
+                unreadable: true,
+            });
+        }
         let len = self.window.len() + wanted as usize;
         self.window.resize(len, 0xa5);
         self.advance();
@@ -232,6 +254,14 @@ impl Scan {
         }
     }
 
+    /// Whether this ring wrote it, under one of the last names of its files.
+    #[cfg(feature = "mutants")]
+    fn is_older_life(&self, ring: u64) -> bool {
+        let (kind, shard) = (self.kind, self.shard);
+        let mut names = self.file.saturating_sub(256)..=self.file;
+        names.any(|file| commit::ring_id(self.secret, kind, shard, file) == ring)
+    }
+
     /// How many bytes can be passed over at once, for no header begins in them.
     fn skip(&self, rest: &[u8]) -> usize {
         let step = commit::step(self.kind) as usize;
@@ -255,6 +285,7 @@ impl Scan {
                 previous: header.previous,
                 boot: header.boot,
                 total: header.total,
+                unreadable: false,
             });
         }
     }
@@ -297,7 +328,12 @@ impl Scan {
         };
         if foreign {
             // A commit of another life of this file, or bytes that a client shaped like one.
-            proof::sometimes("old-life-of-a-recycled-file");
+            #[cfg(feature = "mutants")]
+            proof::sometimes(if self.is_older_life(header.ring) {
+                "old-life-of-a-recycled-file"
+            } else {
+                "bytes-of-a-client-shaped-like-a-commit"
+            });
             if !proof::mutant("ring-id-ignored") {
                 return Look::Nothing;
             }

@@ -285,7 +285,9 @@ fn cut(
     let under = good
         .or(trace.map(|trace| trace.boot))
         .or(first.map(|found| found.head.header.boot));
-    let verdict = if under == Some(boot) {
+    // A process that dies leaves no block that cannot be read: whatever was there may have been acknowledged.
+    let unreadable = trace.is_some_and(|trace| trace.unreadable);
+    let verdict = if under == Some(boot) && !unreadable {
         Verdict::Torn
     } else {
         Verdict::Doubt

@@ -288,6 +288,18 @@ fn start_of(
     boot: BootId,
     limit: usize,
 ) -> Result<Option<(Report, Box<Recovered>)>, Broken> {
+    start_failing(disk, shard, shards, boot, limit, &|_, _| None)
+}
+
+/// As `start_of`; `fault` may answer an operation instead of the disk.
+fn start_failing(
+    disk: &mut Disk,
+    shard: ShardId,
+    shards: u16,
+    boot: BootId,
+    limit: usize,
+    fault: &dyn Fn(&Disk, &FileOp) -> Option<Outcome>,
+) -> Result<Option<(Report, Box<Recovered>)>, Broken> {
     let mut ops = Ops::default();
     let mut recovery = Recovery::new(shard, shards, Doubt::Cut, sizes(), boot);
     recovery.begin(&mut ops);
@@ -296,10 +308,14 @@ fn start_of(
     while !ops.ops.is_empty() {
         for (ticket, op) in core::mem::take(&mut ops.ops) {
             if done == limit {
+                // Who dies in a put may have made the file's name, and not one byte of it.
+                if let FileOp::Put { file, .. } = &op {
+                    disk.0.entry(file.to_string()).or_default();
+                }
                 return Ok(None);
             }
             done += 1;
-            let outcome = disk.run(&op);
+            let outcome = fault(disk, &op).unwrap_or_else(|| disk.run(&op));
             match recovery.done(ticket, outcome, &mut ops) {
                 Progress::More => {}
                 Progress::Judged(judged) => {
@@ -692,4 +708,29 @@ fn a_ring_file_that_is_missing_is_named() {
         "{:?}",
         recovered.offline
     );
+}
+
+fn failed(kind: FaultKind) -> Outcome {
+    Outcome::Failed(Fault {
+        kind,
+        text: "it fails".into(),
+    })
+}
+
+#[test]
+fn a_start_on_a_full_disk_gives_the_ballast_up_for_both_rings_105() {
+    let (mut disk, _) = busy();
+    Writer::new(RingKind::Fast).commit(&mut disk, vec![batch(4, 0)], 0);
+    disk.0.insert("ballast".into(), vec![0; 9]);
+    let never =
+        |_: &Disk, op: &FileOp| matches!(op, FileOp::Alloc { .. }).then(|| failed(FaultKind::Full));
+    let end = start_failing(&mut disk.clone(), SHARD, 1, HERE, usize::MAX, &never);
+    assert!(end.unwrap_err().why.contains("full"));
+    let until_given_up = |disk: &Disk, op: &FileOp| {
+        let full = matches!(op, FileOp::Alloc { .. }) && disk.0.contains_key("ballast");
+        full.then(|| failed(FaultKind::Full))
+    };
+    let up = start_failing(&mut disk, SHARD, 1, HERE, usize::MAX, &until_given_up);
+    let (_, recovered) = up.expect("it comes up").expect("nothing stops it");
+    assert_eq!(ends(&disk, &recovered).len(), 4);
 }

@@ -154,3 +154,53 @@ fn no_flip_of_one_bit_loses_anything_silently() {
         }
     }
 }
+
+#[test]
+fn an_end_that_the_disk_does_not_give_out_is_never_silent_13_99() {
+    for boot in [HERE, ELSEWHERE] {
+        let (mut disk, writer) = busy();
+        let (_, from, _) = writer.lie[2];
+        let broken = |_: &Disk, op: &FileOp| match op {
+            FileOp::Read {
+                file: FileName::Ring { .. },
+                at,
+                len,
+            } if at + u64::from(*len) > u64::from(from) && *at < u64::from(from) + 8192 => {
+                Some(failed(FaultKind::Broken))
+            }
+            _ => None,
+        };
+        let up = start_failing(&mut disk, SHARD, 1, boot, usize::MAX, &broken);
+        let (report, _) = up.expect("it comes up").expect("nothing stops it");
+        let told = report.warnings.join(" ");
+        assert!(told.contains("Power was lost"), "#99: {told}");
+        assert!(
+            told.contains("8192 bytes of the durable ring"),
+            "#13: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_ring_file_in_which_the_checkpoint_ends_is_missed_13() {
+    let (mut disk, _) = busy();
+    let (_, recovered) = start(&mut disk, HERE);
+    disk.checkpoint(Side::B, 2, &recovered.fold);
+    let point = recovered.fold.point(RingKind::Durable);
+    let name = FileName::Ring {
+        kind: RingKind::Durable,
+        shard: SHARD,
+        sequence: point.file,
+    };
+    for len in [None, Some(point.at as usize - 1)] {
+        let mut damaged = disk.clone();
+        let bytes = damaged.0.remove(&name.to_string()).expect("it was written");
+        if let Some(len) = len {
+            damaged.0.insert(name.to_string(), bytes[..len].to_vec());
+        }
+        let before = damaged.clone();
+        let refused = start_until(&mut damaged, HERE, usize::MAX).unwrap_err();
+        assert!(refused.why.contains(&name.to_string()), "{}", refused.why);
+        assert_eq!(damaged, before, "nothing was touched");
+    }
+}
