@@ -349,8 +349,9 @@ impl Reshape {
     /// The next group of the shard that is being written, or its checkpoint, or the next shard.
     fn write_on(&mut self, ops: &mut Ops) {
         let Some(new) = self.left.last_mut() else {
-            let dirs = ["commit", ""].map(|dir| FileOp::SyncDir(FileName::named(dir)));
-            return self.ask(Step::SyncAside, dirs, ops);
+            // What an earlier try left in these files was cut off, and that must last as well: a checkpoint with a
+            // tail of another one would not be whole.
+            return self.ask(Step::SyncAside, [FileOp::SyncAll], ops);
         };
         let Some(group) = new.groups.front() else {
             new.fold.durable.file = new.file;

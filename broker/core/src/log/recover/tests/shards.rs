@@ -105,3 +105,23 @@ fn a_change_of_the_number_of_shards_is_killed_at_any_operation() {
         }
     }
 }
+
+#[test]
+fn all_that_a_change_wrote_is_durable_before_its_marker_is_97_102() {
+    let last = std::cell::RefCell::new(String::new());
+    let look = |_: &Disk, op: &FileOp| {
+        match op {
+            FileOp::Put { file, .. } if file.to_string().starts_with("shards.next") => {
+                assert_eq!(*last.borrow(), "SyncAll");
+            }
+            FileOp::Put { .. } | FileOp::Alloc { .. } | FileOp::SyncAll => {
+                last.replace(format!("{op:?}"));
+            }
+            _ => {}
+        }
+        None
+    };
+    let up = start_failing(&mut two_shards(), SHARD, 3, HERE, usize::MAX, &look);
+    assert!(up.is_ok_and(|up| up.is_some()));
+    assert!(!last.borrow().is_empty());
+}
