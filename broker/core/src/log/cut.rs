@@ -5,6 +5,7 @@
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset};
 use crate::log::engine::Engine;
 use crate::log::epochs::Epochs;
+use crate::log::live::OpenSegment;
 use crate::log::refusal::CutRefusal;
 use crate::log::state::Fact;
 
@@ -33,6 +34,16 @@ impl Engine {
         live.ahead.clear();
         live.pending = 0;
         live.begun = Epochs::default();
+        // Segments that began behind the cut are none any more: what comes next begins one there.
+        live.rolls.retain(|roll| *roll < end);
+        if live.open.base >= end {
+            live.rolls.push_back(end);
+            live.open = OpenSegment {
+                base: end,
+                bytes: 0,
+                first_timestamp: -1,
+            };
+        }
         live.epoch = state
             .and_then(|state| state.epochs.at(Offset(end.0 - 1)))
             .unwrap_or(LeaderEpoch(-1));

@@ -10,7 +10,9 @@ use crate::now::Wall;
 use crate::timers::AlarmKey;
 use std::time::Duration;
 
+mod cut;
 pub(super) mod damage;
+mod names;
 pub(super) mod pressure;
 pub(super) mod time;
 
