@@ -97,6 +97,12 @@ impl Queue {
         logs
     }
 
+    /// Everything that waits, for tests.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.classes.iter().flatten().map(|item| &item.entry)
+    }
+
     /// Payload that waits.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

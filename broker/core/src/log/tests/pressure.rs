@@ -88,6 +88,19 @@ fn a_load_that_never_ends_passes_a_copy_forward_a_few_times_only() {
     );
 }
 
+#[test]
+fn a_batch_that_stands_in_no_list_is_noticed() {
+    let mut world = World::fresh(small());
+    let id = world.open_plain(1);
+    world.fill(id, 2, 100);
+    world.settle();
+    let lane = world.engine.lanes.durable.as_mut().expect("a ring");
+    let mut files = lane.ring.files.iter_mut();
+    let lies = files.find_map(|file| file.quiet.pop().or_else(|| file.order.pop_front()));
+    let lies = lies.expect("a batch");
+    assert_eq!(world.unaccounted(), [(id, lies.base)]);
+}
+
 /// The first file is full before the next one is made: that is no reason to give every quiet log its files.
 pub(in crate::log) fn a_burst_meets_a_disk_that_is_slow_to_make_files() {
     let mut world = World::fresh(small());
