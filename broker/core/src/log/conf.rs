@@ -109,22 +109,23 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes for this file system.
-    pub fn of(conf: &EngineConf, space: Free) -> Sizes {
+    /// The sizes for this file system, of which each of so many shards has its part.
+    pub fn of(conf: &EngineConf, space: Free, shards: u16) -> Sizes {
         let total = if space.total == 0 {
             u64::MAX
         } else {
             space.total
         };
         let block = u64::from(BLOCK);
+        let part = total / u64::from(shards.max(1));
         let ring_file = conf
             .ring_file
-            .map_or((total / 32).clamp(1 << 20, 64 << 20), u64::from)
+            .map_or((part / 32).clamp(1 << 20, 64 << 20), u64::from)
             / block
             * block;
         let ring_max = conf
             .ring_max
-            .unwrap_or((total / 8).min(1 << 30))
+            .unwrap_or((part / 8).min(1 << 30))
             .max(3 * ring_file);
         let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
         Sizes {
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_file_system() {
-        let of = |total: u64| Sizes::of(&EngineConf::default(), Free { total, free: total });
+        let of = |total: u64| Sizes::of(&EngineConf::default(), Free { total, free: total }, 1);
         assert_eq!(of(1 << 40).ring_file, 64 << 20);
         assert_eq!(of(1 << 40).ring_max, 1 << 30);
         assert_eq!(of(1 << 40).batch_max, 16 << 20);
@@ -155,5 +156,14 @@ mod tests {
         assert_eq!(of(16 << 20).ring_file, 1 << 20);
         assert_eq!(of(16 << 20).ring_max, 3 << 20);
         assert_eq!(of(16 << 20).batch_max, 256 << 10);
+    }
+
+    #[test]
+    fn the_rings_of_all_shards_leave_most_of_the_file_system_to_segments() {
+        for (total, shards) in [(1 << 30, 2), (1 << 30, 16), (64 << 30, 16), (1 << 40, 64)] {
+            let sizes = Sizes::of(&EngineConf::default(), Free { total, free: total }, shards);
+            let rings = 2 * u64::from(shards) * sizes.ring_max;
+            assert!(rings <= total / 4, "{rings} of {total} for {shards} shards");
+        }
     }
 }

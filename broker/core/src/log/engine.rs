@@ -109,6 +109,8 @@ pub struct Engine {
     /// The directory was laid out by this process and is being read for the first time.
     pub(crate) adopting: Option<(Now, Dice)>,
     pub(crate) stop_step: StopStep,
+    /// Names of logs are still to come: what has none is not nobody's yet.
+    pub(crate) names_follow: bool,
     /// Logs that a start found damaged: said with the first flush after they are opened, when they have a name.
     pub(crate) damaged: Vec<LogId>,
 }
@@ -139,7 +141,7 @@ impl Engine {
             shard,
             shards,
             conf,
-            sizes: Sizes::of(&conf, Free::default()),
+            sizes: Sizes::of(&conf, Free::default(), shards),
             boot: BootId::default(),
             phase: Phase::New,
             fold: Fold::default(),
@@ -166,7 +168,20 @@ impl Engine {
             ballast: crate::log::space::Ballast::Unknown,
             adopting: None,
             stop_step: StopStep::Drain,
+            names_follow: false,
             damaged: Vec::new(),
+        }
+    }
+
+    /// Logs will be opened once the metadata is loaded; until `named` none gets files under a name of its own making.
+    pub fn names_follow(&mut self) {
+        self.names_follow = true;
+    }
+
+    /// Every log that the metadata names is open: what is not is kept as nobody's (#40).
+    pub fn named(&mut self) {
+        if core::mem::take(&mut self.names_follow) {
+            self.spill.relief = 0;
         }
     }
 

@@ -61,7 +61,7 @@ impl Engine {
     pub fn start(&mut self, _now: Now, _dice: Dice, boot: BootId, space: Free, ops: &mut Ops) {
         self.boot = boot;
         self.space = space;
-        self.sizes = Sizes::of(&self.conf, space);
+        self.sizes = Sizes::of(&self.conf, space, self.shards);
         self.full = space.total > 0 && space.free < self.sizes.free_low;
         self.begin_recovery(ops);
     }

@@ -2,6 +2,7 @@
 //! when the node takes writes again; reads, deletes and retention never stop. Holds #105.
 
 use crate::file::{FileName, FileOp, Free, Outcome};
+use crate::ids::ShardId;
 use crate::log::engine::{Engine, Why};
 use crate::log::told::Ops;
 use crate::proof;
@@ -64,7 +65,8 @@ impl Engine {
 
     /// Makes the ballast, or gives it up.
     pub(crate) fn weigh_ballast(&mut self, ops: &mut Ops) {
-        if !self.conf.ballast || self.sizes.ballast == 0 {
+        // There is one ballast, and one shard that minds it.
+        if !self.conf.ballast || self.sizes.ballast == 0 || self.shard != ShardId(0) {
             return;
         }
         let ample = self.space.free > self.sizes.free_low * 2 + self.sizes.ballast;

@@ -199,6 +199,7 @@ impl Engine {
         let dir = match (&state.dir, &live.spec) {
             (Some(dir), _) => dir.clone(),
             (None, Some(spec)) => spec.dir.clone(),
+            (None, None) if self.names_follow => return Course::Skip,
             (None, None) => Arc::from(format!("unknown/{}-{}", log.topic.0, log.partition)),
         };
         // One that has its files there already keeps them.

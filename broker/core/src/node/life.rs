@@ -90,13 +90,15 @@ impl Running {
     pub(crate) fn new(id: ShardId, shards: u16, mut found: Found) -> Running {
         found.engine.doubt = found.config.doubt;
         found.engine.retention_every = found.config.retention_check;
+        let mut engine = Engine::new(id, shards, found.engine);
+        engine.names_follow();
         Running {
             id,
             shards,
             me: found.config.node_id,
             phase: Phase::Coming,
             dice: Dice::default(),
-            engine: Engine::new(id, shards, found.engine),
+            engine,
             ops: Ops::default(),
             hearing: Vec::new(),
             chores: Chores::default(),

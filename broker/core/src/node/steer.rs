@@ -55,6 +55,7 @@ impl Running {
             }
         }
         self.clear_removed(&image, out);
+        self.engine.named();
         if self.phase == Phase::Coming && self.id != ShardId(0) {
             self.phase = Phase::Up;
             self.look_at_space(now, out);

@@ -268,7 +268,7 @@ fn sizes() -> Sizes {
     };
     Sizes {
         first_file: 16 << 10,
-        ..Sizes::of(&conf, space)
+        ..Sizes::of(&conf, space, 1)
     }
 }
 
