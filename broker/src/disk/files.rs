@@ -137,17 +137,17 @@ impl Files {
                 rustix::fs::ftruncate(&*self.descriptor(file, Kind::Buffered, false)?, *len)?;
             }
             FileOp::Rename { from, to } => {
+                // Closed afterwards: a reader could open the old name between the two, and the next file of that name
+                // would be written into this one.
+                let renamed = rustix::fs::renameat(&self.root, name(from), &self.root, name(to));
                 self.close_below(from);
                 self.close_below(to);
-                rustix::fs::renameat(&self.root, name(from), &self.root, name(to))?;
+                renamed?;
             }
             FileOp::Unlink(file) => {
+                let gone = rustix::fs::unlinkat(&self.root, name(file), AtFlags::empty());
                 self.close_below(file);
-                absent_is_fine(rustix::fs::unlinkat(
-                    &self.root,
-                    name(file),
-                    AtFlags::empty(),
-                ))?;
+                absent_is_fine(gone)?;
             }
             FileOp::MakeDir(dir) => {
                 match rustix::fs::mkdirat(&self.root, name(dir), Mode::from_raw_mode(0o755)) {
