@@ -31,8 +31,9 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Asserts the order of the marks (#5) and that nothing is exposed before it may be (#11, #12).
-    pub fn check(&self, durability: Durability) {
+    /// Asserts the order of the marks (#5) and that nothing is exposed before it may be (#11, #12). `seen` is what was
+    /// exposed before: a topic that was `replicated` keeps showing what it showed.
+    pub fn check(&self, durability: Durability, seen: Offset) {
         assert!(self.start <= self.stable, "#5: {self:?}");
         assert!(self.stable <= self.hw, "#5: {self:?}");
         assert!(self.hw <= self.next, "#5: {self:?}");
@@ -41,7 +42,10 @@ impl Marks {
         // A trimmed log may begin past what is durable of its bytes: what lies below `start` needs no proof.
         match durability {
             Durability::Durable => {
-                assert!(self.hw <= self.durable.max(self.start), "#12: {self:?}")
+                assert!(
+                    self.hw <= self.durable.max(self.start).max(seen),
+                    "#12: {self:?}"
+                )
             }
             Durability::Replicated => {
                 assert!(self.hw <= self.written.max(self.start), "#12: {self:?}")

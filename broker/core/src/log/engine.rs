@@ -473,9 +473,10 @@ impl Engine {
     /// Moves what readers may see, as `replica` decides. Asserts the order of the marks (#5, #12).
     pub fn raise(&mut self, log: LogId, hw: Offset, stable: Offset) {
         if let Some(live) = self.live.get_mut(&log) {
+            let seen = live.marks.hw;
             live.marks.hw = hw.max(live.marks.start);
             live.marks.stable = stable.max(live.marks.start);
-            live.marks.check(live.durability());
+            live.marks.check(live.durability(), seen);
         }
     }
 

@@ -1,6 +1,10 @@
-//! Logs of a start that have no name yet: the metadata comes after the rings.
+//! What the metadata says of a log comes after the rings, and changes: names of a start, settings of a topic.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::testing::{World, log, small};
+use crate::config::TopicConfig;
+use crate::ids::Offset;
 
 #[test]
 fn a_log_that_is_not_open_yet_is_not_spilled_as_nobodys_40() {
@@ -45,4 +49,21 @@ fn a_log_that_the_metadata_does_not_name_is_kept_as_nobodys_40() {
     world.stop();
     let kept = world.disk.names("unknown/").len();
     assert_eq!(kept, 3, "{:?}", world.disk.files.keys());
+}
+
+#[test]
+fn a_topic_made_durable_keeps_showing_what_it_showed_and_shows_nothing_new_too_early_12() {
+    let mut world = World::fresh(small());
+    let id = world.open_fast(1);
+    world.settle();
+    world.fill(id, 3, 100);
+    world.settle();
+    world.engine.raise(id, Offset(2), Offset(2));
+    assert_eq!(world.durable(id), 0);
+    world.open(id, TopicConfig::default());
+    world.engine.raise(id, Offset(2), Offset(2));
+    let early = catch_unwind(AssertUnwindSafe(|| {
+        world.engine.raise(id, Offset(3), Offset(3));
+    }));
+    assert!(early.is_err(), "#12: shown before it is durable");
 }
