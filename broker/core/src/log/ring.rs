@@ -378,6 +378,18 @@ impl RingFile {
         }
     }
 
+    /// What the spill has not looked at, for tests.
+    #[cfg(test)]
+    pub(crate) fn order(&mut self) -> &mut VecDeque<Lies> {
+        &mut self.order
+    }
+
+    /// The same, to look at.
+    #[cfg(test)]
+    pub(crate) fn unmet(&self) -> impl Iterator<Item = &Lies> {
+        self.order.iter()
+    }
+
     /// A file without a commit.
     pub(crate) fn empty(sequence: u64, len: u32) -> RingFile {
         RingFile {

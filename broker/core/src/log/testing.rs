@@ -416,7 +416,7 @@ impl World {
             let kind = lane.ring.kind;
             for file in &lane.ring.files {
                 let sequence = file.sequence;
-                for lies in file.order.iter().chain(&file.quiet) {
+                for lies in file.unmet().chain(&file.quiet) {
                     let at = lies.at;
                     stands.insert((
                         lies.log,

@@ -96,7 +96,7 @@ fn a_batch_that_stands_in_no_list_is_noticed() {
     world.settle();
     let lane = world.engine.lanes.durable.as_mut().expect("a ring");
     let mut files = lane.ring.files.iter_mut();
-    let lies = files.find_map(|file| file.quiet.pop().or_else(|| file.order.pop_front()));
+    let lies = files.find_map(|file| file.quiet.pop().or_else(|| file.order().pop_front()));
     let lies = lies.expect("a batch");
     assert_eq!(world.unaccounted(), [(id, lies.base)]);
 }
