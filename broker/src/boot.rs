@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::disk::buffer::Pool;
 use crate::disk::files::{Files, kind};
 use crate::memory::Memory;
+use crate::net::gauge::Gauge;
 use crate::net::listen::{Bound, bind};
 use crate::shard_loop::{self, Mail, Parts, Post};
 
@@ -29,6 +30,9 @@ use crate::shard_loop::{self, Mail, Parts, Post};
 const DECOMPRESSION_MAX: usize = 256 << 20;
 /// Memory of file operations that is kept for the next ones: what the cache of the tail gives up comes back from here.
 const BUFFERS_IDLE: usize = 16 << 20;
+
+/// What readers may make the node hold: records that are being read for them, or that they have not taken (#131, #132).
+const ANSWERS_MAX: usize = 256 << 20;
 
 /// What a node needs beyond its settings.
 #[derive(Debug)]
@@ -73,11 +77,12 @@ pub fn run(options: Options) -> Result<(), Complaint> {
     let posts: Arc<[Post]> = posts.into();
     let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
     let memory = Memory::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
+    let answers = Gauge::new(ANSWERS_MAX);
     for (shard, inbox) in inboxes.into_iter().enumerate() {
         let id = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
         let (posts, files, config, tell) =
             (posts.clone(), files.clone(), config.clone(), tell.clone());
-        let (pool, memory) = (decompression.clone(), memory.clone());
+        let (pool, memory, answers) = (decompression.clone(), memory.clone(), answers.clone());
         let parts = Parts {
             id,
             posts,
@@ -87,6 +92,7 @@ pub fn run(options: Options) -> Result<(), Complaint> {
             tell,
             pool,
             memory,
+            answers,
         };
         let thread = std::thread::Builder::new().name(format!("shard-{shard}"));
         thread

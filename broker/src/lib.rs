@@ -7,6 +7,8 @@ pub mod boot;
 pub mod clock;
 pub mod disk;
 pub mod memory;
+pub mod holds;
 pub mod net;
 pub mod properties;
+pub mod serving;
 pub mod shard_loop;

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use sawlog_core::answer::Response;
+use bytes::Bytes;
+use sawlog_core::answer::{Part, Response};
 use sawlog_core::api::table::Audience;
 use sawlog_core::api::{Conn, Host, Outbox};
 use sawlog_core::cluster::image::Image;
@@ -28,15 +29,17 @@ use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
 use crate::memory::Memory;
+use crate::disk::reading::Reading;
+use crate::holds::Holds;
 use crate::net::connection::{self, Link};
+use crate::net::gauge::Gauge;
+use crate::net::member::{Member, Wants};
+use crate::serving::Serving;
 
-/// Bytes that may wait for a slow reader before his requests are no longer read (#131, #132).
-const UNSENT_MAX: usize = 4 << 20;
-/// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
-/// way to the disk at most.
-const OPEN_BYTES_MAX: usize = 16 << 20;
 /// Memory of frames that is kept for the next ones.
 const FRAMES_IDLE: usize = 16 << 20;
+/// How often readers that take nothing are looked for, while memory for answers is short.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
 
@@ -52,8 +55,8 @@ pub enum Mail {
     Back(Back),
     /// A new connection.
     Socket(Arc<str>, std::net::TcpStream),
-    /// Commit log full, or no longer.
-    Hold(bool),
+    /// The commit log of this shard is full, or no longer.
+    Hold(ShardId, bool),
 }
 
 /// Where mail for a shard goes.
@@ -78,6 +81,7 @@ struct Inner {
     shard: Shard,
     shards: u16,
     lane: Lane,
+    serving: Serving,
     files: Arc<Files>,
     posts: Arc<[Post]>,
     tell: Tell,
@@ -87,10 +91,13 @@ struct Inner {
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
     conns: BTreeMap<u64, Member>,
+    answers: Arc<Gauge>,
     next_conn: u64,
     /// When which connection's long poll ends.
     polls: BTreeSet<(Deadline, u64)>,
-    hold: bool,
+    /// When to look for readers that take nothing, while memory for answers is short.
+    sweep: Option<Deadline>,
+    holds: Holds,
     events: VecDeque<Event>,
     effects: Vec<Effect>,
     touched: Vec<u64>,
@@ -98,35 +105,6 @@ struct Inner {
     out: Outbox,
     inflater: Inflater,
     pool: Arc<Pool>,
-}
-
-struct Member {
-    conn: Conn,
-    link: Rc<Link>,
-    /// Sizes of the requests without a reply, oldest first, and their sum.
-    open: VecDeque<usize>,
-    open_bytes: usize,
-    /// What the socket has not taken yet.
-    unsent: VecDeque<Bytes>,
-    unsent_bytes: usize,
-    /// It is to end when everything is sent: why.
-    close: Option<String>,
-    /// Already in `touched`.
-    queued: bool,
-    blocked: bool,
-    /// Whether the task last saw that it may not read.
-    muted: bool,
-    /// Its entry in `polls`.
-    deadline: Option<Deadline>,
-}
-
-/// What a connection's task should wait for.
-#[derive(Clone, Copy, Debug)]
-pub struct Wants {
-    /// It may read more requests.
-    pub read: bool,
-    /// There are bytes the socket did not take.
-    pub write: bool,
 }
 
 /// What a shard's thread is made of.
@@ -147,6 +125,8 @@ pub struct Parts {
     pub pool: Arc<Pool>,
     /// What long frames of all shards may take (#131).
     pub memory: Memory,
+    /// What readers make the node hold, on all shards.
+    pub answers: Arc<Gauge>,
 }
 
 /// Runs one shard until the process ends.
@@ -178,10 +158,10 @@ pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
                 // Whoever else has something to say in this turn says it before the commit is cut.
                 tokio::task::yield_now().await;
             }
-            () = alarm => local.ring(),
+            () = alarm => {}
             _ = patrol.tick() => local.patrol(),
         }
-        local.work();
+        local.turn();
     }
 }
 
@@ -196,6 +176,7 @@ impl Local {
             tell,
             pool,
             memory,
+            answers,
         } = parts;
         let shards = u16::try_from(posts.len()).unwrap_or(u16::MAX);
         let post = posts.get(usize::from(id.0)).cloned();
@@ -211,6 +192,7 @@ impl Local {
             shard: Shard::new(id, shards),
             shards,
             lane: Lane::new(files.clone(), share, inbox),
+            serving: Serving::new(answers.clone()),
             files,
             posts,
             tell,
@@ -219,9 +201,11 @@ impl Local {
             alarms: Alarms::default(),
             image: Arc::default(),
             conns: BTreeMap::new(),
+            answers,
             next_conn: 0,
             polls: BTreeSet::new(),
-            hold: false,
+            sweep: None,
+            holds: Holds::default(),
             events: VecDeque::new(),
             effects: Vec::new(),
             touched: Vec::new(),
@@ -274,20 +258,7 @@ impl Local {
         };
         inner.next_conn += 1;
         let conn = Conn::new(id, listener, Audience::Clients);
-        let (unsent, unsent_bytes, close) = (VecDeque::new(), 0, None);
-        let member = Member {
-            conn,
-            link,
-            open: VecDeque::new(),
-            open_bytes: 0,
-            unsent,
-            unsent_bytes,
-            close,
-            queued: false,
-            blocked: false,
-            muted: false,
-            deadline: None,
-        };
+        let member = Member::new(conn, link, &inner.answers);
         inner.conns.insert(id.number, member);
         id
     }
@@ -315,27 +286,11 @@ impl Local {
     /// What its task should wait for; an error ends it.
     pub fn wants(&self, id: ConnId) -> Result<Wants, String> {
         let mut inner = self.inner.borrow_mut();
-        let hold = inner.hold;
+        let open = inner.holds.is_open();
         let Some(member) = inner.conns.get_mut(&id.number) else {
             return Err("forgotten".to_owned());
         };
-        let write = member.unsent_bytes > 0;
-        if let Some(why) = &member.close
-            && !write
-        {
-            return Err(why.clone());
-        }
-        let closing = member.close.is_some();
-        let read = member.conn.room()
-            && !hold
-            && !closing
-            && member.unsent_bytes < UNSENT_MAX
-            && member.open_bytes < OPEN_BYTES_MAX;
-        member.muted = !read;
-        Ok(Wants {
-            read,
-            write: write && member.blocked,
-        })
+        member.wants(open)
     }
 
     /// A whole frame came.
@@ -343,8 +298,7 @@ impl Local {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
         if let Some(member) = inner.conns.get_mut(&id.number) {
-            member.open.push_back(frame.len());
-            member.open_bytes += frame.len();
+            member.opened(frame.len());
         }
         inner.on_conn(id.number, now, |conn, host, out| {
             conn.frame(host, frame, out)
@@ -359,16 +313,18 @@ impl Local {
     /// The socket takes bytes again.
     pub fn write(&self, id: ConnId) -> Result<(), String> {
         let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
         let Some(member) = inner.conns.get_mut(&id.number) else {
             return Ok(());
         };
-        member.flush().map_err(|error| error.to_string())
+        member.flush(now).map_err(|error| error.to_string())
     }
 
     fn next_alarm(&self) -> Option<Deadline> {
         let inner = self.inner.borrow();
         let polls = inner.polls.first().map(|(deadline, _)| *deadline);
-        inner.alarms.next().into_iter().chain(polls).min()
+        let all = [inner.alarms.next(), polls, inner.sweep];
+        all.into_iter().flatten().min()
     }
 
     fn ring(&self) {
@@ -386,6 +342,7 @@ impl Local {
         for number in late {
             inner.on_conn(number, now, |conn, host, out| conn.tick(host, out));
         }
+        inner.cut_stuck(now);
     }
 
     fn take(&self, mail: Mail) {
@@ -401,11 +358,11 @@ impl Local {
                 inner.lane.landed(landed);
                 inner.events.push_back(Event::Done(ticket, outcome));
             }
-            Mail::Back(Back::Read(waiter, plan, answer, served)) => {
-                if served == Served::Whole {
-                    inner.reply(waiter, Response::Fetch(answer));
+            Mail::Back(Back::Read(reading, served)) => {
+                if let Some((reading, served)) = inner.serving.came(reading, served) {
+                    inner.served(*reading, served);
                 }
-                inner.events.push_back(Event::Served(waiter, plan, served));
+                inner.read_on();
             }
             Mail::Socket(listener, socket) => {
                 drop(inner);
@@ -416,8 +373,14 @@ impl Local {
                     Err(error) => tracing::warn!("a new connection was lost: {error}"),
                 }
             }
-            Mail::Hold(hold) => inner.set_hold(hold),
+            Mail::Hold(shard, hold) => inner.set_hold(shard, hold),
         }
+    }
+
+    /// Rings whatever is due, also where mail never ends, and settles everything that is queued.
+    fn turn(&self) {
+        self.ring();
+        self.work();
     }
 
     /// Steps the core through everything that is queued, commits what came of it, and answers.
@@ -425,8 +388,9 @@ impl Local {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
         loop {
-            while let Some(event) = inner.events.pop_front() {
+            while let Some(mut event) = inner.events.pop_front() {
                 tracing::trace!(shard = inner.id.0, ?event);
+                inner.notice(&mut event);
                 let dice = inner.chance.roll();
                 let Inner { shard, effects, .. } = &mut *inner;
                 shard.step(Step { now, dice, event }, effects);
@@ -439,11 +403,47 @@ impl Local {
                 break;
             }
         }
-        inner.answer();
+        inner.answer(now);
     }
 }
 
 impl Inner {
+    /// What the threads around the core have to do with an event before it is stepped.
+    fn notice(&mut self, event: &mut Event) {
+        match event {
+            Event::Ask(_, Part::Fetch(part)) => self.serving.limit(part),
+            Event::Gone(conn) => {
+                for reading in self.serving.gone(*conn) {
+                    let Reading { waiter, plan, .. } = *reading;
+                    let dropped = Event::Served(waiter, plan, Served::Dropped);
+                    self.events.push_back(dropped);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A plan was read, or could not be.
+    fn served(&mut self, reading: Reading, served: Served) {
+        let Reading {
+            waiter,
+            plan,
+            answer,
+            ..
+        } = reading;
+        if served == Served::Whole {
+            self.reply(waiter, Response::Fetch(answer));
+        }
+        self.events.push_back(Event::Served(waiter, plan, served));
+    }
+
+    /// Keeps the reader busy.
+    fn read_on(&mut self) {
+        while let Some(reading) = self.serving.next() {
+            self.lane.read(reading);
+        }
+    }
+
     fn carry_out(&mut self) {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
@@ -455,10 +455,12 @@ impl Inner {
                     }
                 }
                 Effect::Serve(waiter, plan, answer) => {
-                    if let Some((waiter, plan, answer)) = self.lane.serve(waiter, plan, answer) {
-                        self.reply(waiter, Response::Fetch(answer));
-                        self.events
-                            .push_back(Event::Served(waiter, plan, Served::Whole));
+                    let mut reading = self.serving.begin(waiter, plan, answer);
+                    if self.lane.remembers(&mut reading) {
+                        self.served(*reading, Served::Whole);
+                    } else {
+                        self.serving.wait(reading);
+                        self.read_on();
                     }
                 }
                 Effect::Reply(waiter, response) => self.reply(waiter, response),
@@ -470,8 +472,9 @@ impl Inner {
                 Effect::Wake(key, deadline) => self.alarms.set(self.id, key, deadline),
                 Effect::Pass(shard, event) => self.send(shard, event),
                 Effect::Hold(hold) => {
-                    self.others(|| Mail::Hold(hold));
-                    self.set_hold(hold);
+                    let id = self.id;
+                    self.others(|| Mail::Hold(id, hold));
+                    self.set_hold(id, hold);
                 }
                 Effect::AskSpace => match self.files.space() {
                     Ok(free) => self.events.push_back(Event::Space(free)),
@@ -534,14 +537,9 @@ impl Inner {
             pool,
         };
         act(&mut member.conn, &mut host, &mut self.out);
-        // Replies leave in the order of their requests, so the newest sizes belong to what is open (a request without a
-        // reply among them only shifts sizes, and the sum comes back to zero with the last one).
-        while member.open.len() > member.conn.open() {
-            member.open_bytes -= member.open.pop_front().unwrap_or(0);
-        }
+        member.closed();
         for piece in self.out.take_wire().iter() {
-            member.unsent_bytes += piece.len();
-            member.unsent.push_back(piece.clone());
+            member.push(piece.clone());
         }
         if let Some(why) = self.out.close.take() {
             tracing::warn!("connection {number} is closed: {why}");
@@ -571,9 +569,29 @@ impl Inner {
         self.out.asks = asks;
     }
 
-    fn set_hold(&mut self, hold: bool) {
-        self.hold = hold;
-        if !hold {
+    /// While memory for answers is short, readers that took nothing for long are given up: others need it (#131).
+    fn cut_stuck(&mut self, now: Now) {
+        if !self.answers.is_short() {
+            self.sweep = None;
+            return;
+        }
+        if self.sweep.is_some_and(|sweep| !sweep.passed(now)) {
+            return;
+        }
+        self.sweep = Some(now.after(SWEEP));
+        for (number, member) in &mut self.conns {
+            if member.is_stuck(now) {
+                let why = "its client takes nothing, and others need the memory of its answers";
+                tracing::warn!("connection {number} is closed: {why}");
+                member.give_up(why.to_owned());
+                member.link.wake.notify_one();
+            }
+        }
+    }
+
+    fn set_hold(&mut self, shard: ShardId, hold: bool) {
+        self.holds.set(shard, hold);
+        if self.holds.is_open() {
             for member in self.conns.values() {
                 member.link.wake.notify_one();
             }
@@ -581,43 +599,63 @@ impl Inner {
     }
 
     /// Writes what was answered in this turn, one call per connection.
-    fn answer(&mut self) {
+    fn answer(&mut self, now: Now) {
         for number in std::mem::take(&mut self.touched) {
             let Some(member) = self.conns.get_mut(&number) else {
                 continue;
             };
             member.queued = false;
-            if let Err(error) = member.flush() {
-                member.close.get_or_insert_with(|| error.to_string());
-                member.unsent.clear();
-                member.unsent_bytes = 0;
+            if let Err(error) = member.flush(now) {
+                member.give_up(error.to_string());
             }
-            if member.blocked || member.muted || member.close.is_some() {
+            if member.must_wake() {
                 member.link.wake.notify_one();
             }
         }
     }
 }
 
-impl Member {
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.blocked = false;
-        while self.unsent_bytes > 0 {
-            let mut written = connection::write(&self.link, self.unsent.iter())?;
-            if written == 0 {
-                self.blocked = true;
-                break;
-            }
-            self.unsent_bytes -= written;
-            while let Some(first) = self.unsent.front_mut() {
-                if written < first.len() {
-                    first.advance(written);
-                    break;
-                }
-                written -= first.len();
-                self.unsent.pop_front();
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sawlog_core::now::Mono;
+    use sawlog_core::timers::AlarmKey;
+
+    /// A shard's thread with an empty directory, and nobody who sends it anything.
+    fn local(name: &str) -> Local {
+        let dir = std::env::temp_dir().join(format!("sawlog-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let files = Arc::new(Files::open(&dir, buffer::Pool::new(0)).unwrap());
+        // The directory stays open, and goes with the test.
+        std::fs::remove_dir_all(&dir).unwrap();
+        let (post, _) = mpsc::unbounded_channel();
+        Local::new(Parts {
+            id: ShardId(0),
+            posts: [post].into(),
+            files,
+            config: Arc::default(),
+            clock: Clock::start(),
+            tell: Arc::new(|_| {}),
+            pool: Arc::new(Pool::new(0)),
+            answers: Gauge::new(1 << 20),
+        })
+    }
+
+    #[test]
+    fn an_alarm_that_is_due_rings_in_every_turn_though_mail_never_ends() {
+        let local = local("alarms");
+        let due = Deadline(Mono(1));
+        for _ in 0..3 {
+            let mut inner = local.inner.borrow_mut();
+            inner.alarms.set(ShardId(0), AlarmKey::Flush, due);
+            drop(inner);
+            local.take(Mail::Hold(ShardId(0), false));
+            local.turn();
+            assert_ne!(
+                local.next_alarm(),
+                Some(due),
+                "the alarm waits for a quiet moment"
+            );
         }
-        Ok(())
     }
 }

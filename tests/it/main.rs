@@ -14,6 +14,7 @@ mod full;
 mod hostile;
 mod kill;
 mod log;
+mod memory;
 mod power;
 mod producer;
 mod start;

@@ -6,13 +6,12 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sawlog_core::answer::FetchAnswer;
-use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, Place, ReadPlan, RingKind, Served};
-use sawlog_core::ids::{Ticket, Waiter};
-use sawlog_core::log::checksum;
+use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, RingKind, Served};
+use sawlog_core::ids::Ticket;
 
 use super::buffer::Aligned;
-use super::files::{Files, kind};
+use super::files::Files;
+use super::reading::Reading;
 use super::tail::Tail;
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
@@ -28,8 +27,8 @@ const QUICK: Duration = Duration::from_millis(1);
 pub enum Back {
     /// An operation.
     Done(Ticket, Outcome, Landed),
-    /// A plan was read.
-    Read(Waiter, ReadPlan, FetchAnswer, Served),
+    /// A run of a plan was read; none: there is more to read.
+    Read(Box<Reading>, Option<Served>),
 }
 
 /// What the lane itself wants to know of an operation that came back.
@@ -265,40 +264,18 @@ impl Lane {
         }));
     }
 
-    /// Gives the bytes of a plan if all of them are in memory; else sends it to the reader, and it comes back as
-    /// [`Back::Read`].
-    pub fn serve(
-        &mut self,
-        waiter: Waiter,
-        plan: ReadPlan,
-        mut answer: FetchAnswer,
-    ) -> Option<(Waiter, ReadPlan, FetchAnswer)> {
-        let mut records = Vec::with_capacity(plan.places.len());
-        for place in &plan.places {
-            let bytes = plan
-                .files
-                .get(usize::from(place.file))
-                .and_then(|file| self.tail.get(file, place.at, u64::from(place.len)));
-            match bytes {
-                Some(bytes) => records.push(bytes),
-                None => {
-                    let (files, inbox) = (self.files.clone(), self.inbox.clone());
-                    self.reader.send(Box::new(move || {
-                        let served = match read(&files, &plan) {
-                            Ok(bytes) => {
-                                answer.records = bytes;
-                                Served::Whole
-                            }
-                            Err(served) => served,
-                        };
-                        inbox(Back::Read(waiter, plan, answer, served));
-                    }));
-                    return None;
-                }
-            }
-        }
-        answer.records = records;
-        Some((waiter, plan, answer))
+    /// Takes the bytes of a plan from memory, if all of them are there.
+    pub fn remembers(&self, reading: &mut Reading) -> bool {
+        reading.remembered(&self.tail)
+    }
+
+    /// Has the reader read the next run of a plan; it comes back as [`Back::Read`].
+    pub fn read(&mut self, mut reading: Box<Reading>) {
+        let (files, inbox) = (self.files.clone(), self.inbox.clone());
+        self.reader.send(Box::new(move || {
+            let served = reading.go_on(&files);
+            inbox(Back::Read(reading, served));
+        }));
     }
 
     fn quick(&mut self, kind: RingKind, file: &FileName, pieces: &[Piece]) -> bool {
@@ -382,63 +359,6 @@ fn kept(op: FileOp, written: Option<Aligned>) -> Option<Kept> {
         } => written.map(|buffer| Kept { file, at, buffer }),
         _ => None,
     }
-}
-
-/// Reads the places of a plan, neighbours in one call, and checks each batch against its checksum (#7).
-fn read(files: &Files, plan: &ReadPlan) -> Result<Vec<Bytes>, Served> {
-    let mut records = Vec::new();
-    let mut rest = plan.places.as_slice();
-    let mut index = 0;
-    while let Some(first) = rest.first() {
-        let run = run_length(rest);
-        let (places, after) = rest.split_at(run);
-        rest = after;
-        let len: u64 = places.iter().map(|place| u64::from(place.len)).sum();
-        let file = plan
-            .files
-            .get(usize::from(first.file))
-            .ok_or(Served::Rotten(index))?;
-        let len = u32::try_from(len).map_err(|_| Served::Rotten(index))?;
-        let bytes = files.read(file, first.at, len).map_err(|error| {
-            let text = format!("read {file}: {error}");
-            Served::Unreadable(
-                index,
-                sawlog_core::file::Fault {
-                    kind: kind(&error),
-                    text,
-                },
-            )
-        })?;
-        let mut at = 0;
-        for place in places {
-            let end = at + place.len as usize;
-            let batch = bytes.get(at..end).ok_or(Served::Rotten(index))?;
-            if checksum::over(checksum::seed(plan.log), batch) != place.checksum {
-                return Err(Served::Rotten(index));
-            }
-            at = end;
-            index += 1;
-        }
-        records.push(bytes);
-    }
-    Ok(records)
-}
-
-/// How many places from the first on lie behind each other in one file, up to 4 MiB.
-fn run_length(places: &[Place]) -> usize {
-    let Some(first) = places.first() else {
-        return 0;
-    };
-    let mut end = first.at;
-    places
-        .iter()
-        .take_while(|place| {
-            let next = place.file == first.file && place.at == end;
-            let fits = place.at == first.at || end - first.at + u64::from(place.len) <= 4 << 20;
-            end += u64::from(place.len);
-            next && fits
-        })
-        .count()
 }
 
 type Job = Box<dyn FnOnce() + Send>;

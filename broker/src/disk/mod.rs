@@ -5,4 +5,5 @@ pub mod buffer;
 pub mod files;
 pub mod lane;
 pub mod memory;
+pub mod reading;
 pub mod tail;

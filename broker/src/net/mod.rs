@@ -1,4 +1,7 @@
 //! Sockets: accepting, cutting frames, writing replies. Decides nothing that a client could see but the pace.
 
 pub mod connection;
+pub mod gauge;
 pub mod listen;
+pub mod member;
+pub mod turns;

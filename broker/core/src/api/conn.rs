@@ -1,6 +1,7 @@
 //! One connection: frames in, frames out. Decides which requests are understood, that replies leave in the order of their
 //! requests, and when a connection is beyond help and closed; never what a request is answered (each key's own file).
-//! Holds #128 and #132 at this door: at most [`OPEN_MAX`] requests are open, and nothing here panics on any bytes.
+//! Holds #128 and #132 at this door: at most [`OPEN_MAX`] requests are open, the next one waits while open Fetches may
+//! still bring [`BRINGS_MAX`] bytes, and nothing here panics on any bytes.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -25,6 +26,10 @@ use crate::proof;
 /// How many requests of one connection may be open; while there are as many its socket is not read (#132).
 pub const OPEN_MAX: usize = 64;
 
+/// What the open Fetches of one connection may bring together before its socket is read on (#132). One may bring more by
+/// itself: then it is the last, as in Kafka, where a connection has one request under way.
+pub const BRINGS_MAX: usize = 4 << 20;
+
 /// Memory that one request other than Produce and Fetch may take when it is read; those are read where they lie.
 const DECODED_MAX: usize = 64 << 20;
 
@@ -42,6 +47,10 @@ pub struct Conn {
     open: VecDeque<Open>,
     /// Partitions and names that the open requests are about.
     rows: usize,
+    /// What the open requests' answers may hold at most, as far as they are records.
+    brings: usize,
+    /// Bytes of records in answers that are not written yet.
+    held: usize,
     /// Open requests that may wait for a while with nobody answering: long polls.
     polls: usize,
     software: Option<Box<str>>,
@@ -55,6 +64,7 @@ struct Open {
     version: i16,
     correlation: i32,
     rows: usize,
+    brings: usize,
     job: Job,
 }
 
@@ -75,6 +85,8 @@ impl Conn {
             first: 0,
             open,
             rows: 0,
+            brings: 0,
+            held: 0,
             polls: 0,
             software,
             session: None,
@@ -82,14 +94,16 @@ impl Conn {
         }
     }
 
-    /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, what they are about is bounded too, and
-    /// the connection is not closed.
+    /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, what they are about and what they may
+    /// bring is bounded too, and the connection is not closed.
     pub fn room(&self) -> bool {
         !self.full() && !self.closed
     }
 
     fn full(&self) -> bool {
-        let full = self.open.len() >= OPEN_MAX || self.rows >= ROWS_MAX;
+        let full = self.open.len() >= OPEN_MAX
+            || self.rows >= ROWS_MAX
+            || self.brings >= BRINGS_MAX && !proof::mutant("fetches-pile-up");
         full && !proof::mutant("open-without-bound")
     }
 
@@ -143,10 +157,12 @@ impl Conn {
             Ok(Begun::Job(job)) => {
                 self.polls += usize::from(job.deadline().is_some());
                 let (version, correlation) = (header.version, header.correlation_id);
-                let rows = job.rows();
+                let (rows, brings) = (job.rows(), job.brings(call.host.config));
                 self.rows += rows;
+                self.brings += brings;
                 self.open.push_back(Open {
                     rows,
+                    brings,
                     key: row.key,
                     version,
                     correlation,
@@ -209,7 +225,9 @@ impl Conn {
             session: &mut self.session,
         };
         let polled = open.job.deadline().is_some();
+        self.held -= open.job.holds();
         open.job.hear(&mut call, waiter.part, response);
+        self.held += open.job.holds();
         match (polled, open.job.deadline().is_some()) {
             (false, true) => self.polls += 1,
             (true, false) => self.polls -= 1,
@@ -268,6 +286,11 @@ impl Conn {
         self.open.len()
     }
 
+    /// Bytes of records in answers that wait for their turn or for more: memory that this connection holds.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// What the client says it is, once it has said so: name and version (KIP-511).
     pub fn software(&self) -> Option<&str> {
         self.software.as_deref()
@@ -290,6 +313,8 @@ impl Conn {
                 return self.close(out, why);
             }
             self.rows -= open.rows;
+            self.brings -= open.brings;
+            self.held -= open.job.holds();
             self.open.pop_front();
             self.first += 1;
         }
@@ -300,6 +325,7 @@ impl Conn {
         let job = Job::ApiVersions(Box::new(api_versions::unknown_version()));
         self.open.push_back(Open {
             rows: 0,
+            brings: 0,
             key: ApiKey::ApiVersions,
             version: 0,
             correlation,
@@ -328,6 +354,8 @@ impl Conn {
         self.open.clear();
         self.session = None;
         self.rows = 0;
+        self.brings = 0;
+        self.held = 0;
         self.polls = 0;
         out.close = Some(why);
     }

@@ -215,6 +215,17 @@ impl Job {
         self.done
     }
 
+    /// Bytes of records in the response now.
+    pub(super) fn have(&self) -> usize {
+        self.have
+    }
+
+    /// How many there may be at most, but for a first batch that is larger.
+    pub(super) fn most(&self) -> usize {
+        let asked = self.wants.iter().map(|want| want.max).sum();
+        self.room.saturating_add(self.have).min(asked)
+    }
+
     pub(super) fn deadline(&self) -> Option<Deadline> {
         // While asks are under way their answers come by themselves, and nothing else is to be done.
         (!self.done && self.asked == 0).then_some(self.deadline)

@@ -20,6 +20,7 @@ use super::{
     produce,
 };
 use crate::answer::{Commanded, Part, Response};
+use crate::config::BrokerConfig;
 use crate::ids::{ConnId, LogId, ShardId, Waiter};
 use crate::now::{Deadline, Now};
 
@@ -200,6 +201,25 @@ impl Job {
             | Job::InitProducerId(_)
             | Job::DescribeQuorum(_)
             | Job::DescribeCluster(_) => 1,
+        }
+    }
+
+    /// What the response may hold at most, as far as it is records. One batch comes whole, whatever was asked for.
+    pub(super) fn brings(&self, config: &BrokerConfig) -> usize {
+        match self {
+            Job::Fetch(job) if !job.ready() => {
+                let batch = usize::try_from(config.topic.max_message_bytes).unwrap_or(usize::MAX);
+                job.most().max(batch)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Bytes of records in the response now.
+    pub(super) fn holds(&self) -> usize {
+        match self {
+            Job::Fetch(job) => job.have(),
+            _ => 0,
         }
     }
 

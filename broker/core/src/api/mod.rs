@@ -37,6 +37,6 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
-pub use conn::{Conn, OPEN_MAX};
+pub use conn::{BRINGS_MAX, Conn, OPEN_MAX};
 pub use host::Host;
 pub use outbox::Outbox;

@@ -92,3 +92,43 @@ fn what_is_open_of_one_connection_is_bounded_by_what_it_is_about() {
     assert!(bench.conn.room());
     assert_eq!(bench.frames().len(), 3);
 }
+
+#[test]
+pub(super) fn what_the_open_fetches_of_a_connection_may_bring_is_bounded_132() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    // Each may bring 1 MiB.
+    for open in 0..4 {
+        assert!(bench.conn.room(), "{open}");
+        bench.send(12, &super::fetching::fetch(&[("t", 0, 0)]));
+    }
+    assert!(!bench.conn.room(), "four times 1 MiB is as much as may be");
+    let asks = bench.asks();
+    let batch = batch(Codec::None, 3);
+    let answer = || there(3, core::slice::from_ref(&batch));
+    // The second answer waits for the first, and is memory meanwhile.
+    bench.answer(asks[1].1, answer());
+    assert_eq!(bench.conn.held(), batch.len());
+    assert!(!bench.conn.room());
+    bench.answer(asks[0].1, answer());
+    assert_eq!((bench.conn.held(), bench.frames().len()), (0, 2));
+    assert!(bench.conn.room());
+}
+
+#[test]
+fn a_fetch_that_may_bring_much_is_the_last_one_that_is_read() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    let mut large = super::fetching::fetch(&[("t", 0, 0)]);
+    large.topics[0].partitions[0].partition_max_bytes = 50 << 20;
+    bench.send(12, &large);
+    assert!(!bench.conn.room());
+    let (waiter, _) = bench.asked();
+    bench.answer(waiter, there(3, &[batch(Codec::None, 3)]));
+    assert!(bench.conn.room());
+    // Whoever asks for one byte gets a whole batch.
+    large.topics[0].partitions[0].partition_max_bytes = 1;
+    for open in 0..4 {
+        assert!(bench.conn.room(), "{open}");
+        bench.send(12, &large);
+    }
+    assert!(!bench.conn.room());
+}

@@ -9,7 +9,7 @@ use crate::answer::{FetchPart, Isolation, WatchPart};
 
 const KIB: i32 = 1024;
 
-fn fetch(parts: &[(&str, i32, i64)]) -> FetchRequest {
+pub(super) fn fetch(parts: &[(&str, i32, i64)]) -> FetchRequest {
     let partition = |index, fetch_offset| FetchPartition {
         partition: index,
         fetch_offset,

@@ -1,7 +1,7 @@
 //! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
 //! Decides nothing else.
 
-use super::{connection, fetching};
+use super::{bounds, connection, fetching};
 use crate::proof;
 
 /// Whether `test` fails with this bug, which had its way at least once.
@@ -19,6 +19,14 @@ fn a_queue_without_a_bound_is_noticed() {
     caught(
         "open-without-bound",
         connection::at_most_64_requests_are_open_and_room_says_so,
+    );
+}
+
+#[test]
+fn fetches_that_pile_up_are_noticed() {
+    caught(
+        "fetches-pile-up",
+        bounds::what_the_open_fetches_of_a_connection_may_bring_is_bounded_132,
     );
 }
 

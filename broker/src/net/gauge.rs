@@ -1,0 +1,103 @@
+//! What the readers of a node make it hold together: records that are read for them, or that they have not taken.
+//! Decides how much more of it there may be, never whose. Holds #131 for answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of one kind that are in use, of all threads, and how many there may be.
+#[derive(Debug)]
+pub struct Gauge {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Gauge {
+    /// Nothing is in use.
+    pub fn new(limit: usize) -> Arc<Gauge> {
+        Arc::new(Gauge {
+            used: AtomicUsize::new(0),
+            limit,
+        })
+    }
+
+    /// What is in use.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether little is left: less than a quarter.
+    pub fn is_short(&self) -> bool {
+        self.used() >= self.limit - self.limit / 4
+    }
+
+    /// What one taker may have now: a quarter of what is left, so that there is something for the next ones too.
+    pub fn share(&self) -> usize {
+        self.limit.saturating_sub(self.used()) / 4
+    }
+}
+
+/// What one holder has in use; given back when it is dropped.
+#[derive(Debug)]
+pub struct Holding {
+    gauge: Arc<Gauge>,
+    bytes: usize,
+}
+
+impl Holding {
+    /// So many bytes are in use from now on.
+    pub fn new(gauge: &Arc<Gauge>, bytes: usize) -> Holding {
+        gauge.used.fetch_add(bytes, Ordering::Relaxed);
+        Holding {
+            gauge: gauge.clone(),
+            bytes,
+        }
+    }
+
+    /// It is so many now.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            let more = bytes - self.bytes;
+            self.gauge.used.fetch_add(more, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            let fewer = self.bytes - bytes;
+            self.gauge.used.fetch_sub(fewer, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_counted_once_and_comes_back() {
+        let gauge = Gauge::new(100);
+        let mut one = Holding::new(&gauge, 30);
+        let two = Holding::new(&gauge, 40);
+        assert_eq!((gauge.used(), gauge.is_short()), (70, false));
+        one.set(35);
+        assert_eq!((gauge.used(), gauge.is_short()), (75, true));
+        drop(two);
+        one.set(10);
+        assert_eq!((gauge.used(), gauge.is_short()), (10, false));
+        drop(one);
+        assert_eq!(gauge.used(), 0);
+    }
+
+    #[test]
+    fn shares_of_any_number_of_takers_stay_below_the_limit() {
+        let gauge = Gauge::new(1 << 20);
+        let takers: Vec<Holding> = (0..1000)
+            .map(|_| Holding::new(&gauge, gauge.share()))
+            .collect();
+        assert!(gauge.used() < 1 << 20);
+        assert!(takers.iter().take(8).all(|taker| taker.bytes > 1 << 14));
+    }
+}

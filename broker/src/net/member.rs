@@ -1,0 +1,175 @@
+//! What a shard's thread keeps of one connection: its requests, what it holds, and what its socket has not taken yet.
+//! Decides when its socket is read (#131, #132); never what a request means.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use sawlog_core::api::Conn;
+use sawlog_core::now::{Deadline, Now};
+
+use super::connection::{self, Link};
+use super::gauge::{Gauge, Holding};
+
+/// Bytes that may wait for a slow reader before his requests are no longer read (#131, #132).
+const UNSENT_MAX: usize = 4 << 20;
+/// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
+/// way to the disk at most.
+const OPEN_BYTES_MAX: usize = 16 << 20;
+/// How long a reader may take nothing while there is no memory for others.
+const STUCK_MAX: Duration = Duration::from_secs(10);
+
+/// One connection.
+pub struct Member {
+    /// Its pure half.
+    pub conn: Conn,
+    /// Its socket.
+    pub link: Rc<Link>,
+    /// It is to end when everything is sent: why.
+    pub close: Option<String>,
+    /// It is on the list of those that have something to send.
+    pub queued: bool,
+    /// Its entry in the list of long polls.
+    pub deadline: Option<Deadline>,
+    /// Whether its task last saw that it may not read.
+    muted: bool,
+    /// Sizes of the requests without a reply, oldest first, and their sum.
+    open: VecDeque<usize>,
+    open_bytes: usize,
+    /// What the socket has not taken yet.
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: usize,
+    blocked: bool,
+    /// When it is given up if its socket takes nothing and others need the memory.
+    stuck: Option<Deadline>,
+    /// Nothing is sent any more.
+    given_up: bool,
+    answers: Holding,
+}
+
+/// What a connection's task should wait for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wants {
+    /// It may read more requests.
+    pub read: bool,
+    /// There are bytes the socket did not take.
+    pub write: bool,
+}
+
+impl Member {
+    /// A new connection; `answers` counts what it holds of answers.
+    pub fn new(conn: Conn, link: Rc<Link>, answers: &Arc<Gauge>) -> Member {
+        Member {
+            conn,
+            link,
+            close: None,
+            queued: false,
+            deadline: None,
+            muted: false,
+            open: VecDeque::new(),
+            open_bytes: 0,
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+            blocked: false,
+            stuck: None,
+            given_up: false,
+            answers: Holding::new(answers, 0),
+        }
+    }
+
+    /// What its task should wait for, or why it ends.
+    /// `open`: sockets are read at all.
+    pub fn wants(&mut self, open: bool) -> Result<Wants, String> {
+        let write = self.unsent_bytes > 0;
+        if let Some(why) = &self.close
+            && !write
+        {
+            return Err(why.clone());
+        }
+        let read = self.conn.room()
+            && open
+            && self.close.is_none()
+            && self.unsent_bytes < UNSENT_MAX
+            && self.open_bytes < OPEN_BYTES_MAX;
+        self.muted = !read;
+        Ok(Wants {
+            read,
+            write: write && self.blocked,
+        })
+    }
+
+    /// A frame was read that holds so much memory.
+    pub fn opened(&mut self, bytes: usize) {
+        self.open.push_back(bytes);
+        self.open_bytes += bytes;
+    }
+
+    /// Replies leave in the order of their requests, so the newest sizes belong to what is open (a request without a
+    /// reply among them only shifts sizes, and the sum comes back to zero with the last one).
+    pub fn closed(&mut self) {
+        while self.open.len() > self.conn.open() {
+            self.open_bytes -= self.open.pop_front().unwrap_or(0);
+        }
+    }
+
+    /// This is to be sent.
+    pub fn push(&mut self, piece: Bytes) {
+        if self.given_up {
+            return;
+        }
+        self.unsent_bytes += piece.len();
+        self.unsent.push_back(piece);
+    }
+
+    /// Writes what the socket takes.
+    pub fn flush(&mut self, now: Now) -> io::Result<()> {
+        self.blocked = false;
+        let before = self.unsent_bytes;
+        while self.unsent_bytes > 0 {
+            let mut written = connection::write(&self.link, self.unsent.iter())?;
+            if written == 0 {
+                self.blocked = true;
+                break;
+            }
+            self.unsent_bytes -= written;
+            while let Some(first) = self.unsent.front_mut() {
+                if written < first.len() {
+                    first.advance(written);
+                    break;
+                }
+                written -= first.len();
+                self.unsent.pop_front();
+            }
+        }
+        if self.unsent_bytes < before || !self.blocked {
+            self.stuck = None;
+        }
+        if self.blocked && self.stuck.is_none() {
+            self.stuck = Some(now.after(STUCK_MAX));
+        }
+        self.answers.set(self.unsent_bytes + self.conn.held());
+        Ok(())
+    }
+
+    /// Its socket took nothing for long.
+    pub fn is_stuck(&self, now: Now) -> bool {
+        self.stuck.is_some_and(|deadline| deadline.passed(now))
+    }
+
+    /// It ends now; what was to be sent is dropped.
+    pub fn give_up(&mut self, why: String) {
+        self.close.get_or_insert(why);
+        self.given_up = true;
+        self.unsent.clear();
+        self.unsent_bytes = 0;
+        self.answers.set(0);
+    }
+
+    /// Whether its task has something to look at.
+    pub fn must_wake(&self) -> bool {
+        self.blocked || self.muted || self.close.is_some()
+    }
+}
