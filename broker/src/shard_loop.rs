@@ -31,9 +31,10 @@ use crate::disk::lane::{Back, Lane};
 use crate::memory::Memory;
 use crate::disk::reading::Reading;
 use crate::holds::Holds;
-use crate::net::connection::{self, Link};
+use crate::net::connection::{self, Ended, Link};
 use crate::net::gauge::Gauge;
 use crate::net::member::{Member, Wants};
+use crate::net::seldom::Seldom;
 use crate::serving::Serving;
 
 /// Memory of frames that is kept for the next ones.
@@ -101,10 +102,35 @@ struct Inner {
     events: VecDeque<Event>,
     effects: Vec<Effect>,
     touched: Vec<u64>,
+    /// By [`Warning`].
+    seldom: [Seldom; 4],
     /// Used again by every call of a connection's pure half.
     out: Outbox,
     inflater: Inflater,
     pool: Arc<Pool>,
+}
+
+/// Kinds of lines at WARN that clients can cause.
+#[derive(Clone, Copy, Debug)]
+enum Warning {
+    Frame,
+    Request,
+    Slow,
+    Note,
+}
+
+fn slot(seldom: &mut [Seldom; 4], kind: Warning) -> &mut Seldom {
+    let [frame, request, slow, note] = seldom;
+    match kind {
+        Warning::Frame => frame,
+        Warning::Request => request,
+        Warning::Slow => slow,
+        Warning::Note => note,
+    }
+}
+
+fn closed(number: u64, why: &str) -> String {
+    format!("connection {number} is closed: {why}")
 }
 
 /// What a shard's thread is made of.
@@ -209,6 +235,7 @@ impl Local {
             events: VecDeque::new(),
             effects: Vec::new(),
             touched: Vec::new(),
+            seldom: Default::default(),
             out: Outbox::default(),
             inflater: Inflater::new(),
             pool,
@@ -266,8 +293,10 @@ impl Local {
     /// A connection is over.
     pub fn leave(&self, id: ConnId, ending: connection::Ending) {
         let mut inner = self.inner.borrow_mut();
-        if let Err(why) = ending {
-            tracing::debug!(connection = id.number, "closed: {why}");
+        match ending {
+            Ok(()) => {}
+            Err(Ended::Refused(why)) => inner.warn(Warning::Frame, &closed(id.number, &why)),
+            Err(why) => tracing::debug!(connection = id.number, "closed: {why}"),
         }
         if let Some(deadline) = inner
             .conns
@@ -408,6 +437,11 @@ impl Local {
 }
 
 impl Inner {
+    fn warn(&mut self, kind: Warning, line: &str) {
+        let now = self.clock.now();
+        slot(&mut self.seldom, kind).say(now, line, |line| tracing::warn!("{line}"));
+    }
+
     /// What the threads around the core have to do with an event before it is stepped.
     fn notice(&mut self, event: &mut Event) {
         match event {
@@ -542,7 +576,9 @@ impl Inner {
             member.push(piece.clone());
         }
         if let Some(why) = self.out.close.take() {
-            tracing::warn!("connection {number} is closed: {why}");
+            let line = closed(number, &why);
+            let seldom = slot(&mut self.seldom, Warning::Request);
+            seldom.say(now, &line, |line| tracing::warn!("{line}"));
             member.close = Some(why);
         }
         let deadline = member.conn.deadline();
@@ -560,7 +596,8 @@ impl Inner {
             self.touched.push(number);
         }
         for warning in self.out.warn.drain(..) {
-            tracing::warn!("{warning}");
+            let seldom = slot(&mut self.seldom, Warning::Note);
+            seldom.say(now, &warning, |line| tracing::warn!("{line}"));
         }
         let mut asks = std::mem::take(&mut self.out.asks);
         for (shard, waiter, part) in asks.drain(..) {
@@ -582,7 +619,8 @@ impl Inner {
         for (number, member) in &mut self.conns {
             if member.is_stuck(now) {
                 let why = "its client takes nothing, and others need the memory of its answers";
-                tracing::warn!("connection {number} is closed: {why}");
+                let seldom = slot(&mut self.seldom, Warning::Slow);
+                seldom.say(now, &closed(*number, why), |line| tracing::warn!("{line}"));
                 member.give_up(why.to_owned());
                 member.link.wake.notify_one();
             }

@@ -19,3 +19,4 @@ mod power;
 mod producer;
 mod start;
 mod state;
+mod strangers;

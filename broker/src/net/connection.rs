@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::disk::buffer::{Aligned, Pool, taken};
 use crate::memory::{Held, Memory, Wanted};
+use crate::net::stranger;
 use crate::shard_loop::Local;
 
 /// What is read at once while frames are small.
@@ -51,45 +52,70 @@ pub async fn serve(local: Local, listener: Arc<str>, socket: TcpStream) {
     local.leave(id, why);
 }
 
-/// Why a connection ended.
-pub type Ending = Result<(), String>;
+/// How a connection ended.
+pub type Ending = Result<(), Ended>;
+
+/// Why a connection ended before its client wanted it to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The network says so: nothing that anybody must know.
+    Lost(String),
+    /// What came is not the protocol; the client sees only that the connection breaks.
+    Refused(String),
+    /// By the node, which has said why.
+    Closed(String),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Lost(why) | Ended::Refused(why) | Ended::Closed(why) => f.write_str(why),
+        }
+    }
+}
+
+fn lost(error: io::Error) -> Ended {
+    Ended::Lost(error.to_string())
+}
 
 async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
     let mut inbox = Inbox::new(local.frames(), local.memory(), local.frame_max());
     let mut starved: Option<(Instant, Wanted)> = None;
     loop {
-        let mut wants = local.wants(id)?;
+        let mut wants = local.wants(id).map_err(Ended::Closed)?;
         let mut any = false;
         while wants.read {
-            let Some(frame) = inbox.cut()? else { break };
+            let Some(frame) = inbox.cut().map_err(Ended::Refused)? else {
+                break;
+            };
             local.frame(id, frame);
             any = true;
-            wants = local.wants(id)?;
+            wants = local.wants(id).map_err(Ended::Closed)?;
         }
         if any {
             local.settle();
         }
         if wants.read && starved.is_none() {
-            inbox.keep_pace()?;
+            inbox.keep_pace().map_err(Ended::Refused)?;
         } else {
             inbox.excuse();
         }
         tokio::select! {
             biased;
             ready = link.socket.writable(), if wants.write => {
-                ready.map_err(|error| error.to_string())?;
-                local.write(id)?;
+                ready.map_err(lost)?;
+                local.write(id).map_err(Ended::Lost)?;
             }
             () = link.wake.notified() => {}
             () = sleep(ASK_EVERY), if starved.is_some() => {
                 if inbox.room().is_some() {
                     starved = None;
                 } else if starved.as_ref().is_some_and(|(since, _)| since.elapsed() > WAIT_MAX) {
-                    return Err(inbox.no_memory());
+                    return Err(Ended::Refused(inbox.no_memory()));
                 }
             }
             ready = link.socket.readable(), if wants.read && starved.is_none() => {
-                ready.map_err(|error| error.to_string())?;
+                ready.map_err(lost)?;
                 let Some(room) = inbox.room() else {
                     starved = Some((Instant::now(), inbox.memory.want()));
                     continue;
@@ -98,7 +124,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                     Ok(0) => return Ok(()),
                     Ok(n) => inbox.came(n),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => inbox.rest(),
-                    Err(error) => return Err(error.to_string()),
+                    Err(error) => return Err(lost(error)),
                 }
             }
         }
@@ -208,12 +234,12 @@ impl Inbox {
             return Ok(());
         };
         if bytes < PACE_BYTES && self.memory.is_wanted() && self.is_long() {
-            return Err(refused(format!(
+            return Err(format!(
                 "a frame brought {bytes} bytes in {} seconds, and others wait for its memory \
                  (queued.max.request.bytes is {})",
                 PACE.as_secs(),
                 self.memory.limit()
-            )));
+            ));
         }
         self.pace = Some((Instant::now(), 0));
         Ok(())
@@ -233,12 +259,12 @@ impl Inbox {
     }
 
     fn no_memory(&self) -> String {
-        refused(format!(
+        format!(
             "there was no memory for a long frame for {} seconds: others hold {} bytes, queued.max.request.bytes is {}",
             WAIT_MAX.as_secs(),
             self.memory.used(),
             self.memory.limit()
-        ))
+        )
     }
 
     /// So many bytes were read.
@@ -268,12 +294,6 @@ impl Inbox {
     }
 }
 
-/// Clients see only that the connection ends: this line is where one learns why.
-fn refused(why: String) -> String {
-    tracing::warn!("a connection is closed: {why}");
-    why
-}
-
 fn declared(bytes: &[u8]) -> Option<usize> {
     let length = bytes.first_chunk::<4>()?;
     // A negative one is as bad as one that is too long.
@@ -289,9 +309,11 @@ fn cut(bytes: &mut Bytes, frame_max: usize) -> Result<Option<Bytes>, String> {
     let length = match usize::try_from(claimed) {
         Ok(length) if length <= frame_max => length,
         _ => {
-            return Err(refused(format!(
-                "a frame claims {claimed} bytes; socket.request.max.bytes is {frame_max}"
-            )));
+            let guess =
+                stranger::guess(*prefix).map_or_else(String::new, |what| format!("; {what}"));
+            return Err(format!(
+                "a frame claims {claimed} bytes; socket.request.max.bytes is {frame_max}{guess}"
+            ));
         }
     };
     if bytes.len() < 4 + length {

@@ -4,4 +4,6 @@ pub mod connection;
 pub mod gauge;
 pub mod listen;
 pub mod member;
+pub mod seldom;
+pub mod stranger;
 pub mod turns;
