@@ -2,6 +2,8 @@
 //! Decides order and nothing else: first what came in, then what follows from what became true.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -75,6 +77,8 @@ pub(crate) struct Running {
     pub(crate) next_tag: u64,
     /// Shards that have spilled (shard 0).
     pub(crate) stopped: Set<ShardId>,
+    /// People know that the disk is full.
+    full_told: bool,
 }
 
 /// A shard that was told to stop before it was started has nothing to put in order.
@@ -113,6 +117,7 @@ impl Running {
             tags: Map::new(),
             next_tag: 0,
             stopped: Set::new(),
+            full_told: false,
             found,
         }
     }
@@ -134,7 +139,7 @@ impl Running {
             Event::Alarm(key) => self.alarm(now, key, out),
             Event::Space(free) => self.engine.space(free),
             Event::Stuck(fault) => {
-                out.push(Effect::Tell(Line::Warn(alloc::format!(
+                out.push(Effect::Tell(Line::Warn(format!(
                     "the disk does not answer: {}",
                     fault.text
                 ))));
@@ -167,6 +172,7 @@ impl Running {
             }
         }
         self.hearing = hearing;
+        self.tell_space(out);
         if self.phase == Phase::Dead {
             self.ops.ops.clear();
             self.ops.alarms.clear();
@@ -184,6 +190,31 @@ impl Running {
                 .drain(..)
                 .map(|(key, deadline)| Effect::Wake(key, deadline)),
         );
+    }
+
+    /// A disk that runs full is told to people once, and once that it has room again. All shards see one disk (#105).
+    fn tell_space(&mut self, out: &mut Vec<Effect>) {
+        let full = self.engine.is_full();
+        if self.id != ShardId(0) || full == core::mem::replace(&mut self.full_told, full) {
+            return;
+        }
+        let free = self.engine.free().free;
+        let line = if full {
+            let complaint = Complaint {
+                what: "writes are refused".to_string(),
+                why: format!("the file system of the log directory is full, {free} bytes are free"),
+                attempt: "Make room on it, or lower retention.ms or retention.bytes: reads go on, and writes are taken \
+                          again by themselves"
+                    .to_string(),
+                code: Some(Code::KafkaStorageError),
+            };
+            Line::Warn(complaint.to_string())
+        } else {
+            Line::Info(format!(
+                "writes are taken again: the file system of the log directory has {free} bytes free"
+            ))
+        };
+        out.push(Effect::Tell(line));
     }
 
     /// The engine says that something is true now.

@@ -256,3 +256,37 @@ pub(super) fn of_several_first_batches_in_flight_none_is_taken_before_the_first_
     assert_eq!(world.produce(log, first).base, Offset(0));
     assert_eq!(world.produce(log, second).base, Offset(1));
 }
+
+#[test]
+pub(super) fn a_full_disk_is_told_once_and_so_is_its_end_105() {
+    let mut world = World::started(Files::new(), 2);
+    let total = world.free.total;
+    let mut see = |free| {
+        world.lines.clear();
+        world.free.free = free;
+        // Both shards look more than once.
+        for _ in 0..3 {
+            world.pass(2_000_000_000);
+            world.run();
+        }
+        core::mem::take(&mut world.lines)
+    };
+    let told = see(4096);
+    let [Line::Warn(text)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    for part in [
+        "writes are refused",
+        "4096 bytes are free",
+        "Make room",
+        "[KAFKA_STORAGE_ERROR]",
+    ] {
+        assert!(text.contains(part), "{part} is missing: {text}");
+    }
+    assert_eq!(see(2048), []);
+    let told = see(total / 2);
+    assert!(
+        matches!(told.as_slice(), [Line::Info(text)] if text.contains("taken again")),
+        "{told:?}"
+    );
+}
