@@ -2,7 +2,7 @@
 //! Decides the order of these, and the exit code; what is in the directory is the core's affair.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,14 +49,28 @@ pub fn run(options: Options) -> Result<(), Complaint> {
     let config = Arc::new(options.config);
     let shards = config.shards.unwrap_or_else(shards_of_machine).max(1);
     let dir = PathBuf::from(&*config.log_dir);
-    let _lock = lock(&dir)?;
+    let lock = Lock::of(&dir)?;
+    let result = serve(options.ready, &dir, config, shards, clock);
+    if result.is_err() {
+        lock.undo(&dir);
+    }
+    result
+}
+
+fn serve(
+    ready: fn(&str),
+    dir: &Path,
+    config: Arc<BrokerConfig>,
+    shards: u16,
+    clock: Clock,
+) -> Result<(), Complaint> {
     let pool = Pool::new(BUFFERS_IDLE);
-    let files = Arc::new(Files::open(&dir, pool).map_err(|error| unusable(&dir, &error))?);
+    let files = Arc::new(Files::open(dir, pool).map_err(|error| unusable(dir, &error))?);
     let bound = listen(&config)?;
     let found = Found {
         boot: boot_id(),
         shards,
-        space: files.space().map_err(|error| unusable(&dir, &error))?,
+        space: files.space().map_err(|error| unusable(dir, &error))?,
         config: config.clone(),
         endpoints: endpoints(&config, &bound).into(),
         engine: EngineConf {
@@ -67,76 +81,90 @@ pub fn run(options: Options) -> Result<(), Complaint> {
         cluster_id: std::env::var("CLUSTER_ID").ok().map(Into::into),
     };
     tracing::info!(directory = %dir.display(), durable_writes = %files.way(), shards, "starting");
-
-    let (lines, mut said) = mpsc::unbounded_channel();
+    let (lines, said) = mpsc::unbounded_channel();
     let tell: shard_loop::Tell = Arc::new(move |line| {
         let _ = lines.send(line);
     });
+    let posts = start_threads(shards, &files, &config, clock, &tell)?;
+    send(&posts, 0, Mail::Event(Event::Start(Box::new(found))));
+    let runtime = runtime().map_err(|error| no_thread("start the runtime", &error))?;
+    let announce = |addresses: &str, text: &str| {
+        let took = clock.now().mono.0 / 1_000;
+        let millis = format!("{}.{:03}", took / 1_000, took % 1_000);
+        let data = dir.display();
+        ready(&format!(
+            "sawlog ready on {addresses}, data in {data}, {millis} ms ({text})"
+        ));
+    };
+    let local = tokio::task::LocalSet::new();
+    runtime.block_on(local.run_until(drive(bound, posts, said, announce)))
+}
+
+/// One thread per shard; each waits in its inbox for its start.
+fn start_threads(
+    shards: u16,
+    files: &Arc<Files>,
+    config: &Arc<BrokerConfig>,
+    clock: Clock,
+    tell: &shard_loop::Tell,
+) -> Result<Arc<[Post]>, Complaint> {
     let (posts, inboxes): (Vec<Post>, Vec<_>) =
         (0..shards).map(|_| mpsc::unbounded_channel()).unzip();
     let posts: Arc<[Post]> = posts.into();
     let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
     let memory = Memory::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
     let answers = Gauge::new(ANSWERS_MAX);
-    for (shard, inbox) in inboxes.into_iter().enumerate() {
-        let id = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
-        let (posts, files, config, tell) =
-            (posts.clone(), files.clone(), config.clone(), tell.clone());
-        let (pool, memory, answers) = (decompression.clone(), memory.clone(), answers.clone());
+    for (shard, inbox) in (0..shards).zip(inboxes) {
         let parts = Parts {
-            id,
-            posts,
-            files,
-            config,
+            id: ShardId(shard),
+            posts: posts.clone(),
+            files: files.clone(),
+            config: config.clone(),
             clock,
-            tell,
-            pool,
-            memory,
-            answers,
+            tell: tell.clone(),
+            pool: decompression.clone(),
+            answers: answers.clone(),
+            memory: memory.clone(),
         };
-        let thread = std::thread::Builder::new().name(format!("shard-{shard}"));
-        thread
+        std::thread::Builder::new()
+            .name(format!("shard-{shard}"))
             .spawn(move || on_thread(parts, inbox))
-            .map_err(|error| complain("start a thread", &error))?;
+            .map_err(|error| no_thread("start a thread", &error))?;
     }
-    send(&posts, 0, Mail::Event(Event::Start(Box::new(found))));
+    Ok(posts)
+}
 
-    let runtime = runtime().map_err(|error| complain("start the runtime", &error))?;
-    let local = tokio::task::LocalSet::new();
-    runtime.block_on(local.run_until(async move {
-        let mut bound = Some(bound);
-        let mut term = signal(SignalKind::terminate())
-            .map_err(|error| complain("listen to signals", &error))?;
-        let mut int = signal(SignalKind::interrupt())
-            .map_err(|error| complain("listen to signals", &error))?;
-        loop {
-            let line = tokio::select! {
-                line = said.recv() => line,
-                _ = term.recv() => { stop(&posts); continue }
-                _ = int.recv() => { stop(&posts); continue }
-            };
-            match line {
-                Some(Line::Ready { text }) => {
-                    if let Some(bound) = bound.take() {
-                        let addresses: Vec<String> =
-                            bound.iter().map(|one| one.address.to_string()).collect();
-                        accept(bound, &posts)?;
-                        let took = clock.now().mono.0 / 1_000;
-                        let millis = format!("{}.{:03}", took / 1_000, took % 1_000);
-                        let addresses = addresses.join(", ");
-                        let data = dir.display();
-                        (options.ready)(&format!(
-                            "sawlog ready on {addresses}, data in {data}, {millis} ms ({text})"
-                        ));
-                    }
-                }
-                Some(Line::Info(text)) => tracing::info!("{text}"),
-                Some(Line::Warn(text)) => tracing::warn!("{text}"),
-                Some(Line::Stopped) | None => return Ok(()),
-                Some(Line::Fatal(complaint)) => return Err(complaint),
+/// From the start to the end: hands signals to the shards, and what they say to people.
+async fn drive(
+    bound: Vec<Bound>,
+    posts: Arc<[Post]>,
+    mut said: mpsc::UnboundedReceiver<Line>,
+    announce: impl Fn(&str, &str),
+) -> Result<(), Complaint> {
+    let mut bound = Some(bound);
+    let listen = |kind| signal(kind).map_err(|error| no_thread("listen to signals", &error));
+    let mut term = listen(SignalKind::terminate())?;
+    let mut int = listen(SignalKind::interrupt())?;
+    loop {
+        let line = tokio::select! {
+            line = said.recv() => line,
+            _ = term.recv() => { stop(&posts); continue }
+            _ = int.recv() => { stop(&posts); continue }
+        };
+        match line {
+            Some(Line::Ready { text }) => {
+                let Some(bound) = bound.take() else { continue };
+                let addresses: Vec<String> =
+                    bound.iter().map(|one| one.address.to_string()).collect();
+                accept(bound, &posts)?;
+                announce(&addresses.join(", "), &text);
             }
+            Some(Line::Info(text)) => tracing::info!("{text}"),
+            Some(Line::Warn(text)) => tracing::warn!("{text}"),
+            Some(Line::Stopped) | None => return Ok(()),
+            Some(Line::Fatal(complaint)) => return Err(complaint),
         }
-    }))
+    }
 }
 
 fn on_thread(parts: Parts, inbox: mpsc::UnboundedReceiver<Mail>) {
@@ -145,7 +173,7 @@ fn on_thread(parts: Parts, inbox: mpsc::UnboundedReceiver<Mail>) {
         Ok(runtime) => {
             tokio::task::LocalSet::new().block_on(&runtime, shard_loop::run(parts, inbox))
         }
-        Err(error) => tell(Line::Fatal(complain("start the runtime", &error))),
+        Err(error) => tell(Line::Fatal(no_thread("start the runtime", &error))),
     }
 }
 
@@ -180,7 +208,7 @@ fn shards_of_machine() -> u16 {
 fn accept(bound: Vec<Bound>, posts: &Arc<[Post]>) -> Result<(), Complaint> {
     for one in bound {
         let listener = tokio::net::TcpListener::from_std(one.socket);
-        let listener = listener.map_err(|error| complain("accept connections", &error))?;
+        let listener = listener.map_err(|error| no_thread("accept connections", &error))?;
         let (posts, name): (_, Arc<str>) = (posts.clone(), one.name.into());
         tokio::task::spawn_local(async move {
             let mut next = 0;
@@ -219,7 +247,7 @@ fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
                 }
                 _ => "Name an address of this machine in `listeners`".to_owned(),
             },
-            code: None,
+            code: Some(sawlog_wire::code::Code::InvalidConfig),
         }
         };
         bound.extend(bind(&listener.listener, &listener.host, listener.port).map_err(refused)?);
@@ -273,31 +301,78 @@ fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
     endpoints
 }
 
+/// The name of a listener's own address. One on every address is told by the name of the machine, as in Kafka.
 fn own_name(host: &str, address: SocketAddr) -> String {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        IpAddr::V6(ip) if ip.is_unspecified() => "::1".to_owned(),
-        _ if host.is_empty() => address.ip().to_string(),
-        _ => host.to_owned(),
+    if !host.is_empty() {
+        return host.to_owned();
+    }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = match name.trim() {
+        "" => address.ip().to_string(),
+        name => name.to_owned(),
+    };
+    tracing::warn!(
+        "clients of the listener on {address} are told to connect to {name}; name another with advertised.listeners"
+    );
+    name
+}
+
+/// What keeps other processes out of the directory for as long as it lives.
+struct Lock {
+    _file: OwnedFd,
+    path: PathBuf,
+    /// The file, and the directory, are there since now.
+    made: bool,
+    made_dir: bool,
+}
+
+impl Lock {
+    /// Makes the directory if need be.
+    fn of(dir: &Path) -> Result<Lock, Complaint> {
+        let made_dir = !dir.exists();
+        std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))?;
+        let path = dir.join(".lock");
+        let made = !path.exists();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o644));
+        let file = file.map_err(|error| unusable(dir, &error.into()))?;
+        let taken = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Of a file that was removed meanwhile the lock keeps nobody out.
+            Ok(()) => !is_at(&file, &path),
+            Err(rustix::io::Errno::WOULDBLOCK) => true,
+            Err(error) => return Err(unusable(dir, &error.into())),
+        };
+        if taken {
+            return Err(Complaint {
+                what: format!("cannot use the data directory {}", dir.display()),
+                why: "another process has locked it".to_owned(),
+                attempt: "Stop the other broker, or give this one a directory of its own with -X log.dirs=DIR".to_owned(),
+                code: Some(sawlog_wire::code::Code::KafkaStorageError),
+            });
+        }
+        Ok(Lock {
+            _file: file,
+            path,
+            made,
+            made_dir,
+        })
+    }
+
+    /// The node did not start: what was made for the lock alone goes. A directory with anything in it stays.
+    fn undo(&self, dir: &Path) {
+        if self.made {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        if self.made_dir {
+            let _ = std::fs::remove_dir(dir);
+        }
     }
 }
 
-/// Makes the directory if need be and keeps other processes out of it for as long as the result lives.
-fn lock(dir: &Path) -> Result<OwnedFd, Complaint> {
-    std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))?;
-    let path = dir.join(".lock");
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o644));
-    let file = file.map_err(|error| unusable(dir, &error.into()))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Complaint {
-            what: format!("cannot use the data directory {}", dir.display()),
-            why: "another process has locked it".to_owned(),
-            attempt: "Stop the other broker, or give this one a directory of its own with -X log.dirs=DIR".to_owned(),
-            code: None,
-        }),
-        Err(error) => Err(unusable(dir, &error.into())),
+fn is_at(file: &OwnedFd, path: &Path) -> bool {
+    match (rustix::fs::fstat(file), rustix::fs::stat(path)) {
+        (Ok(held), Ok(named)) => (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino),
+        _ => false,
     }
 }
 
@@ -322,12 +397,14 @@ fn unusable(dir: &Path, error: &io::Error) -> Complaint {
     }
 }
 
-fn complain(what: &str, error: &io::Error) -> Complaint {
-    let attempt = "Look at the limits of this process (ulimit -a)".to_owned();
+/// What a process gets from the system besides files: threads, descriptors.
+fn no_thread(what: &str, error: &io::Error) -> Complaint {
     Complaint {
         what: format!("cannot {what}"),
         why: error.to_string(),
-        attempt,
+        attempt:
+            "Raise the limits of this process on threads and open files (ulimit -u, ulimit -n)"
+                .to_owned(),
         code: None,
     }
 }

@@ -89,6 +89,24 @@ fn several_log_directories_are_refused_by_name() {
 }
 
 #[test]
+fn a_refused_start_leaves_nothing_behind() {
+    let folder = Folder::new("nothing").unwrap();
+    let foreign = folder.join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("letters.txt"), "dear").unwrap();
+    refuses(&Start::on(&foreign), &["foreign"]);
+    let first = Start::on(&folder.join("first")).ready().unwrap();
+    let other = folder.join("other");
+    let said = Start::on(&other)
+        .set(&format!("listeners=PLAINTEXT://{}", first.address))
+        .refused()
+        .unwrap();
+    assert!(said.contains("Another process has this port"), "{said}");
+    assert!(!other.exists(), "a directory was left");
+    first.stop().unwrap();
+}
+
+#[test]
 fn a_newer_format_is_refused_and_not_touched() {
     let folder = Folder::new("newer").unwrap();
     let start = used(&folder);

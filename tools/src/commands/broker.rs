@@ -1,7 +1,7 @@
 //! `sawlog broker`: runs a node. Decides where its settings come from (`-X` over file over default) and how it logs;
 //! what they mean is the table of keys' affair.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
@@ -79,11 +79,19 @@ fn settings(arguments: &Arguments) -> Result<BrokerConfig> {
     })
 }
 
+/// Colours are for a terminal, and for nobody who asks for none.
+fn colours() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    !set("NO_COLOR") && (forced || std::io::stderr().is_terminal())
+}
+
 fn start_logging(arguments: &Arguments) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
         .with_context(|| format!("--log {}", arguments.log))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours())
         .with_writer(std::io::stderr);
     if arguments.log_json {
         builder.json().init();

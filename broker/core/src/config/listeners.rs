@@ -116,6 +116,34 @@ pub(super) fn agree(config: &BrokerConfig) -> Option<Complaint> {
             );
         }
     }
+    // As Kafka does: a client on another machine would be sent to itself (gotcha 10).
+    let everywhere = |at: &&Endpoint| ["0.0.0.0", "::"].contains(&&*at.host);
+    let told = |at: &Endpoint| {
+        config
+            .advertised
+            .iter()
+            .any(|one| one.listener == at.listener)
+    };
+    let mut untold = config
+        .listeners
+        .iter()
+        .filter(everywhere)
+        .filter(|at| !told(at));
+    if let Some(at) = untold.next() {
+        let what = format!(
+            "listeners={}://{}:{} cannot be used",
+            at.listener, at.host, at.port
+        );
+        let attempt = format!(
+            "Add advertised.listeners={}://HOST:{}, with a name or address of this machine that clients can reach",
+            at.listener, at.port
+        );
+        return complain(
+            what,
+            "it means every address of this machine, and clients must be told one",
+            &attempt,
+        );
+    }
     if let Some(name) = config.node_listener.as_ref().filter(|name| !bound(name)) {
         let what = format!("inter.broker.listener.name={name} cannot be used");
         return complain(

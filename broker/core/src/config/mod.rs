@@ -523,6 +523,8 @@ mod tests {
             ("advertised.listeners", "OTHER://h:1"),
             ("advertised.listeners", "PLAINTEXT://0.0.0.0:1"),
             ("advertised.listeners", "PLAINTEXT://h:0"),
+            ("listeners", "PLAINTEXT://0.0.0.0:1"),
+            ("listeners", "PLAINTEXT://[::]:1"),
             ("inter.broker.listener.name", "OTHER"),
             ("listener.security.protocol.map", "PLAINTEXT:SASL_SSL"),
             ("process.roles", "broker"),
@@ -531,5 +533,27 @@ mod tests {
         ] {
             assert_eq!(wrong(&[(name, value)]).len(), 1, "{name}={value}");
         }
+        assert!(broker([("listeners", "PLAINTEXT://:1")]).is_ok());
+    }
+
+    #[test]
+    fn a_listener_on_every_address_needs_one_that_clients_are_told() {
+        let listeners = ("listeners", "PLAINTEXT://0.0.0.0:9092");
+        let told = ("advertised.listeners", "PLAINTEXT://broker.example:9092");
+        let wrong = wrong(&[listeners]).remove(0).to_string();
+        assert!(
+            wrong.contains("Add advertised.listeners=PLAINTEXT://HOST:9092"),
+            "{wrong}"
+        );
+        assert!(broker([listeners, told]).is_ok());
+    }
+
+    #[test]
+    fn one_log_directory_is_asked_for_where_several_are_given() {
+        let wrong = wrong(&[("log.dirs", "/a,/b")]).remove(0).to_string();
+        assert!(
+            wrong.contains("there is one log directory, not several. Give one directory"),
+            "{wrong}"
+        );
     }
 }

@@ -273,7 +273,7 @@ pub const BROKER: &[BrokerKey] = &[
     },
     BrokerKey {
         name: "log.dir",
-        kind: Kind::List,
+        kind: Kind::OneDirectory,
         default: "./data",
         other: "/var/lib/sawlog",
         text: "The directory of all data. As log.dirs, which wins where both are given.",
@@ -281,10 +281,10 @@ pub const BROKER: &[BrokerKey] = &[
     },
     BrokerKey {
         name: "log.dirs",
-        kind: Kind::List,
+        kind: Kind::OneDirectory,
         default: "./data",
         other: "/var/lib/sawlog",
-        text: "The directory of all data. One, not several: use a file system that spans the disks.",
+        text: "The directory of all data. Kafka takes several, here there is one.",
         set: log_dir,
     },
     BrokerKey {
@@ -608,13 +608,8 @@ pub const TOPIC: &[TopicKey] = &[
 ];
 
 fn log_dir(config: &mut BrokerConfig, value: Value) -> Result<(), String> {
-    match value.list() {
-        [dir] => {
-            config.log_dir.clone_from(dir);
-            Ok(())
-        }
-        _ => Err("there is one log directory, not several".to_string()),
-    }
+    config.log_dir = value.text().to_string();
+    Ok(())
 }
 
 /// -1 is for ever.

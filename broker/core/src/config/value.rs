@@ -14,6 +14,8 @@ pub enum Kind {
     Int(i64, i64),
     /// Any text but none.
     Text,
+    /// A path. Kafka takes several with commas between; there is one here.
+    OneDirectory,
     /// Texts between commas, at least one.
     List,
     /// One of these words.
@@ -29,7 +31,7 @@ pub enum Value {
     Bool(bool),
     /// Of [`Kind::Int`].
     Int(i64),
-    /// Of [`Kind::Text`] and [`Kind::OneOf`].
+    /// Of [`Kind::Text`], [`Kind::OneDirectory`] and [`Kind::OneOf`].
     Text(String),
     /// Of [`Kind::List`].
     List(Vec<String>),
@@ -54,7 +56,10 @@ impl Kind {
                 Ok(number) => Ok(Value::Int(number)),
                 Err(_) => Err("it is not a whole number".to_string()),
             },
-            Kind::Text => Ok(Value::Text(text.to_string())),
+            Kind::OneDirectory if text.contains(',') => {
+                Err("there is one log directory, not several".to_string())
+            }
+            Kind::Text | Kind::OneDirectory => Ok(Value::Text(text.to_string())),
             Kind::List => Ok(Value::List(
                 text.split(',')
                     .map(|item| item.trim().to_string())
@@ -86,6 +91,9 @@ impl fmt::Display for Kind {
             Kind::Int(i64::MIN, _) => f.write_str("a whole number"),
             Kind::Int(least, most) => write!(f, "a whole number from {least} to {most}"),
             Kind::Text => f.write_str("a text"),
+            Kind::OneDirectory => {
+                f.write_str("one directory; a file system can span several disks")
+            }
             Kind::List => f.write_str("one value, or several with commas between"),
             Kind::OneOf(words) => write!(f, "one of: {}", words.join(", ")),
             Kind::Words(words) => write!(f, "some of: {}", words.join(", ")),

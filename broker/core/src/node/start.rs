@@ -420,17 +420,28 @@ fn own_directory(name: &str) -> bool {
         || name.ends_with("-delete")
 }
 
-/// How the start went, for people.
+/// How the start went, for people. Where the number of shards changes, what the old ones had is told, once.
 fn summary<'a>(judged: impl Iterator<Item = &'a Judged>) -> String {
+    let reports = judged.filter_map(|judged| match judged {
+        Judged::Logs(report) => Some(report),
+        Judged::Fresh => None,
+    });
+    let mut reports: Vec<_> = reports.collect();
+    let mut before = String::new();
+    if let Some((report, shards)) = reports
+        .iter()
+        .find_map(|report| Some((*report, report.reshaped?)))
+    {
+        reports = [report].into();
+        before = format!(" with sawlog.shards={shards}");
+    }
     let (mut logs, mut commits, mut bytes, mut offline, mut clean) = (0u64, 0u64, 0u64, 0, true);
-    for judged in judged {
-        if let Judged::Logs(report) = judged {
-            logs += report.logs;
-            commits += report.commits;
-            bytes += report.bytes;
-            offline += report.offline.len();
-            clean &= report.clean.is_some();
-        }
+    for report in reports {
+        logs += report.logs;
+        commits += report.commits;
+        bytes += report.bytes;
+        offline += report.offline.len();
+        clean &= report.clean.is_some();
     }
     let how = if clean {
         "after a clean stop"
@@ -442,5 +453,5 @@ fn summary<'a>(judged: impl Iterator<Item = &'a Judged>) -> String {
     } else {
         String::new()
     };
-    format!("{how}: {logs} logs{broken}, {commits} commits replayed from {bytes} bytes")
+    format!("{how}{before}: {logs} logs{broken}, {commits} commits replayed from {bytes} bytes")
 }
