@@ -1,6 +1,8 @@
 //! Load on any broker that speaks Kafka's protocol, and comparisons of one broker with another on the same machine in the
 //! same minute. Decides what counts as a result; knows nothing of how Sawlog works inside.
 
+#![forbid(unsafe_code)]
+
 pub mod batch;
 pub mod bytes;
 pub mod cell;

@@ -1,5 +1,7 @@
 //! The command line of the benchmarks: reads the words, calls the library, prints. Decides no figure and starts no load itself.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! The one binary of Sawlog: the broker and its command-line tools.
 //! Decides which command runs; each command is one file in `commands`, and how it ends is `exit`'s affair.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

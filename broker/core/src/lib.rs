@@ -6,6 +6,8 @@
 //! and the simulator (`sawlog-sim`) are two drivers of the same [`node::Shard`].
 //!
 //! Which module may import which is written in `layers.txt` and held by the tidy test.
+
+#![forbid(unsafe_code)]
 #![cfg_attr(not(any(test, feature = "mutants")), no_std)]
 
 extern crate alloc;

@@ -3,6 +3,8 @@
 //! Both drive the very code that is shipped (`sawlog-core`) on a disk, a net and a clock that can misbehave in every
 //! way of the fault model and in no other, from one random stream. Nothing here is part of the product.
 
+#![forbid(unsafe_code)]
+
 pub mod blocks;
 pub mod checks;
 pub mod client;

@@ -1,6 +1,8 @@
 //! Runs the simulator and the crash enumerator from the command line.
 //! Decides which seeds, which known bug, how much is shown; judges nothing itself.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Mutex;

@@ -1,6 +1,8 @@
 //! `cargo dev`: every chore of developing Sawlog, one file each.
 //! Decides which chore runs; never how the product behaves, and nothing here is shipped.
 
+#![forbid(unsafe_code)]
+
 use clap::{Parser, Subcommand};
 
 mod bench;
