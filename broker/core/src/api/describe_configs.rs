@@ -213,7 +213,7 @@ fn one(
 fn number(kind: Kind) -> i8 {
     match kind {
         Kind::Bool => 1,
-        Kind::Text | Kind::OneOf(_) => 2,
+        Kind::Text | Kind::OneDirectory | Kind::OneOf(_) => 2,
         Kind::Int(_, most) if most <= i64::from(i16::MAX) => 4,
         Kind::Int(_, most) if most <= i64::from(i32::MAX) => 3,
         Kind::Int(..) => 5,

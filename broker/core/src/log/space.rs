@@ -63,11 +63,6 @@ impl Engine {
         self.full
     }
 
-    /// The space of the file system, as it was when somebody last looked.
-    pub fn free(&self) -> Free {
-        self.space
-    }
-
     /// Makes the ballast, or gives it up.
     pub(crate) fn weigh_ballast(&mut self, ops: &mut Ops) {
         // There is one ballast, and one shard that minds it.
