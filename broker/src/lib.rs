@@ -8,8 +8,8 @@
 pub mod boot;
 pub mod clock;
 pub mod disk;
-pub mod memory;
 pub mod holds;
+pub mod memory;
 pub mod net;
 pub mod properties;
 pub mod serving;

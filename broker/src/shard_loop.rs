@@ -28,9 +28,9 @@ use crate::clock::{Chance, Clock};
 use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
-use crate::memory::Memory;
 use crate::disk::reading::Reading;
 use crate::holds::Holds;
+use crate::memory::Memory;
 use crate::net::connection::{self, Ended, Link};
 use crate::net::gauge::Gauge;
 use crate::net::member::{Member, Wants};
@@ -676,6 +676,7 @@ mod tests {
             tell: Arc::new(|_| {}),
             pool: Arc::new(Pool::new(0)),
             answers: Gauge::new(1 << 20),
+            memory: Memory::new(1 << 20),
         })
     }
 

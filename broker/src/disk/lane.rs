@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, RingKind, Served};
 use sawlog_core::ids::Ticket;
 
