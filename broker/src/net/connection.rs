@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use sawlog_core::ids::ConnId;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -120,15 +121,29 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                     starved = Some((Instant::now(), inbox.memory.want()));
                     continue;
                 };
+                let asked = room.len();
                 match link.socket.try_read(room) {
                     Ok(0) => return Ok(()),
-                    Ok(n) => inbox.came(n),
+                    Ok(n) => {
+                        if n < asked {
+                            emptied(&link.socket);
+                        }
+                        inbox.came(n);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => inbox.rest(),
                     Err(error) => return Err(lost(error)),
                 }
             }
         }
     }
+}
+
+/// A read that brought less than there was room for has emptied the socket: said here, it saves the call that would find
+/// nothing. What comes later is an event of its own.
+fn emptied(socket: &TcpStream) {
+    let _ = socket.try_io(Interest::READABLE, || -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    });
 }
 
 /// What was read of a connection and not handed on: at most one frame that is not whole yet, or whole ones that the node
