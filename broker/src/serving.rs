@@ -51,11 +51,11 @@ impl Serving {
     }
 
     /// What the reader shall do next, if it is not busy.
-    pub fn next(&mut self) -> Option<Box<Reading>> {
+    pub fn start(&mut self) -> Option<Box<Reading>> {
         if self.under_way == UNDER_WAY_MAX {
             return None;
         }
-        let next = self.turns.next();
+        let next = self.turns.pop();
         self.under_way += usize::from(next.is_some());
         next
     }
@@ -158,14 +158,14 @@ mod tests {
         for reader in 0..3 {
             serving.wait(serving.begin(waiter(reader), plan(9, 1 << 20), ANSWER));
         }
-        let first = serving.next().unwrap();
-        let second = serving.next().unwrap();
-        assert!(serving.next().is_none(), "the third waits");
+        let first = serving.start().unwrap();
+        let second = serving.start().unwrap();
+        assert!(serving.start().is_none(), "the third waits");
         assert!(serving.came(first, None).is_none(), "there is more to read");
-        let third = serving.next().unwrap();
+        let third = serving.start().unwrap();
         assert_eq!(third.waiter, waiter(2), "before the rest of the first");
         let (second, served) = serving.came(second, Some(Served::Whole)).unwrap();
         assert_eq!((second.waiter, served), (waiter(1), Served::Whole));
-        assert_eq!(serving.next().unwrap().waiter, waiter(0));
+        assert_eq!(serving.start().unwrap().waiter, waiter(0));
     }
 }

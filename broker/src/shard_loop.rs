@@ -473,7 +473,7 @@ impl Inner {
 
     /// Keeps the reader busy.
     fn read_on(&mut self) {
-        while let Some(reading) = self.serving.next() {
+        while let Some(reading) = self.serving.start() {
             self.lane.read(reading);
         }
     }

@@ -60,7 +60,7 @@ fn readers_that_take_nothing_cost_bounded_memory_and_others_are_served_131_132()
     };
     let mut honest = Connection::open(broker.address).unwrap();
     honest.create_topic("t", 1, &[]).unwrap();
-    let value: Vec<u8> = (0..BATCH).map(|at| (at * at >> 3) as u8).collect();
+    let value: Vec<u8> = (0..BATCH).map(|at| ((at * at) >> 3) as u8).collect();
     for _ in 0..BATCHES {
         honest.append(&place, &[&value]).unwrap();
     }

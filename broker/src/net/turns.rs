@@ -14,6 +14,12 @@ pub struct Turns<T> {
     last: Option<ConnId>,
 }
 
+impl<T> Default for Turns<T> {
+    fn default() -> Turns<T> {
+        Turns::new()
+    }
+}
+
 impl<T> Turns<T> {
     /// Nobody waits.
     pub fn new() -> Turns<T> {
@@ -34,7 +40,7 @@ impl<T> Turns<T> {
     }
 
     /// The next thing: of the connection after the one that had the last turn.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn pop(&mut self) -> Option<T> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let mut later = self.waiting.range((after, Bound::Unbounded));
         let (conn, _) = later.next().or_else(|| self.waiting.iter().next())?;
@@ -71,11 +77,11 @@ mod tests {
             turns.push(conn(1), (1, i));
             turns.push(conn(2), (2, i));
         }
-        assert_eq!(turns.next(), Some((1, 0)));
+        assert_eq!(turns.pop(), Some((1, 0)));
         turns.push(conn(3), (3, 0));
-        assert_eq!(turns.next(), Some((2, 0)));
-        assert_eq!(turns.next(), Some((3, 0)), "after 198 others");
-        assert_eq!(turns.next(), Some((1, 1)));
+        assert_eq!(turns.pop(), Some((2, 0)));
+        assert_eq!(turns.pop(), Some((3, 0)), "after 198 others");
+        assert_eq!(turns.pop(), Some((1, 1)));
     }
 
     #[test]
@@ -84,11 +90,11 @@ mod tests {
         turns.push(conn(1), "long");
         turns.push(conn(1), "later");
         turns.push(conn(2), "other");
-        assert_eq!(turns.next(), Some("long"));
+        assert_eq!(turns.pop(), Some("long"));
         turns.push_rest(conn(1), "rest of long");
-        assert_eq!(turns.next(), Some("other"));
-        assert_eq!(turns.next(), Some("rest of long"));
+        assert_eq!(turns.pop(), Some("other"));
+        assert_eq!(turns.pop(), Some("rest of long"));
         assert_eq!(turns.forget(conn(1)), ["later"]);
-        assert_eq!(turns.next(), None);
+        assert_eq!(turns.pop(), None);
     }
 }
