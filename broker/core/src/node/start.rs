@@ -350,8 +350,22 @@ impl Running {
         covered && self.engine.go_on_from(LogId::METADATA, from)
     }
 
+    /// Says what was found to be wrong. What a start cut or took out must be told before that may become durable: the
+    /// next start goes on behind it, and would find nothing to tell (#99). A death in between tells it twice.
+    fn warn(&mut self, out: &mut Vec<Effect>) {
+        let warnings = core::mem::take(&mut self.coming.warnings);
+        out.extend(
+            warnings
+                .into_iter()
+                .map(|text| Effect::Tell(Line::Warn(text))),
+        );
+    }
+
     /// Lets every shard go on from what it found: only now may anything be changed.
     pub(super) fn accept_all(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !proof::mutant("verdict-told-when-ready") {
+            self.warn(out);
+        }
         // While shard 0 brings the directory to another number of shards the others have not begun.
         let others = if self.coming.others { self.shards } else { 1 };
         for shard in 1..others {
@@ -371,13 +385,8 @@ impl Running {
         self.phase = Phase::Up;
         self.wake_for_snapshot(now);
         self.look_at_space(now, out);
+        self.warn(out);
         let coming = core::mem::take(&mut self.coming);
-        out.extend(
-            coming
-                .warnings
-                .into_iter()
-                .map(|text| Effect::Tell(Line::Warn(text))),
-        );
         self.look_for_strangers(&coming.root, out);
         let text = if coming.founding {
             String::from("a new node")

@@ -55,6 +55,14 @@ fn a_definite_refusal_of_what_may_still_happen_is_caught() {
 }
 
 #[test]
+fn a_verdict_that_is_told_only_when_the_node_is_ready_is_caught() {
+    caught(
+        "verdict-told-when-ready",
+        starting::a_cut_is_told_before_a_start_that_dies_can_make_it_durable_99,
+    );
+}
+
+#[test]
 fn a_snapshot_that_does_not_reach_the_damage_is_caught() {
     caught(
         "snapshot-covers-anything",

@@ -3,6 +3,7 @@
 use sawlog_wire::Code;
 
 use super::{refused, start, used};
+use crate::effect::Line;
 use crate::event::Found;
 use crate::ids::*;
 use crate::node::testing::*;
@@ -142,6 +143,50 @@ pub(super) fn a_start_that_was_cut_short_anywhere_is_made_again() {
                 world.fetch(log(topic, number), 0).hw,
                 Offset(1),
                 "#96: died before operation {at}"
+            );
+        }
+    }
+}
+
+/// Every point of a start that cuts a damaged last commit on each shard: whether or not the start comes to its end, the
+/// process that made the cut durable, or the one after it, has named the shard.
+#[test]
+pub(super) fn a_cut_is_told_before_a_start_that_dies_can_make_it_durable_99() {
+    let mut first = World::started(Files::new(), 2);
+    let topic = first.create_one("a", 2);
+    for number in 0..2 {
+        first.produce(log(topic, number), batch(&["precious"], None));
+    }
+    let mut files = first.files;
+    let mut struck = 0;
+    for (_, bytes) in files
+        .iter_mut()
+        .filter(|(name, _)| name.starts_with("commit/"))
+    {
+        let bytes = bytes.as_mut().unwrap();
+        while let Some(at) = bytes.windows(8).position(|window| window == b"precious") {
+            bytes[at] ^= 1;
+            struck += 1;
+        }
+    }
+    assert_eq!(struck, 2, "each shard's last commit holds one batch");
+    let whole = World::started(files.clone(), 2).operations;
+    for at in 1..=whole {
+        let mut dying = World::new(files.clone(), 2);
+        dying.die_at = Some(at);
+        dying.start(found(2));
+        let next = World::started(dying.files, 2);
+        for shard in 0..2 {
+            let named = format!("of shard {shard}; ");
+            let mut lines = dying.lines.iter().chain(&next.lines);
+            assert!(
+                lines.any(|line| matches!(
+                    line,
+                    Line::Warn(text) if text.contains("Cut at byte") && text.contains(&named)
+                )),
+                "#99: died before operation {at}: {:?}, then {:?}",
+                dying.lines,
+                next.lines
             );
         }
     }
