@@ -143,9 +143,7 @@ pub fn run(seed: u64, trace: Trace) -> Report {
         .map(|target| world.add(Client::consumer(base(), target.clone(), true)))
         .collect();
     world.add(Client::lister(base()));
-    if world.refused.is_none() {
-        settle(&mut world, HEAL);
-    }
+    last_reading(&mut world, &mut report);
     judge(&mut world, &mut report, &last, &targets);
     report
 }
@@ -199,6 +197,18 @@ fn heal(world: &mut World, report: &mut Report) {
     }
     if !world.alive() {
         world.start_after(MS);
+    }
+    settle(world, HEAL);
+    if world.refused.is_some() && restart_after_refusal(world, report) {
+        settle(world, HEAL);
+    }
+}
+
+/// Everybody reads to the end. Damage that struck earlier may show only now and end the process, as its message says: it
+/// is started again like any other, and must serve.
+fn last_reading(world: &mut World, report: &mut Report) {
+    if world.refused.is_some() {
+        return;
     }
     settle(world, HEAL);
     if world.refused.is_some() && restart_after_refusal(world, report) {
@@ -369,5 +379,38 @@ impl Report {
             .iter()
             .find(|(_, have, need)| have < need)
             .map(|(what, have, need)| format!("{have} {what}, {need} are the least"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_ends_over_its_disk_in_the_last_reading_is_started_again_and_serves() {
+        let shape = Shape {
+            shards: 1,
+            ring_file: 64 << 10,
+            disk: 100_000,
+            net: 20_000,
+            lost_replies: 0,
+            snapshot_bytes: 3_000,
+        };
+        let mut world = World::new(1, shape);
+        world.start_after(0);
+        while !world.ready() {
+            world.run_until(world.time() + MS);
+        }
+        world.disk.faults.failing_syncs = 1;
+        world.add(Client::admin(
+            Base::new(1, 8),
+            vec![("a".to_owned(), 2, false)],
+        ));
+        let mut report = Report::default();
+        last_reading(&mut world, &mut report);
+        let told = |text: &str| world.said.iter().any(|(_, said)| said.contains(text));
+        assert!(told("KAFKA_STORAGE_ERROR"), "{:?}", world.said);
+        assert_eq!((world.starts, &world.refused), (2, &None));
+        assert!(world.clients.iter().all(Client::drained));
     }
 }
