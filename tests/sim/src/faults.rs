@@ -176,6 +176,14 @@ fn strike(world: &mut World, rng: &mut Rng, kind: Kind, plan: &Plan, report: &mu
     match kind {
         Kind::Kill if world.alive() => world.kill(),
         Kind::PowerCut if world.alive() => {
+            // A cut at rest asks little of recovery: half of them come while a commit is on its way.
+            let until = world.time() + if rng.chance(500) { 20 * MS } else { 0 };
+            while world.alive() && world.time() < until && !world.commits_in_flight() {
+                world.run_until(world.time() + MS / 50);
+            }
+            if !world.alive() {
+                return;
+            }
             if plan.power {
                 world.power_cut();
             } else {

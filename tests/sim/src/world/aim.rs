@@ -122,16 +122,18 @@ impl World {
         if !file.to_string().starts_with("checkpoint.") {
             return;
         }
-        let commits = (0..self.disk.queued()).any(|index| {
-            let op = self.disk.peek(index);
-            op.is_some_and(is_commit)
-        });
+        let commits = self.commits_in_flight();
         if let Some(aim) = &mut self.aim
             && aim.moment == Moment::Checkpoint
             && commits
         {
             aim.frozen = true;
         }
+    }
+
+    /// Whether a commit is on its way to the disk.
+    pub fn commits_in_flight(&self) -> bool {
+        (0..self.disk.queued()).any(|index| self.disk.peek(index).is_some_and(is_commit))
     }
 
     /// Whether an operation may not complete now.
