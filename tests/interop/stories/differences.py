@@ -68,7 +68,7 @@ ours(
 )
 ours("A count that no batch of the allowed size could hold is too large before it is wrong.", [*REFUSED, "MESSAGE_TOO_LARGE"], "Produce, batch: count 2^31-1")
 ours(
-    "Of a producer that nothing is known of, only a beginning is taken: a later batch may be one of several in flight whose first was refused (#70, decision 0005).",
+    "Of a producer that nothing is known of, only a beginning is taken: a later batch may be one of several in flight whose first was refused (#70, decision 0008).",
     ["UNKNOWN_PRODUCER_ID"],
     "Idempotent: first batch with sequence 5 (nothing known of the producer)",
 )
