@@ -200,6 +200,17 @@ impl Look {
         };
         let (judged, fold) = judge::judge(read);
         self.holes(root, shard, &judged, &fold, &seen);
+        // A start writes again what was not synced yet, and leaves behind what of it does not match its checksum.
+        for spot in judged.again.iter().flat_map(|found| &found.bad) {
+            let ring = FileName::Ring {
+                kind: spot.kind,
+                shard,
+                sequence: spot.file,
+            };
+            let what = "a batch that was written and not yet synced does not match its checksum";
+            let path = place::path_of(root, &ring);
+            self.damage(&path, u64::from(spot.at), what.to_owned(), RING);
+        }
         for cut in &judged.cuts {
             let path = place::path_of(
                 root,
