@@ -109,7 +109,9 @@ impl Files {
         {
             let buffer = self.gather(pieces);
             let outcome = self.write(file, *at, buffer.as_ref(), *how);
-            return (outcome, Some(buffer));
+            // What may not lie there is not the tail.
+            let written = (outcome == Outcome::Done).then_some(buffer);
+            return (outcome, written);
         }
         let outcome = self.other(op).unwrap_or_else(|error| {
             let (verb, file) = words(op);

@@ -98,8 +98,18 @@ impl Tail {
         window.buffer.as_ref().get(from..).unwrap_or_default()
     }
 
-    /// Keeps what was just written at `at` from memory of its own.
+    /// Keeps what was just written at `at` from memory of its own. A window of that file ends here: were it filled any
+    /// further, it would have zeros where this lies.
     pub fn keep(&mut self, file: &FileName, at: u64, buffer: Aligned) {
+        for kind in [RingKind::Durable, RingKind::Fast] {
+            if self.window(kind).is_some_and(|window| window.file == *file) {
+                self.seal(kind);
+            }
+        }
+        self.insert(file, at, buffer);
+    }
+
+    fn insert(&mut self, file: &FileName, at: u64, buffer: Aligned) {
         let cost = cost(&buffer);
         if cost > self.budget {
             return;
@@ -195,7 +205,7 @@ impl Tail {
     /// A window that takes no more becomes a stretch like any other.
     fn seal(&mut self, kind: RingKind) {
         if let Some(window) = slot(&mut self.open, kind).take() {
-            self.keep(&window.file, window.at, window.buffer);
+            self.insert(&window.file, window.at, window.buffer);
         }
     }
 
@@ -282,6 +292,26 @@ mod tests {
         assert_eq!(tail.get(&file, 4224, 100), None);
         assert_eq!(tail.get(&next, 0, 100), None);
         assert_eq!(tail.held(), 0);
+    }
+
+    #[test]
+    fn a_commit_that_was_written_another_way_ends_the_window_7() {
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(1 << 20);
+        let file = FileName::named("ring");
+        let pieces = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 128]))];
+        let make = |len| pool.take(len);
+        tail.add(RingKind::Fast, &file, 0, &pieces(1), make);
+        // A disk that is slow just now: this one went through a thread.
+        let mut other = pool.take(128);
+        other.push(&[2; 128]);
+        tail.keep(&file, 128, other);
+        tail.add(RingKind::Fast, &file, 256, &pieces(3), make);
+        let whole = [[1; 128], [2; 128], [3; 128]].concat();
+        assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
+        // And after the next window has begun.
+        tail.add(RingKind::Fast, &file, 1 << 20, &pieces(4), make);
+        assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
     }
 
     #[test]
