@@ -10,7 +10,7 @@ use kafka_protocol::{
 use sawlog_wire::{random::Dice, registry};
 
 /// Random values per message and version.
-const TIMES: usize = 200;
+const TIMES: usize = 1_000;
 
 struct Theirs {
     name: &'static str,

@@ -7,13 +7,17 @@
 mod kafka {
     pub(crate) mod json;
     pub(crate) mod process;
+    pub(crate) mod seen;
 }
 
-use kafka::{json, process};
+use std::collections::BTreeSet;
+
+use kafka::{json, process, seen::Unseen};
 use sawlog_wire::{
     ApiKey, Reader, RequestHeader, ResponseHeader, Writer,
     metadata::MetadataRecord,
     random::Dice,
+    records::{ControlKind, control::EndMarker},
     registry::{self, Kind},
 };
 
@@ -43,24 +47,72 @@ fn kafka_reads_and_writes_every_message_as_we_do() {
                     process::hex(bytes)
                 )
             }));
+            let (name, at) = (entry.name, entry.at(version));
+            let mut unseen = Unseen::of(entry.layout, at);
             for (bytes, answer) in samples.iter().zip(&answers) {
-                let name = entry.name;
                 let (written, printed) = answer.split_once(' ').unwrap_or((answer, ""));
                 assert_eq!(
                     written,
                     process::hex(bytes),
                     "{name} version {version}: {answer}"
                 );
-                if !printed.is_empty() {
-                    let theirs = serde_json::from_str(printed).expect("Kafka prints JSON");
-                    let ours = json::print(entry.layout, &mut Reader::of(bytes), entry.at(version));
-                    assert_eq!(ours, json::plain(theirs), "{name} version {version}");
+                if !printed.is_empty() || !unseen.left().is_empty() {
+                    let ours = json::print(entry.layout, &mut Reader::of(bytes), at);
+                    unseen.note(entry.layout, at, &ours);
+                    if !printed.is_empty() {
+                        let theirs = serde_json::from_str(printed).expect("Kafka prints JSON");
+                        let same = json::plain(ours) == json::plain(theirs);
+                        assert!(same, "{name} version {version}: {printed}");
+                    }
                 }
                 judged += 1;
             }
+            let left = unseen.left();
+            assert!(
+                left.is_empty(),
+                "{name} version {version} never had {left:?}"
+            );
         }
     }
     assert!(judged > 50_000, "only {judged} values judged");
+}
+
+#[test]
+fn values_that_never_met_a_null_or_a_tag_are_told_by_field() {
+    let entry = registry::all().find(|entry| entry.name == "FetchRequest");
+    let entry = entry.expect("a message");
+    let at = entry.at(12);
+    let mut unseen = Unseen::of(entry.layout, at);
+    unseen.note(entry.layout, at, &serde_json::json!({ "topics": [] }));
+    for missing in [".cluster_id present", ".cluster_id empty", ".topics filled"] {
+        assert!(unseen.left().contains(missing), "{missing}");
+    }
+    assert!(!unseen.left().contains(".cluster_id absent"));
+    assert!(!unseen.left().contains(".topics empty"));
+}
+
+#[test]
+fn no_message_or_version_of_kafka_is_missing() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    let theirs = kafka.ask(["all - 0 ".to_owned()].into_iter());
+    let theirs: BTreeSet<String> = theirs
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .map(str::to_owned)
+        .collect();
+    let of_data = |entry: &registry::Entry| entry.kind != Kind::Data;
+    let ours: BTreeSet<String> = registry::all()
+        .filter(of_data)
+        .map(|entry| {
+            format!(
+                "{}:{}-{}",
+                entry.name, entry.versions.from, entry.versions.to
+            )
+        })
+        .collect();
+    assert_eq!(ours, theirs);
 }
 
 #[test]
@@ -92,6 +144,107 @@ fn kafka_frames_the_records_of_the_metadata_log_as_we_do() {
     assert!(frames.len() > 500);
     let answers = kafka.ask(frames.iter().map(|frame| format!("frame - 0 {frame}")));
     assert_eq!(answers, frames);
+}
+
+#[test]
+fn kafka_reads_and_writes_headers_as_we_do() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    let mut dice = Dice::new(47);
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+    let (mut nameless, mut unnamed) = (0, 0);
+    for &key in ApiKey::ALL {
+        for version in key.versions().iter() {
+            for _ in 0..20 {
+                let name = (!dice.one_in(4)).then(|| dice.text());
+                nameless += u32::from(name.is_none());
+                unnamed += u32::from(name.as_deref() == Some(""));
+                let request = RequestHeader {
+                    key: key.number(),
+                    version,
+                    correlation_id: dice.number() as i32,
+                    client_id: name.as_deref(),
+                };
+                let mut writer = Writer::new();
+                request.encode(&mut writer).expect("a short name");
+                let header = writer.finish().into_bytes();
+                let form = if key.flexible().contains(version) {
+                    2
+                } else {
+                    1
+                };
+                lines.push(format!(
+                    "bytes RequestHeader {form} {}",
+                    process::hex(&header)
+                ));
+                let mut reader = Reader::new(&header);
+                assert_eq!(RequestHeader::decode(&mut reader), Ok(request));
+                assert_eq!(reader.left(), 0);
+                bytes.push(header);
+
+                let response = ResponseHeader {
+                    correlation_id: request.correlation_id,
+                };
+                let mut writer = Writer::new();
+                response.encode(&mut writer, key, version);
+                let header = writer.finish().into_bytes();
+                let form = header.len() - 4;
+                lines.push(format!(
+                    "bytes ResponseHeader {form} {}",
+                    process::hex(&header)
+                ));
+                let mut reader = Reader::new(&header);
+                let read = ResponseHeader::decode(&mut reader, key, version);
+                assert_eq!((read, reader.left()), (Ok(response), 0));
+                bytes.push(header);
+            }
+        }
+    }
+    assert!(nameless > 100 && unnamed > 100 && bytes.len() > 5_000);
+    let answers = kafka.ask(lines.into_iter());
+    for (header, answer) in bytes.iter().zip(answers) {
+        assert_eq!(answer, process::hex(header));
+    }
+}
+
+#[test]
+fn kafka_reads_the_keys_of_control_records_and_the_markers_of_transactions_as_we_do() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    for (number, kind) in ControlKind::ALL.into_iter().enumerate() {
+        let key = kind.key();
+        let (version, rest) = key.split_first_chunk::<2>().expect("a version");
+        assert_eq!(*version, [0, 0]);
+        let told = kafka.ask(
+            [format!(
+                "json ControlRecordTypeSchema 0 {}",
+                process::hex(rest)
+            )]
+            .into_iter(),
+        );
+        assert_eq!(
+            told,
+            [format!("{} {{\"type\":{number}}}", process::hex(rest))]
+        );
+    }
+    for epoch in [0, 7, -1, i32::MAX, i32::MIN] {
+        let value = EndMarker {
+            coordinator_epoch: epoch,
+        }
+        .value();
+        let (version, rest) = value.split_first_chunk::<2>().expect("a version");
+        assert_eq!(*version, [0, 0]);
+        let told = kafka.ask([format!("json EndTxnMarker 0 {}", process::hex(rest))].into_iter());
+        assert_eq!(
+            told,
+            [format!(
+                "{} {{\"coordinatorEpoch\":{epoch}}}",
+                process::hex(rest)
+            )]
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //   json    the same, and print what was read                 -> HEX JSON
 //   frame   read and write a record of the metadata log with its frame (NAME and VERSION unused)
 //   header  the header versions of API key NAME (a number) in VERSION -> REQUEST RESPONSE
+//   all     every request, response and record of the metadata log (NAME, VERSION and HEX unused)
+//           -> NAME:LOWEST-HIGHEST for each, but for the keys that Kafka took out of service
 // A line out that starts with '!' tells why Kafka refuses.
 
 import java.io.BufferedReader;
@@ -17,6 +19,8 @@ import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.StringJoiner;
+import org.apache.kafka.common.metadata.MetadataRecordType;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Message;
@@ -55,6 +59,26 @@ public class Oracle {
         throw new IllegalArgumentException("Kafka has no " + name);
     }
 
+    private static String versions(String name) throws ReflectiveOperationException {
+        Class<?> type = KINDS.computeIfAbsent(name, Oracle::find).read().getDeclaringClass();
+        short lowest = type.getField("LOWEST_SUPPORTED_VERSION").getShort(null);
+        short highest = type.getField("HIGHEST_SUPPORTED_VERSION").getShort(null);
+        return name + ":" + lowest + "-" + highest;
+    }
+
+    private static String all() throws ReflectiveOperationException {
+        var told = new StringJoiner(" ");
+        for (ApiKeys key : ApiKeys.values()) {
+            if (key.hasValidVersion()) {
+                told.add(versions(key.name + "Request")).add(versions(key.name + "Response"));
+            }
+        }
+        for (MetadataRecordType type : MetadataRecordType.values()) {
+            told.add(versions(type.newMetadataRecord().getClass().getSimpleName()));
+        }
+        return told.toString();
+    }
+
     private static String hex(ByteBuffer bytes) {
         byte[] copy = new byte[bytes.remaining()];
         bytes.duplicate().get(copy);
@@ -63,6 +87,9 @@ public class Oracle {
 
     private static String answer(String line) throws Exception {
         String[] words = line.split(" ", -1);
+        if (words[0].equals("all")) {
+            return all();
+        }
         String name = words[1];
         short version = Short.parseShort(words[2]);
         ByteBuffer bytes = ByteBuffer.wrap(HexFormat.of().parseHex(words[3]));

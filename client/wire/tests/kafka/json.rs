@@ -22,7 +22,7 @@ pub(crate) fn plain(value: Value) -> Value {
         Value::Object(fields) => {
             let named = |(name, value)| (folded(name), plain(value));
             let payload = |(name, _): &(&String, &Value)| {
-                matches!(name.as_str(), "records" | "unalignedRecords")
+                matches!(folded(name).as_str(), "records" | "unalignedrecords")
             };
             let kept = fields.iter().filter(|field| !payload(field));
             Value::Object(
@@ -35,7 +35,7 @@ pub(crate) fn plain(value: Value) -> Value {
     }
 }
 
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.trim_start_matches("r#")
         .replace('_', "")
         .to_lowercase()
@@ -52,9 +52,7 @@ fn structure(layout: &Layout, reader: &mut Reader<'_>, at: At) -> Result<Value, 
     for row in carried().filter(|row| row.rules.tag.is_none()) {
         let nullable = row.rules.nullable.contains(at.version);
         let value = value(&row.kind, nullable, reader, at)?;
-        if !matches!(row.kind, Type::Records) {
-            fields.insert(folded(row.name), value);
-        }
+        fields.insert(folded(row.name), value);
     }
     if at.flexible {
         for _ in 0..reader.uvarint()? {
