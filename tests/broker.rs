@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::host::{Folder, Mount};
+
 /// Longer than any start, stop or answer takes, even where the machine is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -95,6 +97,24 @@ impl Start {
     pub fn set(mut self, setting: &str) -> Start {
         self.settings.push(setting.to_owned());
         self
+    }
+
+    /// On a file system of its own, with its words beside it.
+    pub fn mounted(mount: &Mount, folder: &Folder) -> Start {
+        Start {
+            log: folder.join("broker.log"),
+            ..Start::on(&mount.at().join("data"))
+        }
+    }
+
+    /// As after a reboot: the boot id that the kernel tells the broker is this one.
+    pub fn rebooted(self, boot: &Path, id: u64) -> Result<Start> {
+        std::fs::write(boot, format!("00000000-0000-4000-8000-{id:012}\n"))?;
+        let script = format!(
+            "mount --bind {} /proc/sys/kernel/random/boot_id && exec \"$@\"",
+            boot.display()
+        );
+        Ok(self.under(["unshare", "-m", "sh", "-c", &script, "sh"]))
     }
 
     /// Run by another command.

@@ -47,6 +47,16 @@ pub struct Place {
     pub partition: i32,
 }
 
+impl Place {
+    /// The first partition of a topic, and most often the only one.
+    pub fn first(topic: &str) -> Place {
+        Place {
+            topic: topic.to_owned(),
+            partition: 0,
+        }
+    }
+}
+
 /// What an idempotent producer is known by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {

@@ -1,9 +1,10 @@
 //! What a host must have for a story, and a folder that goes away with it.
 //! Decides when a story cannot run here and says so on a line that no test runner swallows (#144).
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
@@ -38,6 +39,21 @@ pub fn run(command: &str, arguments: &[&str]) -> Result<String> {
         output.status
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Every file below a directory, with its bytes.
+pub fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            all.extend(contents(&path)?);
+        } else {
+            let bytes = std::fs::read(&path)?;
+            all.insert(path, bytes);
+        }
+    }
+    Ok(all)
 }
 
 /// A folder of its own, removed at the end, kept when the test failed.
@@ -78,17 +94,22 @@ impl Drop for Folder {
 /// A file system in a file, mounted; unmounted when dropped.
 #[derive(Debug)]
 pub struct Mount {
+    image: PathBuf,
     at: PathBuf,
 }
 
 impl Mount {
-    /// Makes an ext4 file system of so many MiB in `image` and mounts it at `at`.
-    pub fn fresh(image: &Path, mebibytes: u64, at: &Path) -> Result<Mount> {
-        let file = std::fs::File::create(image)?;
-        file.set_len(mebibytes << 20)?;
-        drop(file);
-        run("mkfs.ext4", &["-q", "-F", &image.to_string_lossy()])?;
-        Mount::of(image, at)
+    /// Makes an ext4 file system of so many MiB in `image` of a folder and mounts it at `disk` there; says so where that
+    /// cannot be done, and the story is not run.
+    pub fn fresh(folder: &Folder, mebibytes: u64, story: &str) -> Option<Mount> {
+        let image = folder.join("image");
+        let made = std::fs::File::create(&image)
+            .and_then(|file| file.set_len(mebibytes << 20))
+            .map_err(anyhow::Error::from)
+            .and_then(|()| run("mkfs.ext4", &["-q", "-F", &image.to_string_lossy()]))
+            .and_then(|_| Mount::of(&image, &folder.join("disk")));
+        made.inspect_err(|why| not_run(story, &format!("no loop mount: {why}")))
+            .ok()
     }
 
     /// Mounts an image as it is.
@@ -96,7 +117,39 @@ impl Mount {
         std::fs::create_dir_all(at)?;
         let (from, to) = (image.to_string_lossy(), at.to_string_lossy());
         run("mount", &["-o", "loop", &from, &to])?;
-        Ok(Mount { at: at.to_owned() })
+        Ok(Mount {
+            image: image.to_owned(),
+            at: at.to_owned(),
+        })
+    }
+
+    /// The file that it lies in.
+    pub fn image(&self) -> &Path {
+        &self.image
+    }
+
+    /// Where it is mounted.
+    pub fn at(&self) -> &Path {
+        &self.at
+    }
+
+    /// Copies what has reached its medium, as a cut of power would leave it.
+    pub fn copy(&self, to: &Path) -> Result<()> {
+        let (from, to) = (self.image.to_string_lossy(), to.to_string_lossy());
+        run("cp", &["--sparse=always", &from, &to])?;
+        Ok(())
+    }
+
+    /// Writes a file until there is no room for more of it; gives the file, which may have been there.
+    pub fn fill(&self) -> PathBuf {
+        let filler = self.at.join("filler");
+        let fill = format!("cat /dev/zero >> {}; sync", filler.display());
+        // It ends with an error: that is the point.
+        let _ = Command::new("sh")
+            .args(["-c", &fill])
+            .stderr(Stdio::null())
+            .status();
+        filler
     }
 
     /// Mounts it again with other options.
@@ -105,9 +158,7 @@ impl Mount {
         run("mount", &["-o", &options, &self.at.to_string_lossy()])?;
         Ok(())
     }
-}
 
-impl Mount {
     /// Where this kernel takes a word that makes ext4 believe that it met an error.
     pub fn trigger(&self) -> Result<PathBuf> {
         let at = self.at.to_string_lossy();

@@ -64,19 +64,22 @@ impl Injection {
             command.arg("-P").arg(file);
         }
         let strace = command.args(["-p", &broker.id().to_string()]).spawn()?;
-        let injection = Injection {
+        let mut injection = Injection {
             strace,
             log: log.to_owned(),
         };
         let tasks = format!("/proc/{}/task", broker.id());
+        let strace = &mut injection.strace;
         wait_until("strace on every thread", || {
-            std::fs::read_dir(&tasks).is_ok_and(|mut all| {
+            let traced = std::fs::read_dir(&tasks).is_ok_and(|mut all| {
                 all.all(|task| {
                     let status =
                         task.and_then(|task| std::fs::read_to_string(task.path().join("status")));
                     !status.unwrap_or_default().contains("TracerPid:\t0")
                 })
-            })
+            });
+            // A fault may end the broker, and so strace, on the first threads, before strace holds the others.
+            traced || strace.try_wait().is_ok_and(|ended| ended.is_some())
         })?;
         Ok(injection)
     }

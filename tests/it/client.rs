@@ -32,6 +32,18 @@ async fn connect(address: SocketAddr) -> Client {
         .unwrap()
 }
 
+/// One that gives up soon, once it is connected.
+async fn impatient(address: SocketAddr) -> Client {
+    loop {
+        let asked = Client::builder(&address.to_string())
+            .call_timeout(SOON)
+            .connect();
+        if let Ok(client) = asked.await {
+            return client;
+        }
+    }
+}
+
 #[test]
 fn records_come_back_as_they_were_sent_and_offsets_are_found_by_mark_and_by_time() {
     let folder = Folder::new("client").unwrap();
@@ -197,11 +209,7 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
     let folder = Folder::new("client-dies").unwrap();
     let broker = Start::on(&folder.join("data")).ready().unwrap();
     run(async {
-        let kafka = Client::builder(&broker.address.to_string())
-            .call_timeout(SOON)
-            .connect()
-            .await
-            .unwrap();
+        let kafka = connect(broker.address).await;
         kafka
             .create_topics(vec![NewTopic::new("t").partitions(1)])
             .await
@@ -220,6 +228,7 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
             }
         });
         tokio::task::yield_now().await;
+        let impatient = impatient(broker.address).await;
         broker.kill().unwrap();
         let error = waiting.await.unwrap();
         assert!(
@@ -228,7 +237,8 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
         );
         assert!(error.is_retriable(), "{error}");
         let begun = Instant::now();
-        let error = place
+        let error = impatient
+            .partition("t", 0)
             .append(vec![Record::value("after")])
             .await
             .unwrap_err();

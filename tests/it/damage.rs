@@ -7,13 +7,6 @@ use tests::broker::{Start, wait_until};
 use tests::client::{Connection, Place};
 use tests::host::Folder;
 
-fn place(topic: &str) -> Place {
-    Place {
-        topic: topic.to_owned(),
-        partition: 0,
-    }
-}
-
 /// Flips a bit of the only place in these files where the text stands.
 fn damage(files: &[PathBuf], text: &str) {
     let mut hits = 0;
@@ -48,28 +41,36 @@ fn fill(start: &Start) -> tests::broker::Broker {
         for topic in ["bad", "good"] {
             let value = format!("{topic} record {number}");
             connection
-                .append(&place(topic), &[value.as_bytes()])
+                .append(&Place::first(topic), &[value.as_bytes()])
                 .unwrap();
         }
     }
     broker
 }
 
-/// The damaged partition gives an error or only what is whole, never wrong bytes; the other one serves.
-fn only_bad_suffers(start: &Start) {
+/// `bad` gives nothing wrong and is named with these words; `good` serves.
+fn only_bad_is_named(start: &Start, words: &[&str]) {
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
-    let stored = connection.read_all(&place("good")).unwrap();
+    let stored = connection.read_all(&Place::first("good")).unwrap();
     assert_eq!(stored.len(), 10);
-    assert_eq!(connection.append(&place("good"), &[b"more"]).unwrap(), 10);
-    let refused = connection.read_all(&place("bad")).unwrap_err().to_string();
+    assert_eq!(
+        connection
+            .append(&Place::first("good"), &[b"more"])
+            .unwrap(),
+        10
+    );
+    let refused = connection
+        .read_all(&Place::first("bad"))
+        .unwrap_err()
+        .to_string();
     assert!(refused.ends_with("KAFKA_STORAGE_ERROR"), "{refused}");
     wait_until("the partition's name in the log", || {
         let said = broker.said().unwrap();
         said.contains("WARN partition bad-0 is offline")
-            && said.contains("does not match its checksum")
+            && words.iter().all(|word| said.contains(word))
     })
-    .unwrap();
+    .unwrap_or_else(|error| panic!("{error}: {}", broker.said().unwrap()));
     drop(connection);
     broker.stop().unwrap();
 }
@@ -80,7 +81,7 @@ fn a_damaged_segment_takes_its_partition_only_and_is_named() {
     let start = Start::on(&folder.join("data"));
     fill(&start).stop().unwrap();
     damage(&logs(&start.data.join("bad-0")), "bad record 5");
-    only_bad_suffers(&start);
+    only_bad_is_named(&start, &["does not match its checksum"]);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_damaged_commit_below_the_mark_takes_its_partition_only_and_is_named() {
     let start = Start::on(&folder.join("data"));
     fill(&start).kill().unwrap();
     damage(&logs(&start.data.join("commit")), "bad record 5");
-    only_bad_suffers(&start);
+    only_bad_is_named(&start, &["does not match its checksum"]);
 }
 
 const SEGMENT: &str = "bad-0/00000000000000000000.log";
@@ -110,7 +111,7 @@ fn both_serve(start: &Start, words: &str) {
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     for topic in ["bad", "good"] {
-        let stored = connection.read_all(&place(topic)).unwrap();
+        let stored = connection.read_all(&Place::first(topic)).unwrap();
         let values: Vec<String> = (0..10).map(|nth| format!("{topic} record {nth}")).collect();
         let stored: Vec<&[u8]> = stored.iter().map(|record| &*record.value).collect();
         let values: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
@@ -145,25 +146,6 @@ fn a_sidecar_that_is_gone_short_or_damaged_is_made_again_and_nothing_is_lost_6()
         both_serve(&start, "it was made again from its segment");
         assert!(std::fs::read(&sidecar).unwrap() == whole, "{what}");
     }
-}
-
-/// `bad` gives nothing wrong and is named with these words; `good` serves.
-fn only_bad_is_named(start: &Start, words: &[&str]) {
-    let broker = start.ready().unwrap();
-    let mut connection = Connection::open(broker.address).unwrap();
-    let stored = connection.read_all(&place("good")).unwrap();
-    assert_eq!(stored.len(), 10);
-    assert_eq!(connection.append(&place("good"), &[b"more"]).unwrap(), 10);
-    let refused = connection.read_all(&place("bad")).unwrap_err().to_string();
-    assert!(refused.ends_with("KAFKA_STORAGE_ERROR"), "{refused}");
-    wait_until("the partition's name in the log", || {
-        let said = broker.said().unwrap();
-        said.contains("WARN partition bad-0 is offline")
-            && words.iter().all(|word| said.contains(word))
-    })
-    .unwrap_or_else(|error| panic!("{error}: {}", broker.said().unwrap()));
-    drop(connection);
-    broker.stop().unwrap();
 }
 
 #[test]
@@ -213,7 +195,10 @@ fn partitions_that_changed_places_serve_nothing_of_each_other_104() {
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     for topic in ["bad", "good"] {
-        let refused = connection.read_all(&place(topic)).unwrap_err().to_string();
+        let refused = connection
+            .read_all(&Place::first(topic))
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.ends_with("KAFKA_STORAGE_ERROR"),
             "{topic}: {refused}"

@@ -6,36 +6,25 @@ use std::process::Command;
 use sawlog_wire::Code;
 use tests::broker::{Start, wait_until};
 use tests::client::{Connection, Place, batch};
-use tests::host::{Folder, Mount, is_root, not_run};
+use tests::host::{Folder, Mount, not_run};
 
-use crate::producer::{Load, Producer, counter};
-
-fn place() -> Place {
-    Place {
-        topic: "t".to_owned(),
-        partition: 0,
-    }
-}
+use crate::producer::{Load, Producer, counter, nothing_is_lost};
 
 #[test]
 fn a_full_disk_refuses_writes_serves_reads_and_heals_without_a_restart() {
-    if !is_root() {
-        return not_run("full disk", "not root");
-    }
     let folder = Folder::new("full").unwrap();
-    let disk = folder.join("disk");
-    let Ok(_mount) = Mount::fresh(&folder.join("image"), 600, &disk) else {
-        return not_run("full disk", "no loop mount");
+    let Some(mount) = Mount::fresh(&folder, 600, "full disk") else {
+        return;
     };
-    let mut start = Start::on(&disk.join("data"));
-    start.log = folder.join("log");
+    let start = Start::mounted(&mount, &folder);
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     connection.create_topic("t", 1, &[]).unwrap();
+    let place = Place::first("t");
     let mut acknowledged: i64 = 0;
     let mut append = |connection: &mut Connection| {
         connection
-            .send_batch(&place(), batch(None, 0, &[b"record"]).unwrap())
+            .send_batch(&place, batch(None, 0, &[b"record"]).unwrap())
             .unwrap();
         let answer = connection.answer().unwrap();
         if answer.error.is_none() {
@@ -45,27 +34,21 @@ fn a_full_disk_refuses_writes_serves_reads_and_heals_without_a_restart() {
         answer.error
     };
     assert!(append(&mut connection).is_none());
-    let filler = disk.join("filler");
-    // It gives up its ballast when space runs low: the filler takes that too.
     let mut refusal = None;
     wait_until("a refusal", || {
-        let _ = Command::new("sh")
-            .args([
-                "-c",
-                &format!("cat /dev/zero >> {} 2>/dev/null", filler.display()),
-            ])
-            .status();
+        // It gives up its ballast when space runs low: the filler takes that too.
+        mount.fill();
         let error = append(&mut connection);
         refusal = Some(error);
         !error.is_none()
     })
     .unwrap();
     assert!(refusal.unwrap() == Code::KafkaStorageError, "{refusal:?}");
-    let stored = connection.read_all(&place()).unwrap();
+    let stored = connection.read_all(&place).unwrap();
     assert!(!stored.is_empty(), "reads go on");
-    std::fs::remove_file(&filler).unwrap();
+    std::fs::remove_file(mount.fill()).unwrap();
     wait_until("writes again", || append(&mut connection).is_none()).unwrap();
-    let stored = connection.read_all(&place()).unwrap();
+    let stored = connection.read_all(&place).unwrap();
     assert_eq!(stored.len() as i64, acknowledged);
     drop(connection);
     broker.stop().unwrap();
@@ -73,34 +56,20 @@ fn a_full_disk_refuses_writes_serves_reads_and_heals_without_a_restart() {
 
 #[test]
 fn a_file_system_that_turns_read_only_under_load_ends_the_broker_and_loses_nothing() {
-    if !is_root() {
-        return not_run("read-only under load", "not root");
-    }
     let folder = Folder::new("turns-read-only").unwrap();
-    let (image, disk) = (folder.join("image"), folder.join("disk"));
-    let Ok(mount) = Mount::fresh(&image, 300, &disk) else {
-        return not_run("read-only under load", "no loop mount");
+    let Some(mount) = Mount::fresh(&folder, 300, "read-only under load") else {
+        return;
     };
     mount.remount("errors=remount-ro").unwrap();
     let trigger = mount.trigger().unwrap();
     if !trigger.exists() {
         return not_run("read-only under load", "no trigger_fs_error in this kernel");
     }
-    let mut start = Start::on(&disk.join("data"));
-    start.log = folder.join("log");
+    let start = Start::mounted(&mount, &folder);
     let mut broker = start.ready().unwrap();
-    let mut connection = Connection::open(broker.address).unwrap();
     // What is acknowledged out of the page cache (`replicated`) goes with the file system, inside its window: not asked here.
-    connection.create_topic("durable", 2, &[]).unwrap();
-    let producers = (0..2)
-        .map(|partition| {
-            let topic = "durable".to_owned();
-            Producer::new(&mut connection, Place { topic, partition }, 7)
-        })
-        .collect();
-    drop(connection);
-    let total = counter();
-    let load = Load::begin(producers, broker.address, total);
+    let producers = Producer::of_topic(&broker, "durable", 2);
+    let load = Load::begin(producers, broker.address, counter());
     assert!(load.reached(100), "{}", start.said().unwrap());
     std::fs::write(&trigger, "a story of read-only file systems").unwrap();
     let status = broker.exited().unwrap();
@@ -117,18 +86,12 @@ fn a_file_system_that_turns_read_only_under_load_ends_the_broker_and_loses_nothi
     // As it stands it is refused by name, and what lies there is not touched.
     let refused = start.refused().unwrap();
     assert!(refused.contains("Read-only file system"), "{refused}");
+    let (image, disk) = (mount.image().to_owned(), mount.at().to_owned());
     drop(mount);
     // e2fsck says 1 when it has cleared the mark of the error.
     let checked = Command::new("e2fsck").arg("-fy").arg(&image).output();
     assert!(checked.unwrap().status.code().is_some_and(|code| code <= 1));
     let mount = Mount::of(&image, &disk).unwrap();
-    let broker = start.ready().unwrap();
-    let mut connection = Connection::open(broker.address).unwrap();
-    for producer in &producers {
-        assert!(producer.known_end() > 0, "nothing was acknowledged");
-        producer.check(&mut connection);
-    }
-    drop(connection);
-    broker.stop().unwrap();
+    nothing_is_lost(&start, &producers);
     drop(mount);
 }

@@ -17,6 +17,7 @@ mod log;
 mod memory;
 mod power;
 mod producer;
+mod ring;
 mod start;
 mod state;
 mod strangers;

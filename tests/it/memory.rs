@@ -54,10 +54,7 @@ fn readers_that_take_nothing_cost_bounded_memory_and_others_are_served_131_132()
     let folder = Folder::new("readers").unwrap();
     let start = Start::on(&folder.join("data"));
     let broker = start.ready().unwrap();
-    let place = Place {
-        topic: "t".to_owned(),
-        partition: 0,
-    };
+    let place = Place::first("t");
     let mut honest = Connection::open(broker.address).unwrap();
     honest.create_topic("t", 1, &[]).unwrap();
     let value: Vec<u8> = (0..BATCH).map(|at| ((at * at) >> 3) as u8).collect();

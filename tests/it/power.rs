@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use rustix::process::Signal;
 use tests::broker::{Broker, Start, wait_until};
 use tests::client::{Connection, Place};
-use tests::host::{Folder, Mount, has, is_root, not_run, run, say};
+use tests::host::{Folder, Mount, has, not_run, say};
+
+use crate::ring;
 
 /// How many cuts, where nobody says (`SAWLOG_CUTS`).
 const CUTS: usize = 2;
@@ -17,18 +19,11 @@ const CUTS: usize = 2;
 const BETWEEN: usize = 40;
 const IMAGE_MEBIBYTES: u64 = 400;
 
-fn place() -> Place {
-    Place {
-        topic: "cut".to_owned(),
-        partition: 0,
-    }
-}
-
 /// Appends one record after the other and notes each that was acknowledged, until the broker is gone.
 fn write(mut connection: Connection, acknowledged: &Mutex<Vec<Vec<u8>>>) {
     for number in 0_u64.. {
         let value = format!("record {number} {}", "x".repeat((number % 700) as usize));
-        let Ok(base) = connection.append(&place(), &[value.as_bytes()]) else {
+        let Ok(base) = connection.append(&Place::first("cut"), &[value.as_bytes()]) else {
             return;
         };
         assert_eq!(base, number as i64);
@@ -50,23 +45,15 @@ fn pause(broker: &Broker) {
 }
 
 /// Changes the last byte of the last commit of the durable ring.
-fn damage_last_commit(commits: &Path) {
-    let mut last = None;
-    for entry in std::fs::read_dir(commits).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        for (block, bytes) in bytes.chunks(4096).enumerate() {
-            // The header of a commit: magic, ring, sequence, length.
-            if bytes.starts_with(b"SLcm") && bytes[6] == 0 {
-                let sequence = u64::from_le_bytes(bytes[16..24].try_into().unwrap());
-                let total = u32::from_le_bytes(bytes[56..60].try_into().unwrap());
-                let at = block as u64 * 4096 + u64::from(total) - 1;
-                last = last.max(Some((sequence, path.clone(), at)));
-            }
-        }
-    }
-    let (_, path, at) = last.expect("a commit in the ring");
-    let file = File::options().read(true).write(true).open(path).unwrap();
+fn damage_last_commit(start: &Start) {
+    let commits = ring::commits(start);
+    let last = commits.last().expect("a commit in the ring");
+    let at = (last.at + last.bytes - 1) as u64;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&last.file)
+        .unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[!byte[0]], at).unwrap();
@@ -75,20 +62,15 @@ fn damage_last_commit(commits: &Path) {
 
 #[test]
 fn a_cut_of_power_takes_nothing_acknowledged_and_a_damaged_last_commit_is_named() {
-    let missing = ["mkfs.ext4", "mount", "unshare"]
-        .into_iter()
-        .find(|command| !has(command));
-    if !is_root() || missing.is_some() {
-        return not_run("power", &format!("root {}, lacks {missing:?}", is_root()));
+    if !has("unshare") {
+        return not_run("power", "no unshare");
     }
     let cuts: usize = std::env::var("SAWLOG_CUTS").map_or(CUTS, |text| text.parse().unwrap());
     let folder = Folder::new("power").unwrap();
-    let image = folder.join("image");
-    let Ok(mount) = Mount::fresh(&image, IMAGE_MEBIBYTES, &folder.join("disk")) else {
-        return not_run("power", "no loop mount");
+    let Some(mount) = Mount::fresh(&folder, IMAGE_MEBIBYTES, "power") else {
+        return;
     };
-    let mut start = Start::on(&folder.join("disk/data"));
-    start.log = folder.join("writer.log");
+    let start = Start::mounted(&mount, &folder);
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     let durable = [("sawlog.durability", "durable")];
@@ -111,15 +93,7 @@ fn a_cut_of_power_takes_nothing_acknowledged_and_a_damaged_last_commit_is_named(
         pause(&broker);
         let expected = acknowledged.lock().unwrap().clone();
         let copy = folder.join("copy");
-        run(
-            "cp",
-            &[
-                "--sparse=always",
-                &image.to_string_lossy(),
-                &copy.to_string_lossy(),
-            ],
-        )
-        .unwrap();
+        mount.copy(&copy).unwrap();
         broker.signal(Signal::CONT).unwrap();
         judge(&folder, &copy, cut, &expected);
     }
@@ -137,18 +111,14 @@ fn a_cut_of_power_takes_nothing_acknowledged_and_a_damaged_last_commit_is_named(
 fn judge(folder: &Folder, copy: &Path, cut: usize, expected: &[Vec<u8>]) {
     let disk = Mount::of(copy, &folder.join("other")).unwrap();
     let damaged = cut % 2 == 1;
-    if damaged {
-        damage_last_commit(&folder.join("other/data/commit"));
-    }
     let boot = folder.join("boot_id");
-    std::fs::write(&boot, format!("00000000-0000-4000-8000-{cut:012}\n")).unwrap();
-    let script = format!(
-        "mount --bind {} /proc/sys/kernel/random/boot_id && exec \"$@\"",
-        boot.display()
-    );
-    let mut start =
-        Start::on(&folder.join("other/data")).under(["unshare", "-m", "sh", "-c", &script, "sh"]);
+    let mut start = Start::mounted(&disk, folder)
+        .rebooted(&boot, cut as u64)
+        .unwrap();
     start.log = folder.join(&format!("cut{cut}.log"));
+    if damaged {
+        damage_last_commit(&start);
+    }
     let broker = start.ready().unwrap();
     let said = broker.said().unwrap();
     assert_eq!(
@@ -157,7 +127,7 @@ fn judge(folder: &Folder, copy: &Path, cut: usize, expected: &[Vec<u8>]) {
         "cut {cut}: the verdict: {said}"
     );
     let mut connection = Connection::open(broker.address).unwrap();
-    let stored = connection.read_all(&place()).unwrap();
+    let stored = connection.read_all(&Place::first("cut")).unwrap();
     // One record was in flight at a time, so the last commit holds one at most.
     let may_lack = usize::from(damaged);
     assert!(

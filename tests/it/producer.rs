@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use sawlog_wire::ErrorCode;
-use tests::broker::wait_until;
+use tests::broker::{Broker, Start, wait_until};
 use tests::client::{Connection, Identity, Place, batch};
 
 /// What librdkafka and Kafka's own client keep open at most, and the window that a broker remembers (#69).
@@ -62,6 +62,22 @@ impl Producer {
             refused: Vec::new(),
             size: None,
         }
+    }
+
+    /// A topic of this durability, which is its name too, and one producer for each of its partitions.
+    pub(crate) fn of_topic(broker: &Broker, durability: &str, partitions: i32) -> Vec<Producer> {
+        let mut connection = Connection::open(broker.address).unwrap();
+        let settings = [("sawlog.durability", durability)];
+        connection
+            .create_topic(durability, partitions, &settings)
+            .unwrap();
+        (0..partitions)
+            .map(|partition| {
+                let topic = durability.to_owned();
+                let place = Place { topic, partition };
+                Producer::new(&mut connection, place, 11 + partition as u64)
+            })
+            .collect()
     }
 
     /// The same with values of this many bytes and a little.
@@ -179,6 +195,18 @@ impl Producer {
             );
         }
     }
+}
+
+/// A broker that is started now has everything that was acknowledged to them, once and in order; then it is stopped.
+pub(crate) fn nothing_is_lost(start: &Start, producers: &[Producer]) {
+    let broker = start.ready().unwrap();
+    let mut connection = Connection::open(broker.address).unwrap();
+    for producer in producers {
+        assert!(producer.known_end() > 0, "nothing was acknowledged");
+        producer.check(&mut connection);
+    }
+    drop(connection);
+    broker.stop().unwrap();
 }
 
 /// Producers at work, a thread each, until the broker ends them.

@@ -1,26 +1,9 @@
 //! Directories that a broker must refuse: in use, several, of a newer format, damaged, read-only.
 //! Each refusal names what it refuses and changes nothing.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use tests::broker::Start;
 use tests::client::{Connection, Place};
-use tests::host::{Folder, Mount, is_root, not_run};
-
-/// Everything in a directory, by path.
-pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(contents(&path));
-        } else {
-            all.insert(path.display().to_string(), std::fs::read(&path).unwrap());
-        }
-    }
-    all
-}
+use tests::host::{Folder, Mount, contents};
 
 /// A directory with one record, stopped in order.
 fn used(folder: &Folder) -> Start {
@@ -28,22 +11,15 @@ fn used(folder: &Folder) -> Start {
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     connection.create_topic("t", 1, &[]).unwrap();
-    connection.append(&place(), &[b"kept"]).unwrap();
+    connection.append(&Place::first("t"), &[b"kept"]).unwrap();
     broker.stop().unwrap();
     start
-}
-
-fn place() -> Place {
-    Place {
-        topic: "t".to_owned(),
-        partition: 0,
-    }
 }
 
 fn read_again(start: &Start) {
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
-    let stored = connection.read_all(&place()).unwrap();
+    let stored = connection.read_all(&Place::first("t")).unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].value, b"kept");
     drop(connection);
@@ -51,13 +27,13 @@ fn read_again(start: &Start) {
 }
 
 fn refuses(start: &Start, words: &[&str]) {
-    let before = contents(&start.data);
+    let before = contents(&start.data).unwrap();
     let said = start.refused().unwrap();
     for word in words {
         assert!(said.contains(word), "{word:?} is missing in: {said}");
     }
     assert!(
-        before == contents(&start.data),
+        before == contents(&start.data).unwrap(),
         "something was changed: {said}"
     );
 }
@@ -70,7 +46,10 @@ fn a_second_broker_on_a_directory_refuses_and_the_first_serves_on() {
     let said = start.refused().unwrap();
     assert!(said.contains("another process has locked it"), "{said}");
     let mut connection = Connection::open(first.address).unwrap();
-    assert_eq!(connection.append(&place(), &[b"more"]).unwrap(), 1);
+    assert_eq!(
+        connection.append(&Place::first("t"), &[b"more"]).unwrap(),
+        1
+    );
     drop(connection);
     first.stop().unwrap();
 }
@@ -170,15 +149,11 @@ fn a_quorum_of_one_starts_without_a_readable_quorum_state() {
 
 #[test]
 fn a_read_only_file_system_is_refused_by_name() {
-    if !is_root() {
-        return not_run("read-only file system", "not root");
-    }
     let folder = Folder::new("readonly").unwrap();
-    let Ok(mount) = Mount::fresh(&folder.join("image"), 300, &folder.join("disk")) else {
-        return not_run("read-only file system", "no loop mount");
+    let Some(mount) = Mount::fresh(&folder, 300, "read-only file system") else {
+        return;
     };
-    let mut start = Start::on(&folder.join("disk/data"));
-    start.log = folder.join("log");
+    let start = Start::mounted(&mount, &folder);
     start.ready().unwrap().stop().unwrap();
     mount.remount("ro").unwrap();
     refuses(&start, &["Read-only file system"]);

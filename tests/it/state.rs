@@ -7,17 +7,14 @@ use std::path::{Path, PathBuf};
 
 use tests::broker::{Start, wait_until};
 use tests::client::{Connection, Place};
-use tests::host::{Folder, Mount, is_root, not_run, say};
+use tests::host::{Folder, Mount, contents, say};
 
-use crate::start::contents;
+use crate::ring;
 
 const TOPICS: usize = 6;
 
 fn place(topic: usize) -> Place {
-    Place {
-        topic: format!("topic{topic}"),
-        partition: 0,
-    }
+    Place::first(&format!("topic{topic}"))
 }
 
 /// How the node ended before its files are damaged.
@@ -45,29 +42,11 @@ fn used(folder: &Folder, end: End) -> Start {
     match end {
         End::Stopped => broker.stop().unwrap(),
         End::Killed => {
-            // Until then damage to the last commit cannot be told from one that the death tore.
-            wait_until("the last mark, alone", || rests(&start)).unwrap();
+            ring::rest(&start);
             broker.kill().unwrap();
         }
     }
     start
-}
-
-/// Whether the last commit of the ring is a mark without entries, as a directory that rests gets it.
-fn rests(start: &Start) -> bool {
-    let files = std::fs::read_dir(start.data.join("commit")).unwrap();
-    let mut last = (0, false);
-    for file in files {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        for block in bytes
-            .chunks(4096)
-            .filter(|block| block.starts_with(b"SLcm"))
-        {
-            let sequence = u64::from_le_bytes(block[16..24].try_into().unwrap());
-            last = last.max((sequence, block[68..72] == [0; 4]));
-        }
-    }
-    last.1
 }
 
 fn snapshots(start: &Start) -> Vec<PathBuf> {
@@ -96,19 +75,24 @@ fn all_there(start: &Start) {
 
 /// The start is refused with these words and changes nothing.
 fn is_refused(start: &Start, words: &[&str]) {
-    let before = contents(&start.data);
+    let before = contents(&start.data).unwrap();
     let said = start.refused().unwrap();
     for word in words {
         assert!(said.contains(word), "{word:?} is missing in: {said}");
     }
-    is_unchanged(&before, &contents(&start.data), &said);
+    is_unchanged(&before, &contents(&start.data).unwrap(), &said);
 }
 
-fn is_unchanged(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>, said: &str) {
-    let names = |all: &BTreeMap<String, Vec<u8>>| all.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(before), names(after), "{said}");
+type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
+fn is_unchanged(before: &Contents, after: &Contents, said: &str) {
+    assert!(before.keys().eq(after.keys()), "{said}");
     for (name, bytes) in before {
-        assert!(after[name] == *bytes, "{name} was changed: {said}");
+        assert!(
+            after[name] == *bytes,
+            "{} was changed: {said}",
+            name.display()
+        );
     }
 }
 
@@ -266,7 +250,7 @@ fn a_metadata_log_that_is_damaged_is_made_up_for_or_refused_and_nothing_is_chang
             let last = files.last().unwrap();
             let whole = std::fs::read(last).unwrap();
             damage(last);
-            let before = contents(&start.data);
+            let before = contents(&start.data).unwrap();
             match start.ready() {
                 Ok(broker) => {
                     broker.stop().unwrap();
@@ -277,7 +261,7 @@ fn a_metadata_log_that_is_damaged_is_made_up_for_or_refused_and_nothing_is_chang
                     let said = error.to_string();
                     let name = last.file_name().unwrap().to_string_lossy().into_owned();
                     assert!(said.contains(&name), "{file} {what}: {said}");
-                    is_unchanged(&before, &contents(&start.data), &said);
+                    is_unchanged(&before, &contents(&start.data).unwrap(), &said);
                     std::fs::write(last, &whole).unwrap();
                     all_there(&start);
                     *verdicts.entry("refused").or_default() += 1;
@@ -295,34 +279,27 @@ fn a_metadata_log_that_is_damaged_is_made_up_for_or_refused_and_nothing_is_chang
 fn a_commit_log_that_is_damaged_anywhere_loses_nothing_silently_99() {
     let folder = Folder::new("state-ring").unwrap();
     let start = used(&folder, End::Killed);
-    let kept = contents(&start.data);
+    let kept = contents(&start.data).unwrap();
     let restore = || {
         std::fs::remove_dir_all(&start.data).unwrap();
-        for (name, bytes) in &kept {
-            let path = Path::new(name);
+        for (path, bytes) in &kept {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
     };
     let mut verdicts = BTreeMap::<&str, u32>::new();
-    let rings = kept.iter().filter(|(name, _)| name.contains("/commit/"));
     let mut places = Vec::new();
-    for (name, bytes) in rings {
-        for (block, bytes) in bytes.chunks(4096).enumerate() {
-            if bytes.starts_with(b"SLcm") {
-                let total = u32::from_le_bytes(bytes[56..60].try_into().unwrap()) as usize;
-                // The header, and the last byte of what it holds.
-                places.push((name.clone(), block * 4096 + 20));
-                places.push((name.clone(), block * 4096 + total - 1));
-            }
-        }
+    for commit in ring::commits(&start) {
+        // The header, and the last byte of what it holds.
+        places.push((commit.file.clone(), commit.at + 20));
+        places.push((commit.file, commit.at + commit.bytes - 1));
     }
     assert!(places.len() > 20, "{} places", places.len());
     for (name, at) in places.iter().step_by(3) {
         let mut bytes = kept[name].clone();
         bytes[*at] ^= 0x10;
         std::fs::write(name, bytes).unwrap();
-        let damaged = contents(&start.data);
+        let damaged = contents(&start.data).unwrap();
         match start.ready() {
             Ok(broker) => {
                 let mut connection = Connection::open(broker.address).unwrap();
@@ -330,7 +307,7 @@ fn a_commit_log_that_is_damaged_anywhere_loses_nothing_silently_99() {
                 for topic in 0..TOPICS {
                     match connection.read_all(&place(topic)) {
                         Ok(stored) => {
-                            assert_eq!(stored.len(), 1, "byte {at} of {name}: topic {topic}");
+                            assert_eq!(stored.len(), 1, "byte {at} of {name:?}: topic {topic}");
                             assert_eq!(stored[0].value, place(topic).topic.as_bytes());
                         }
                         Err(error) => {
@@ -354,7 +331,7 @@ fn a_commit_log_that_is_damaged_anywhere_loses_nothing_silently_99() {
             Err(error) => {
                 let said = error.to_string();
                 assert!(said.contains("the metadata log is damaged"), "{said}");
-                is_unchanged(&damaged, &contents(&start.data), &said);
+                is_unchanged(&damaged, &contents(&start.data).unwrap(), &said);
                 *verdicts.entry("refused").or_default() += 1;
             }
         }
@@ -367,30 +344,21 @@ fn a_commit_log_that_is_damaged_anywhere_loses_nothing_silently_99() {
 
 #[test]
 fn a_full_file_system_at_the_start_serves_reads_and_a_new_directory_on_it_is_refused_105() {
-    if !is_root() {
-        return not_run("full at the start", "not root");
-    }
     let folder = Folder::new("state-full").unwrap();
-    let disk = folder.join("disk");
-    let Ok(mount) = Mount::fresh(&folder.join("image"), 300, &disk) else {
-        return not_run("full at the start", "no loop mount");
+    let Some(mount) = Mount::fresh(&folder, 300, "full at the start") else {
+        return;
     };
-    let mut start = Start::on(&disk.join("data"));
-    start.log = folder.join("log");
+    let start = Start::mounted(&mount, &folder);
     let broker = start.ready().unwrap();
     let mut connection = Connection::open(broker.address).unwrap();
     connection.create_topic("topic0", 1, &[]).unwrap();
     connection.append(&place(0), &[b"kept"]).unwrap();
     drop(connection);
     broker.stop().unwrap();
-    let filler = disk.join("filler");
-    let fill = format!("cat /dev/zero > {} 2>/dev/null; sync", filler.display());
-    let _ = std::process::Command::new("sh")
-        .args(["-c", &fill])
-        .status();
+    let filler = mount.fill();
 
-    let mut other = Start::on(&disk.join("other"));
-    other.log = folder.join("other.log");
+    let mut other = start.clone();
+    other.data = mount.at().join("other");
     let said = other.refused().unwrap();
     assert!(
         said.contains("the file system is full") && said.contains("Free some space"),

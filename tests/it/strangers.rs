@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use tests::broker::{Start, wait_until};
 use tests::host::Folder;
@@ -10,7 +11,8 @@ use tests::host::Folder;
 #[test]
 fn what_is_not_kafkas_protocol_is_named_in_the_log_and_a_flood_of_it_is_told_in_few_lines() {
     let folder = Folder::new("strangers").unwrap();
-    let start = Start::on(&folder.join("data"));
+    // Each shard counts its own.
+    let start = Start::on(&folder.join("data")).set("sawlog.shards=1");
     let broker = start.ready().unwrap();
     let say = |bytes: &[u8]| {
         let mut socket = TcpStream::connect(broker.address).unwrap();
@@ -34,10 +36,13 @@ fn what_is_not_kafkas_protocol_is_named_in_the_log_and_a_flood_of_it_is_told_in_
     })
     .unwrap();
     let before = broker.said().unwrap().lines().count();
+    let begun = Instant::now();
     for _ in 0..500 {
         say(&i32::MAX.to_be_bytes());
     }
     let lines = broker.said().unwrap().lines().count() - before;
-    assert!(lines < 100, "{lines} lines for 500 strangers");
+    // Ten of a kind in ten seconds, which may have begun before.
+    let most = 10 * (2 + begun.elapsed().as_secs() as usize / 10);
+    assert!(lines <= most, "{lines} lines for 500 strangers");
     broker.stop().unwrap();
 }
