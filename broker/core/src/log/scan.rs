@@ -104,6 +104,8 @@ pub struct Scan {
     /// How many bytes `window` must have before more can be said.
     need: usize,
     careful_until: u64,
+    /// Below this place the batches of a damaged commit should lie.
+    damaged_until: u64,
     scanned: Scanned,
 }
 
@@ -143,6 +145,7 @@ impl Scan {
             window: Vec::new(),
             need: HEADER,
             careful_until: 0,
+            damaged_until: 0,
             scanned: Scanned::default(),
         }
     }
@@ -232,11 +235,13 @@ impl Scan {
                 // The file ends before it does.
                 Look::Need(_) | Look::Nothing => done += step,
                 Look::Trace(header) => {
-                    self.trace(at, &header);
+                    if at >= self.damaged_until {
+                        self.trace(at, &header);
+                    }
                     done += step;
                 }
                 Look::Found(found) => {
-                    done += (u64::from(found.end) - at) as usize;
+                    done += (self.behind(&found) - at) as usize;
                     self.scanned.found.push(found);
                 }
             }
@@ -252,6 +257,17 @@ impl Scan {
         if self.window.is_empty() {
             self.need = HEADER;
         }
+    }
+
+    /// Where the next commit may begin. What landed at the wrong place was partly written over since: where its batches
+    /// should lie there may be whole commits (#104). Nothing else is to be learned from there.
+    fn behind(&mut self, found: &Found) -> u64 {
+        let end = u64::from(found.end);
+        if found.bad.is_empty() || proof::mutant("damaged-commit-hides-others") {
+            return end;
+        }
+        self.damaged_until = self.damaged_until.max(end);
+        u64::from(found.at) + u64::from(commit::padded(self.kind, found.head.header.head))
     }
 
     /// Whether this ring wrote it, under one of the last names of its files.

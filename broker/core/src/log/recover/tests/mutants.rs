@@ -26,6 +26,14 @@ fn cutting_at_the_first_bad_crc_is_caught() {
 }
 
 #[test]
+fn a_damaged_commit_that_hides_others_is_caught_104() {
+    let mut disk = rot::misdirected();
+    let (_, recovered) = under("damaged-commit-hides-others", || start(&mut disk, HERE));
+    let served = ends(&disk, &recovered);
+    assert!(!served.contains_key(&3), "it must be seen: {served:?}");
+}
+
+#[test]
 fn a_clean_marker_that_is_kept_is_caught() {
     let mut disk = founded();
     let mut writer = Writer::new(RingKind::Durable);

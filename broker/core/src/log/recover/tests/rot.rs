@@ -155,6 +155,41 @@ fn no_flip_of_one_bit_loses_anything_silently() {
     }
 }
 
+/// Four commits, of which the second, two blocks long, landed one block too far; the third overwrote half of it there.
+pub(super) fn misdirected() -> Disk {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    let mut long = batch(2, 0);
+    if let Entry::Batch(entry) = &mut long {
+        entry.batch.len = 5000;
+    }
+    writer.commit(&mut disk, vec![batch(1, 0)], 0);
+    writer.commit(&mut disk, vec![long], 0);
+    let (file, from, _) = writer.lie[1];
+    let (from, to) = (from as usize, writer.at as usize);
+    let ring = disk.ring(RingKind::Durable, file);
+    ring.copy_within(from..to, from + 4096);
+    ring[from..from + 4096].fill(0);
+    writer.commit(&mut disk, vec![batch(3, 0)], 0);
+    writer.commit(&mut disk, vec![batch(1, 10)], 0);
+    disk
+}
+
+#[test]
+fn a_commit_that_landed_at_the_wrong_place_costs_its_own_log_and_none_that_lies_behind_it_104() {
+    for boot in [HERE, ELSEWHERE] {
+        let mut disk = misdirected();
+        let (report, recovered) = start(&mut disk, boot);
+        assert_eq!(
+            ends(&disk, &recovered),
+            BTreeMap::from([(1, 20), (3, 10)]),
+            "#104"
+        );
+        let offline: Vec<LogId> = recovered.offline.iter().map(|(log, _)| *log).collect();
+        assert_eq!(offline, [log(2)], "{:?}", report.warnings);
+    }
+}
+
 #[test]
 fn an_end_that_the_disk_does_not_give_out_is_never_silent_13_99() {
     for boot in [HERE, ELSEWHERE] {
