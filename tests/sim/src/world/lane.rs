@@ -3,11 +3,30 @@
 
 use sawlog_core::answer::{FetchAnswer, Response};
 use sawlog_core::event::Event;
-use sawlog_core::file::{FileOp, Outcome, ReadPlan, Served};
+use sawlog_core::file::{FileName, FileOp, Outcome, Piece, ReadPlan, Served};
 use sawlog_core::ids::{ShardId, Ticket, Waiter};
-use sawlog_core::log::checksum;
+use sawlog_core::log::state::{Entry, NodeFact};
+use sawlog_core::log::{checksum, commit};
 
 use crate::world::{SHARDS, What, World};
+
+/// Whether this is the commit that says that the node stopped cleanly.
+pub(super) fn is_stop(op: &FileOp) -> bool {
+    let FileOp::Put {
+        file: FileName::Ring { sequence, .. },
+        at,
+        pieces,
+        ..
+    } = op
+    else {
+        return false;
+    };
+    let (Some(Piece::Bytes(first)), Ok(at)) = (pieces.first(), u32::try_from(*at)) else {
+        return false;
+    };
+    let marker = |entry: &Entry| matches!(entry, Entry::Node(NodeFact::Stopped(_)));
+    commit::decode(*sequence, at, first).is_ok_and(|head| head.entries.iter().any(marker))
+}
 
 impl World {
     pub(super) fn disk_done(&mut self) {

@@ -25,6 +25,7 @@ use crate::history::Line;
 use crate::process::{Process, Wish};
 use crate::rng::Rng;
 use crate::world::aim::Aim;
+use crate::world::lane::is_stop;
 
 /// Nanoseconds of a millisecond.
 pub const MS: u64 = 1_000_000;
@@ -127,6 +128,8 @@ pub struct World {
     pub false_clean: u64,
     /// The last life served, and did not end by a stop.
     unclean: bool,
+    /// The marker of a clean stop is on its way: a death may find it written.
+    stopping: bool,
     /// Where the next death is to strike.
     pub aim: Option<Aim>,
     /// How often the node was killed, and the power cut.
@@ -191,6 +194,7 @@ impl World {
             names: BTreeMap::new(),
             false_clean: 0,
             unclean: false,
+            stopping: false,
             aim: None,
             struck: BTreeMap::new(),
             aimed: BTreeMap::new(),
@@ -274,7 +278,8 @@ impl World {
 
     fn fell(&mut self, how: &str) {
         self.say(|| format!("---- {how}"));
-        self.unclean = how != "stopped" && (self.unclean || self.ready());
+        let stopping = std::mem::take(&mut self.stopping);
+        self.unclean = how != "stopped" && !stopping && (self.unclean || self.ready());
         self.disk.died(self.now);
         self.process = None;
         self.aim = None;
@@ -462,6 +467,7 @@ impl World {
             match wish {
                 Wish::File(shard, ticket, op) => {
                     self.arm(&op);
+                    self.stopping |= is_stop(&op);
                     self.disk
                         .submit(Ticket(ticket.0 * SHARDS + u64::from(shard.0)), op);
                     let wait = self.rng.disk.delay(self.shape.disk);
