@@ -390,3 +390,6 @@ impl Worker {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
