@@ -85,6 +85,14 @@ impl Pool {
     }
 }
 
+#[cfg(test)]
+impl Pool {
+    /// Bytes that are kept for the next ones.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.lock().unwrap().bytes
+    }
+}
+
 /// What a buffer for `len` bytes really takes.
 pub fn taken(len: usize) -> usize {
     size_of(len) + PAGE

@@ -21,6 +21,8 @@ use crate::shard_loop::Local;
 
 /// What is read at once while frames are small.
 const CHUNK: usize = 64 << 10;
+/// The beginning of a frame that is no longer than this waits for the rest in memory of its own size.
+const LITTLE: usize = 4 << 10;
 /// Slices handed to one vectored write at most.
 const SLICES: usize = 64;
 /// How often a frame that waits for memory asks again, and how long it waits at most.
@@ -94,6 +96,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             wants = local.wants(id).map_err(Ended::Closed)?;
         }
         if any {
+            inbox.let_go();
             local.settle();
         }
         if wants.read && starved.is_none() {
@@ -125,10 +128,11 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                 match link.socket.try_read(room) {
                     Ok(0) => return Ok(()),
                     Ok(n) => {
+                        inbox.came(n);
                         if n < asked {
                             emptied(&link.socket);
+                            inbox.rest();
                         }
-                        inbox.came(n);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => inbox.rest(),
                     Err(error) => return Err(lost(error)),
@@ -194,13 +198,14 @@ impl Inbox {
         let whole = declared(held).map_or(0, |length| length.saturating_add(4));
         let whole = whole.min(self.frame_max.saturating_add(4));
         let worth = CHUNK.max(self.shown).max(2 * held.len());
-        let want = if whole > CHUNK {
-            whole.min(worth)
-        } else {
-            CHUNK
-        };
+        let long = whole > CHUNK;
+        let want = if long { whole.min(worth) } else { CHUNK };
         if room < want {
-            let counted = self.count(want).ok()?;
+            let counted = if long {
+                Some(self.count(want).ok()?)
+            } else {
+                None
+            };
             let held = self.filling.as_ref();
             let held = held.map_or(self.ready.as_ref(), AsRef::as_ref);
             let mut larger = self.pool.take(want).counted(counted);
@@ -210,7 +215,7 @@ impl Inbox {
         }
         let filling = self.filling.as_mut()?;
         // Of a long frame no byte behind its end is read: what follows begins in a buffer of its own, without a copy.
-        let end = if whole > CHUNK {
+        let end = if long {
             whole.min(filling.capacity())
         } else {
             CHUNK
@@ -219,22 +224,17 @@ impl Inbox {
         Some(filling.spare(n))
     }
 
-    /// Counts a buffer of this size against the bound, if it is a long frame's; an error if it does not fit now.
-    fn count(&mut self, want: usize) -> Result<Option<Held>, ()> {
-        if want <= CHUNK {
-            return Ok(None);
-        }
+    /// Counts a buffer of this size, a long frame's, against the bound; an error if it does not fit now.
+    fn count(&mut self, want: usize) -> Result<Held, ()> {
         self.pace.get_or_insert_with(|| (Instant::now(), 0));
         let want = taken(want);
-        let Some(filling) = &mut self.filling else {
-            return self.memory.take(want).map(Some).ok_or(());
-        };
         // A buffer that grows counts for its new size only: the old one goes as soon as it is copied.
-        let Some(mut held) = filling.uncounted() else {
-            return self.memory.take(want).map(Some).ok_or(());
+        let held = self.filling.as_mut().and_then(Aligned::uncounted);
+        let Some(mut held) = held else {
+            return self.memory.take(want).ok_or(());
         };
         if held.grow(want) {
-            return Ok(Some(held));
+            return Ok(held);
         }
         self.filling = self
             .filling
@@ -269,8 +269,7 @@ impl Inbox {
 
     /// Whether a frame under way counts against the bound.
     fn is_long(&self) -> bool {
-        let capacity = self.filling.as_ref().map_or(0, Aligned::capacity);
-        capacity > CHUNK
+        self.pace.is_some()
     }
 
     fn no_memory(&self) -> String {
@@ -301,10 +300,17 @@ impl Inbox {
         }
     }
 
-    /// Nothing came: an idle connection holds no buffer.
+    /// The last whole frame was cut: what began behind it does not keep the memory of the others.
+    fn let_go(&mut self) {
+        if self.ready.len() <= LITTLE {
+            self.ready = Bytes::copy_from_slice(&self.ready);
+        }
+    }
+
+    /// Nothing more is there: who sends nothing, or next to nothing, holds no buffer meanwhile.
     fn rest(&mut self) {
-        if self.filling.as_ref().is_some_and(Aligned::is_empty) {
-            self.filling = None;
+        if let Some(little) = self.filling.take_if(|filling| filling.len() <= LITTLE) {
+            self.ready = Bytes::copy_from_slice(little.as_ref());
         }
     }
 }
@@ -432,7 +438,38 @@ mod tests {
             inbox.room().unwrap().len() <= CHUNK,
             "memory for bytes that nobody sent"
         );
-        assert_eq!(memory.used(), 0, "what is short is not counted");
+        assert_eq!(memory.used(), 0, "a buffer of the length that anybody has");
+        // A connection that rested holds none: what it takes now is for a long frame, and counts.
+        inbox.rest();
+        assert!(inbox.room().unwrap().len() <= CHUNK);
+        assert_eq!(memory.used(), taken(CHUNK));
+    }
+
+    #[test]
+    fn who_sends_the_beginning_of_a_frame_and_then_nothing_holds_no_buffer_131() {
+        let pool = Pool::new(1 << 20);
+        let idle = || pool.idle();
+        let memory = Memory::new(1 << 20);
+        let mut inbox = Inbox::new(pool.clone(), memory.clone(), 100 << 20);
+        for byte in (100_i32 << 20).to_be_bytes() {
+            inbox.room().unwrap()[0] = byte;
+            inbox.came(1);
+            inbox.rest();
+        }
+        assert_eq!((memory.used(), idle()), (0, taken(CHUNK)));
+        // Nor does the beginning that came behind a whole frame.
+        let mut inbox = Inbox::new(pool.clone(), memory, 100 << 20);
+        inbox.room().unwrap()[..9].copy_from_slice(&[0, 0, 0, 1, 7, 0, 0, 0, 2]);
+        inbox.came(9);
+        drop(inbox.cut().unwrap().unwrap());
+        assert_eq!(inbox.cut(), Ok(None));
+        assert_eq!(idle(), 0);
+        inbox.let_go();
+        assert_eq!(idle(), taken(CHUNK));
+        let room = inbox.room().unwrap();
+        room[..2].copy_from_slice(&[8, 9]);
+        inbox.came(2);
+        assert_eq!(inbox.cut().unwrap().unwrap()[..], [8, 9]);
     }
 
     /// An inbox in the middle of a frame of this length.
