@@ -4,11 +4,12 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
+use sawlog_wire::message::Message;
 use sawlog_wire::messages::ApiKey;
-use sawlog_wire::primitives::EncodeError;
-use sawlog_wire::{Writer, frame};
+use sawlog_wire::primitives::{DecodeError, EncodeError};
+use sawlog_wire::{Reader, Writer, frame};
 
-use super::job::{Begun, Call, Job as AnyJob};
+use super::job::{Begun, Call, Job as AnyJob, bounded};
 use crate::answer::{Command, CommandPart, Commanded, Part};
 use crate::ids::ShardId;
 
@@ -21,22 +22,31 @@ pub(super) struct Job {
     rows: usize,
 }
 
-/// Carries a command to the controller; `rows` is how many things it names.
-pub(super) fn begin(
+/// Carries a request to the controller: how many things it names, and how long its client waits, its key's file says.
+pub(super) fn split<R: Message>(
     call: &mut Call<'_, '_>,
-    command: Command,
-    rows: usize,
-    wait: Duration,
-) -> Begun {
+    body: &mut Reader<'_>,
+    rows: impl FnOnce(&R) -> usize,
+    wait: impl FnOnce(&R) -> Duration,
+    command: impl FnOnce(R) -> Command,
+) -> Result<Begun, DecodeError> {
+    let bytes = body.left();
+    let request = R::decode(body, call.version)?;
+    let rows = rows(&request);
+    bounded(bytes, || rows)?;
+    let wait = wait(&request);
+    send(call, command(request), wait);
+    Ok(Begun::Job(AnyJob::Command(Box::new(Job {
+        answer: None,
+        rows,
+    }))))
+}
+
+/// Asks the controller, who lives on shard 0.
+pub(super) fn send(call: &mut Call<'_, '_>, command: Command, wait: Duration) {
     let deadline = call.host.now.after(wait);
     let part = CommandPart { command, deadline };
     call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
-    Begun::Job(AnyJob::Command(Box::new(Job { answer: None, rows })))
-}
-
-/// A client's `timeout_ms`.
-pub(super) fn patience(timeout_ms: i32) -> Duration {
-    Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))
 }
 
 impl Job {

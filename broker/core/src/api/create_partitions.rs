@@ -3,24 +3,21 @@
 //! asked for is named in the answer.
 
 use sawlog_wire::Reader;
-use sawlog_wire::message::Message;
 use sawlog_wire::messages::CreatePartitionsRequest;
 use sawlog_wire::primitives::DecodeError;
 
-use super::command::{self, patience};
-use super::job::{Begun, Call, bounded};
+use super::command;
+use super::fields::timeout;
+use super::job::{Begun, Call};
 use crate::answer::Command;
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-    let bytes = body.left();
-    let request = CreatePartitionsRequest::decode(body, call.version)?;
-    let rows = request.topics.len();
-    bounded(bytes, || rows)?;
-    let wait = patience(request.timeout_ms);
-    Ok(command::begin(
+    let rows = |request: &CreatePartitionsRequest| request.topics.len();
+    command::split(
         call,
-        Command::CreatePartitions(request),
+        body,
         rows,
-        wait,
-    ))
+        |request| timeout(request.timeout_ms),
+        Command::CreatePartitions,
+    )
 }

@@ -6,7 +6,6 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use sawlog_wire::Reader;
 use sawlog_wire::message::Message;
@@ -14,10 +13,11 @@ use sawlog_wire::messages::create_topics::{CreatableTopicConfig, CreatableTopicC
 use sawlog_wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use sawlog_wire::primitives::DecodeError;
 
+use super::command;
+use super::fields::timeout;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use crate::answer::{Command, CommandPart, Part};
+use crate::answer::Command;
 use crate::config::{self, BrokerConfig, Source};
-use crate::ids::ShardId;
 use crate::map::Map;
 
 /// Waits for the controller.
@@ -42,11 +42,8 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             .map(|topic| (topic.name.clone(), topic.configs.clone()))
             .collect(),
     };
-    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let deadline = call.host.now.after(wait);
-    let command = Command::CreateTopics(request);
-    let part = CommandPart { command, deadline };
-    call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
+    let wait = timeout(request.timeout_ms);
+    command::send(call, Command::CreateTopics(request), wait);
     let response = CreateTopicsResponse::default();
     Ok(Begun::Job(AnyJob::CreateTopics(Box::new(Job {
         response,

@@ -13,9 +13,10 @@ use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Reader};
 
-use super::command::patience;
+use super::fields::timeout;
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::places::{Place, Places};
 use crate::answer::{Part, TrimPart};
 use crate::ids::{LogId, Offset};
 use crate::map::Map;
@@ -23,9 +24,7 @@ use crate::map::Map;
 /// Waits for the logs.
 pub(super) struct Job {
     pub(super) response: DeleteRecordsResponse,
-    /// The place in the response of each part asked.
-    places: Vec<(usize, usize)>,
-    pub(super) left: usize,
+    pub(super) places: Places,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
@@ -35,15 +34,14 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         let topics = request.topics.iter();
         topics.map(|topic| topic.partitions.len()).sum()
     })?;
-    let deadline = call.host.now.after(patience(request.timeout_ms));
+    let deadline = call.host.now.after(timeout(request.timeout_ms));
     // Of a partition that is named again the last word holds, as in Kafka: no answer could be told from the other.
     let mut job = Job {
         response: DeleteRecordsResponse::default(),
-        places: Vec::new(),
-        left: 0,
+        places: Places::default(),
     };
     let mut wanted: Map<LogId, TrimPart> = Map::new();
-    let mut asked: Vec<(LogId, usize, usize)> = Vec::new();
+    let mut asked: Vec<Place> = Vec::new();
     for (at, topic) in request.topics.iter().enumerate() {
         let known = hints::topic(call.host.image, TopicKey::Name(&topic.name));
         let mut row = DeleteRecordsTopicResult {
@@ -60,7 +58,11 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             let code = match (log, to) {
                 (Ok(log), Ok(to)) => {
                     wanted.insert(log, TrimPart { log, to, deadline });
-                    asked.push((log, at, number));
+                    asked.push(Place {
+                        topic: at,
+                        partition: number,
+                        log,
+                    });
                     Code::None
                 }
                 (Err(code), _) | (_, Err(code)) => code,
@@ -74,29 +76,24 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         }
         job.response.topics.push(row);
     }
-    for (log, topic, partition) in asked {
-        let Some(part) = wanted.get(&log) else {
-            continue;
-        };
-        let number = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
-        job.places.push((topic, partition));
-        job.left += 1;
-        call.ask(log, number, Part::Trim(*part));
+    for place in asked {
+        if let Some(part) = wanted.get(&place.log) {
+            job.places.ask(call, place, Part::Trim(*part));
+        }
     }
     Ok(Begun::Job(AnyJob::DeleteRecords(Box::new(job))))
 }
 
 impl Job {
     pub(super) fn hear(&mut self, part: u32, code: Code, start: Offset) {
-        let place = self.places.get(part as usize).copied();
-        let row = place.and_then(|(topic, partition)| {
-            let topic = self.response.topics.get_mut(topic)?;
-            topic.partitions.get_mut(partition)
+        let place = self.places.answered(part);
+        let row = place.and_then(|place| {
+            let topic = self.response.topics.get_mut(place.topic)?;
+            topic.partitions.get_mut(place.partition)
         });
         if let Some(row) = row {
             row.error_code = code.into();
             row.low_watermark = start.0;
-            self.left -= 1;
         }
     }
 

@@ -3,24 +3,21 @@
 //! committed and every shard has let go of the topic. Decides nothing itself.
 
 use sawlog_wire::Reader;
-use sawlog_wire::message::Message;
 use sawlog_wire::messages::DeleteTopicsRequest;
 use sawlog_wire::primitives::DecodeError;
 
-use super::command::{self, patience};
-use super::job::{Begun, Call, bounded};
+use super::command;
+use super::fields::timeout;
+use super::job::{Begun, Call};
 use crate::answer::Command;
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-    let bytes = body.left();
-    let request = DeleteTopicsRequest::decode(body, call.version)?;
-    let rows = request.topics.len() + request.topic_names.len();
-    bounded(bytes, || rows)?;
-    let wait = patience(request.timeout_ms);
-    Ok(command::begin(
+    let rows = |request: &DeleteTopicsRequest| request.topics.len() + request.topic_names.len();
+    command::split(
         call,
-        Command::DeleteTopics(request),
+        body,
         rows,
-        wait,
-    ))
+        |request| timeout(request.timeout_ms),
+        Command::DeleteTopics,
+    )
 }

@@ -13,13 +13,13 @@ use sawlog_wire::{Code, Reader};
 
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::places::{Place, Places};
 use crate::answer::{Part, ProducerTold};
 
 /// Waits for the logs.
 pub(super) struct Job {
     pub(super) response: DescribeProducersResponse,
-    places: Vec<(usize, usize)>,
-    pub(super) left: usize,
+    pub(super) places: Places,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
@@ -31,8 +31,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     })?;
     let mut job = Job {
         response: DescribeProducersResponse::default(),
-        places: Vec::new(),
-        left: 0,
+        places: Places::default(),
     };
     for (at, topic) in request.topics.iter().enumerate() {
         let known = hints::topic(call.host.image, TopicKey::Name(&topic.name));
@@ -43,10 +42,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         for (number, index) in topic.partition_indexes.iter().enumerate() {
             let log = known.and_then(|topic| hints::log(topic, *index));
             if let Ok(log) = log {
-                let place = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
-                job.places.push((at, number));
-                job.left += 1;
-                call.ask(log, place, Part::Producers(log));
+                let place = Place {
+                    topic: at,
+                    partition: number,
+                    log,
+                };
+                job.places.ask(call, place, Part::Producers(log));
             }
             row.partitions.push(PartitionResponse {
                 partition_index: *index,
@@ -61,15 +62,14 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
 impl Job {
     pub(super) fn hear(&mut self, part: u32, code: Code, producers: Vec<ProducerTold>) {
-        let place = self.places.get(part as usize).copied();
-        let row = place.and_then(|(topic, partition)| {
-            let topic = self.response.topics.get_mut(topic)?;
-            topic.partitions.get_mut(partition)
+        let place = self.places.answered(part);
+        let row = place.and_then(|place| {
+            let topic = self.response.topics.get_mut(place.topic)?;
+            topic.partitions.get_mut(place.partition)
         });
         if let Some(row) = row {
             row.error_code = code.into();
             row.active_producers = producers.iter().map(state).collect();
-            self.left -= 1;
         }
     }
 

@@ -5,7 +5,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use sawlog_wire::messages::FetchResponse;
 use sawlog_wire::messages::fetch::{
@@ -17,9 +16,9 @@ use sawlog_wire::views::{FetchPartitionView, FetchView, TopicKey};
 use sawlog_wire::{Code, Pieces, Reader};
 
 use super::fetch_sessions::{self, Kind};
+use super::fields::{epoch, isolation, timeout};
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use super::list_offsets::{epoch, isolation};
 use crate::answer::{FetchAnswer, FetchPart, Isolation, Part, WatchPart};
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use crate::map::Set;
@@ -105,13 +104,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     let room = usize::try_from(request.max_bytes)
         .unwrap_or(0)
         .min(call.host.config.fetch_max_bytes as usize);
-    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let mut job = Job {
         isolation,
         kind,
         least: usize::try_from(request.min_bytes).unwrap_or(0).min(room),
         room,
-        deadline: call.host.now.after(wait),
+        deadline: call.host.now.after(timeout(request.max_wait_ms)),
         done: false,
         ..Job::over(response)
     };

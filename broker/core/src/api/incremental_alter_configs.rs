@@ -2,28 +2,23 @@
 //! Carries the request to the controller, who decides about every resource. Decides nothing itself. Gotcha 28.
 
 use sawlog_wire::Reader;
-use sawlog_wire::message::Message;
 use sawlog_wire::messages::IncrementalAlterConfigsRequest;
 use sawlog_wire::primitives::DecodeError;
 
 use super::command::{self, PATIENCE};
-use super::job::{Begun, Call, bounded};
+use super::job::{Begun, Call};
 use crate::answer::Command;
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-    let bytes = body.left();
-    let request = IncrementalAlterConfigsRequest::decode(body, call.version)?;
-    let rows = request
-        .resources
-        .iter()
-        .map(|resource| 1 + resource.configs.len())
-        .sum();
-    bounded(bytes, || rows)?;
-    let wait = PATIENCE;
-    Ok(command::begin(
+    let rows = |request: &IncrementalAlterConfigsRequest| {
+        let resources = request.resources.iter();
+        resources.map(|resource| 1 + resource.configs.len()).sum()
+    };
+    command::split(
         call,
-        Command::IncrementalAlterConfigs(request),
+        body,
         rows,
-        wait,
-    ))
+        |_| PATIENCE,
+        Command::IncrementalAlterConfigs,
+    )
 }

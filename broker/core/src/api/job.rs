@@ -150,17 +150,17 @@ impl Job {
             | Job::DescribeCluster(_)
             | Job::DescribeTopicPartitions(_)
             | Job::ListConfigResources(_) => true,
-            Job::OffsetForLeaderEpoch(job) => job.left == 0,
-            Job::DescribeProducers(job) => job.left == 0,
+            Job::OffsetForLeaderEpoch(job) => job.places.ready(),
+            Job::DescribeProducers(job) => job.places.ready(),
             Job::DescribeLogDirs(job) => job.left == 0,
             Job::DescribeQuorum(job) => !job.waiting,
-            Job::Produce(job) => job.left == 0,
+            Job::Produce(job) => job.places.ready(),
             Job::Fetch(job) => job.ready(),
-            Job::ListOffsets(job) => job.left == 0,
+            Job::ListOffsets(job) => job.places.ready(),
             Job::Metadata(job) => job.ready(),
             Job::CreateTopics(job) => job.ready(),
             Job::Command(job) => job.ready(),
-            Job::DeleteRecords(job) => job.left == 0,
+            Job::DeleteRecords(job) => job.places.ready(),
             Job::InitProducerId(job) => job.ready(),
         }
     }

@@ -10,17 +10,17 @@ use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Reader};
 
+use super::fields::{epoch, isolation, twice};
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::places::{Place, Places};
 use crate::answer::{Find, FindAnswer, FindPart, Isolation, Part};
-use crate::ids::{LeaderEpoch, LogId};
 use crate::now::Wall;
 
 /// Waits for the logs. The response is put together in place.
 pub(super) struct Job {
     pub(super) response: ListOffsetsResponse,
-    places: Vec<(usize, usize)>,
-    pub(super) left: usize,
+    pub(super) places: Places,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
@@ -49,8 +49,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
     let mut job = Job {
         response: ListOffsetsResponse::default(),
-        places: Vec::new(),
-        left: 0,
+        places: Places::default(),
     };
     for (at, data) in request.topics.into_iter().enumerate() {
         let topic = hints::topic(image, TopicKey::Name(&data.name));
@@ -58,7 +57,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             name: data.name,
             ..ListOffsetsTopicResponse::default()
         };
-        for (place, partition) in data.partitions.into_iter().enumerate() {
+        for (number, partition) in data.partitions.into_iter().enumerate() {
             let index = partition.partition_index;
             let asked = topic.and_then(|topic| {
                 let log = hints::log(topic, index)?;
@@ -83,10 +82,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             };
             match asked {
                 Ok(part) => {
-                    let number = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
-                    job.places.push((at, place));
-                    job.left += 1;
-                    call.ask(part.log, number, Part::Find(part));
+                    let place = Place {
+                        topic: at,
+                        partition: number,
+                        log: part.log,
+                    };
+                    job.places.ask(call, place, Part::Find(part));
                 }
                 Err(code) => answer.error_code = code.into(),
             }
@@ -99,15 +100,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
 impl Job {
     pub(super) fn hear(&mut self, call: &Call<'_, '_>, part: u32, answer: FindAnswer) {
-        let place = usize::try_from(part)
-            .ok()
-            .and_then(|part| self.places.get(part));
-        let Some(&(topic, place)) = place else { return };
-        let topic = self.response.topics.get_mut(topic);
-        let Some(row) = topic.and_then(|topic| topic.partitions.get_mut(place)) else {
-            return;
-        };
-        self.left = self.left.saturating_sub(1);
+        let place = self.places.answered(part);
+        let row = place.and_then(|place| {
+            let topic = self.response.topics.get_mut(place.topic)?;
+            topic.partitions.get_mut(place.partition)
+        });
+        let Some(row) = row else { return };
         row.error_code = answer.code.into();
         if answer.code == Code::None {
             (row.offset, row.timestamp) = (answer.offset.0, answer.timestamp.0);
@@ -131,31 +129,4 @@ fn find(timestamp: i64, version: i16, isolation: Isolation) -> Option<Find> {
         -6 if version >= 11 => Some(Find::EarliestPendingUpload),
         _ => None,
     }
-}
-
-/// How much a reader may see.
-pub(super) fn isolation(level: i8) -> Result<Isolation, Code> {
-    match level {
-        0 => Ok(Isolation::ReadUncommitted),
-        1 => Ok(Isolation::ReadCommitted),
-        _ => Err(Code::InvalidRequest),
-    }
-}
-
-/// An epoch that a client believes in; -1 is none.
-pub(super) fn epoch(number: i32) -> Option<LeaderEpoch> {
-    (number != -1).then_some(LeaderEpoch(number))
-}
-
-/// Those that stand more than once in a list.
-pub(super) fn twice(mut logs: Vec<LogId>) -> Vec<LogId> {
-    if logs.len() < 2 {
-        return Vec::new();
-    }
-    logs.sort_unstable();
-    let pairs = logs.iter().zip(logs.iter().skip(1));
-    pairs
-        .filter(|(one, next)| one == next)
-        .map(|(one, _)| *one)
-        .collect()
 }

@@ -19,12 +19,12 @@ use sawlog_wire::messages::{
 use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::{Code, Reader, Uuid};
 
-use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use crate::answer::{Command, CommandPart, Part};
+use super::{command, hints};
+use crate::answer::Command;
 use crate::cluster::image::{Partition, Topic};
 use crate::cluster::names;
-use crate::ids::{BrokerId, PartitionId, ShardId, TopicId};
+use crate::ids::{BrokerId, PartitionId, TopicId};
 use crate::map::Set;
 
 /// How long a topic's creation may take before the client is told to ask again.
@@ -136,10 +136,7 @@ fn begin(call: &mut Call<'_, '_>, request: MetadataRequest) -> Job {
         timeout_ms: 0,
         ..CreateTopicsRequest::default()
     };
-    let deadline = call.host.now.after(CREATION_MAX);
-    let command = Command::CreateTopics(request);
-    let part = CommandPart { command, deadline };
-    call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
+    command::send(call, Command::CreateTopics(request), CREATION_MAX);
     Job {
         response: MetadataResponse::default(),
         waiting: Some(asked),

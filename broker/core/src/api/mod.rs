@@ -20,6 +20,7 @@ mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_sessions;
+mod fields;
 mod find_coordinator;
 mod hints;
 mod host;
@@ -31,6 +32,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod outbox;
+mod places;
 mod produce;
 pub mod table;
 

@@ -3,7 +3,6 @@
 //! client (#116): there is nothing to be had by saying one is one.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use sawlog_wire::message::Message;
 use sawlog_wire::messages::offset_for_leader_epoch::{EpochEndOffset, OffsetForLeaderTopicResult};
@@ -12,17 +11,17 @@ use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Reader};
 
+use super::fields::epoch;
 use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use super::list_offsets::epoch;
+use super::places::{Place, Places};
 use crate::answer::{EpochPart, Part};
 use crate::ids::{LeaderEpoch, Offset};
 
 /// Waits for the logs.
 pub(super) struct Job {
     pub(super) response: OffsetForLeaderEpochResponse,
-    places: Vec<(usize, usize)>,
-    pub(super) left: usize,
+    pub(super) places: Places,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
@@ -34,8 +33,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     })?;
     let mut job = Job {
         response: OffsetForLeaderEpochResponse::default(),
-        places: Vec::new(),
-        left: 0,
+        places: Places::default(),
     };
     for (at, topic) in request.topics.iter().enumerate() {
         let known = hints::topic(call.host.image, TopicKey::Name(&topic.topic));
@@ -52,10 +50,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
                         current: epoch(partition.current_leader_epoch),
                         epoch: LeaderEpoch(partition.leader_epoch),
                     };
-                    let place = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
-                    job.places.push((at, number));
-                    job.left += 1;
-                    call.ask(log, place, Part::EpochEnd(part));
+                    let place = Place {
+                        topic: at,
+                        partition: number,
+                        log,
+                    };
+                    job.places.ask(call, place, Part::EpochEnd(part));
                     Code::None
                 }
                 Err(code) => code,
@@ -73,16 +73,15 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
 impl Job {
     pub(super) fn hear(&mut self, part: u32, code: Code, epoch: LeaderEpoch, end: Offset) {
-        let place = self.places.get(part as usize).copied();
-        let row = place.and_then(|(topic, partition)| {
-            let topic = self.response.topics.get_mut(topic)?;
-            topic.partitions.get_mut(partition)
+        let place = self.places.answered(part);
+        let row = place.and_then(|place| {
+            let topic = self.response.topics.get_mut(place.topic)?;
+            topic.partitions.get_mut(place.partition)
         });
         if let Some(row) = row {
             row.error_code = code.into();
             row.leader_epoch = epoch.0;
             row.end_offset = end.0;
-            self.left -= 1;
         }
     }
 

@@ -6,7 +6,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 use sawlog_wire::messages::ProduceResponse;
@@ -20,7 +19,9 @@ use sawlog_wire::records::{Batch, BatchFault, BatchHeader, Caps, Rules, validate
 use sawlog_wire::views::{ProducePartitionView, ProduceView};
 use sawlog_wire::{Code, Reader};
 
+use super::fields::{timeout, twice};
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::places::{Place, Places};
 use super::{Host, hints};
 use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
 use crate::cluster::image::Topic;
@@ -35,15 +36,7 @@ const TRANSACTIONAL: Code = Code::TransactionalIdAuthorizationFailed;
 /// Waits for the logs. The response is put together in place.
 pub(super) struct Job {
     pub(super) response: ProduceResponse,
-    /// Where each part's answer goes.
-    places: Vec<Place>,
-    pub(super) left: usize,
-}
-
-struct Place {
-    topic: usize,
-    partition: usize,
-    log: LogId,
+    pub(super) places: Places,
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
@@ -61,17 +54,15 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         -1 => Ok(Acks::All),
         _ => Err(Code::InvalidRequiredAcks),
     };
-    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let all = All {
         acks,
-        deadline: call.host.now.after(wait),
+        deadline: call.host.now.after(timeout(request.timeout_ms)),
         transactional: request.transactional_id.is_some(),
         twice: named_twice(call.host, &request),
     };
     let mut job = Job {
         response: ProduceResponse::default(),
-        places: Vec::new(),
-        left: 0,
+        places: Places::default(),
     };
     job.response
         .responses
@@ -86,7 +77,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         };
         row.partition_responses
             .reserve_exact(least(data.partitions.len()));
-        for (place, partition) in data.partitions.iter().enumerate() {
+        for (number, partition) in data.partitions.iter().enumerate() {
             let mut answer = PartitionProduceResponse {
                 index: partition.index,
                 base_offset: -1,
@@ -94,14 +85,12 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             };
             match all.take(call, topic, &partition) {
                 Ok(append) => {
-                    let part = u32::try_from(job.places.len()).unwrap_or(u32::MAX);
-                    job.places.push(Place {
+                    let place = Place {
                         topic: at,
-                        partition: place,
+                        partition: number,
                         log: append.log,
-                    });
-                    job.left += 1;
-                    call.ask(append.log, part, Part::Append(append));
+                    };
+                    job.places.ask(call, place, Part::Append(append));
                 }
                 Err(refusal) => refusal.tell(&mut answer),
             }
@@ -195,7 +184,7 @@ fn named_twice(host: &Host<'_>, request: &ProduceView<'_>) -> Vec<LogId> {
             );
         }
     }
-    super::list_offsets::twice(logs)
+    twice(logs)
 }
 
 /// The batch, walked and found whole, as it is to be stored.
@@ -301,10 +290,7 @@ impl Refusal {
 
 impl Job {
     pub(super) fn hear(&mut self, call: &mut Call<'_, '_>, part: u32, answer: AppendAnswer) {
-        let Some(place) = usize::try_from(part)
-            .ok()
-            .and_then(|part| self.places.get(part))
-        else {
+        let Some(place) = self.places.answered(part) else {
             return;
         };
         let topic = self.response.responses.get_mut(place.topic);
@@ -312,7 +298,6 @@ impl Job {
         else {
             return;
         };
-        self.left = self.left.saturating_sub(1);
         row.error_code = answer.code.into();
         row.error_message = answer.message;
         row.log_start_offset = answer.start.0;
@@ -320,21 +305,20 @@ impl Job {
             row.base_offset = answer.base.0;
         }
         if answer.code == Code::NotLeaderOrFollower && call.version >= 10 {
-            let log = place.log;
-            self.point(call, place.topic, place.partition, log);
+            self.point(call, place);
         }
     }
 
     /// Says who leads now, if that is known (KIP-951).
-    fn point(&mut self, call: &Call<'_, '_>, topic: usize, partition: usize, log: LogId) {
-        let Some(leads) = hints::leader(call.host.image, call.listener, log) else {
+    fn point(&mut self, call: &Call<'_, '_>, place: Place) {
+        let Some(leads) = hints::leader(call.host.image, call.listener, place.log) else {
             return;
         };
         let row = self
             .response
             .responses
-            .get_mut(topic)
-            .and_then(|topic| topic.partition_responses.get_mut(partition));
+            .get_mut(place.topic)
+            .and_then(|topic| topic.partition_responses.get_mut(place.partition));
         if let Some(row) = row {
             row.current_leader = LeaderIdAndEpoch {
                 leader_id: leads.broker.0,

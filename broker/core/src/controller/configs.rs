@@ -32,40 +32,54 @@ enum Op<'r> {
     Subtract(&'r str, &'r str),
 }
 
+/// What becomes of the settings that a change does not name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// AlterConfigs.
+    GoBackToTheirDefaults,
+    /// IncrementalAlterConfigs.
+    Stay,
+}
+
+/// What a request wants of one resource.
+struct Asked<'r> {
+    kind: i8,
+    name: &'r str,
+    ops: Result<Vec<Op<'r>>, Refused>,
+}
+
+/// What became of it.
+struct Judged<'r> {
+    kind: i8,
+    name: &'r str,
+    code: Code,
+    message: Option<String>,
+}
+
 /// AlterConfigs: what is not named goes back to its default.
 pub(super) fn replace(
     image: &Image,
     config: &BrokerConfig,
     request: &AlterConfigsRequest,
 ) -> (Vec<Record>, Commanded) {
-    let resources = &request.resources;
-    let named: Vec<(i8, &str)> = resources
-        .iter()
-        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
-        .collect();
-    let (log, judged) = judge_all(&named, request.validate_only, |at| {
-        let resource: Option<&alter_configs::AlterConfigsResource> = resources.get(at);
-        let mut ops = Vec::new();
-        for given in resource.iter().flat_map(|resource| &resource.configs) {
-            let value = given
-                .value
-                .as_deref()
-                .ok_or_else(|| no_value(&given.name))?;
-            ops.push(Op::Set(&given.name, value));
-        }
-        let (kind, name) = named.get(at).copied().unwrap_or_default();
-        settle(image, config, kind, name, &ops, true)
+    let asked = request.resources.iter().map(|resource| Asked {
+        kind: resource.resource_type,
+        name: &resource.resource_name,
+        ops: resource.configs.iter().map(set).collect(),
     });
+    let others = Others::GoBackToTheirDefaults;
+    let (mut log, judged) = judge_all(image, config, asked.collect(), others);
+    if request.validate_only {
+        log.clear();
+    }
     let responses = judged
         .into_iter()
-        .map(|(resource_type, name, code, error_message)| {
-            alter_configs::AlterConfigsResourceResponse {
-                error_code: code.into(),
-                error_message,
-                resource_type,
-                resource_name: name.to_string(),
-                ..Default::default()
-            }
+        .map(|one| alter_configs::AlterConfigsResourceResponse {
+            error_code: one.code.into(),
+            error_message: one.message,
+            resource_type: one.kind,
+            resource_name: one.name.to_string(),
+            ..Default::default()
         });
     let response = AlterConfigsResponse {
         responses: responses.collect(),
@@ -80,36 +94,36 @@ pub(super) fn change(
     config: &BrokerConfig,
     request: &IncrementalAlterConfigsRequest,
 ) -> (Vec<Record>, Commanded) {
-    let resources = &request.resources;
-    let named: Vec<(i8, &str)> = resources
-        .iter()
-        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
-        .collect();
-    let (log, judged) = judge_all(&named, request.validate_only, |at| {
-        let resource: Option<&incremental_alter_configs::AlterConfigsResource> = resources.get(at);
-        let mut ops = Vec::new();
-        for given in resource.iter().flat_map(|resource| &resource.configs) {
-            ops.push(op(given)?);
-        }
-        let (kind, name) = named.get(at).copied().unwrap_or_default();
-        settle(image, config, kind, name, &ops, false)
+    let asked = request.resources.iter().map(|resource| Asked {
+        kind: resource.resource_type,
+        name: &resource.resource_name,
+        ops: resource.configs.iter().map(op).collect(),
     });
-    let responses = judged
-        .into_iter()
-        .map(|(resource_type, name, code, error_message)| {
-            incremental_alter_configs::AlterConfigsResourceResponse {
-                error_code: code.into(),
-                error_message,
-                resource_type,
-                resource_name: name.to_string(),
+    let (mut log, judged) = judge_all(image, config, asked.collect(), Others::Stay);
+    if request.validate_only {
+        log.clear();
+    }
+    let responses =
+        judged.into_iter().map(
+            |one| incremental_alter_configs::AlterConfigsResourceResponse {
+                error_code: one.code.into(),
+                error_message: one.message,
+                resource_type: one.kind,
+                resource_name: one.name.to_string(),
                 ..Default::default()
-            }
-        });
+            },
+        );
     let response = IncrementalAlterConfigsResponse {
         responses: responses.collect(),
         ..Default::default()
     };
     (log, Commanded::IncrementalAlterConfigs(response))
+}
+
+fn set(given: &alter_configs::AlterableConfig) -> Result<Op<'_>, Refused> {
+    let name = given.name.as_str();
+    let value = given.value.as_deref().ok_or_else(|| no_value(name))?;
+    Ok(Op::Set(name, value))
 }
 
 fn op(given: &incremental_alter_configs::AlterableConfig) -> Result<Op<'_>, Refused> {
@@ -133,37 +147,38 @@ fn no_value(name: &str) -> Refused {
     Refused(Code::InvalidRequest, format!("{name}: a value is missing"))
 }
 
-type Judged<'r> = Vec<(i8, &'r str, Code, Option<String>)>;
-
 /// Judges each resource; one that is named twice is refused.
 fn judge_all<'r>(
-    named: &[(i8, &'r str)],
-    validate_only: bool,
-    judge: impl Fn(usize) -> Result<Vec<Record>, Refused>,
-) -> (Vec<Record>, Judged<'r>) {
+    image: &Image,
+    config: &BrokerConfig,
+    asked: Vec<Asked<'r>>,
+    others: Others,
+) -> (Vec<Record>, Vec<Judged<'r>>) {
     let mut times: Map<(i8, &str), usize> = Map::new();
-    for resource in named {
-        *times.entry(*resource).or_default() += 1;
+    for one in &asked {
+        *times.entry((one.kind, one.name)).or_default() += 1;
     }
     let (mut log, mut judged) = (Vec::new(), Vec::new());
-    for (at, resource) in named.iter().enumerate() {
-        let done = if times.get(resource).copied() > Some(1) {
+    for Asked { kind, name, ops } in asked {
+        let done = if times.get(&(kind, name)).copied() > Some(1) {
             let text = "the request names this resource more than once";
             Err(Refused(Code::InvalidRequest, text.to_string()))
         } else {
-            judge(at)
+            ops.and_then(|ops| settle(image, config, kind, name, &ops, others))
         };
-        let (code, text) = match done {
+        let (code, message) = match done {
             Ok(records) => {
                 log.extend(records);
                 (Code::None, None)
             }
             Err(Refused(code, text)) => (code, Some(text)),
         };
-        judged.push((resource.0, resource.1, code, text));
-    }
-    if validate_only {
-        log.clear();
+        judged.push(Judged {
+            kind,
+            name,
+            code,
+            message,
+        });
     }
     (log, judged)
 }
@@ -175,7 +190,7 @@ fn settle(
     kind: i8,
     name: &str,
     ops: &[Op<'_>],
-    anew: bool,
+    others: Others,
 ) -> Result<Vec<Record>, Refused> {
     match kind {
         TOPIC_RESOURCE => {}
@@ -194,7 +209,10 @@ fn settle(
     };
     let none = Map::new();
     let had = image.configs.get(&*topic.name).unwrap_or(&none);
-    let mut have = if anew { Map::new() } else { had.clone() };
+    let mut have = match others {
+        Others::GoBackToTheirDefaults => Map::new(),
+        Others::Stay => had.clone(),
+    };
     let mut touched: Set<&str> = Set::new();
     for op in ops {
         let (Op::Set(key, _) | Op::Unset(key) | Op::Append(key, _) | Op::Subtract(key, _)) = op;
