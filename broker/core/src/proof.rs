@@ -49,11 +49,26 @@ mod switched {
         REACHED.with_borrow_mut(|reached| *reached.entry(name).or_insert(0) += 1);
     }
 
+    /// Demands that a check passes as it is and fails with this bug, which had its way at least once.
+    #[cfg(test)]
+    pub fn caught(bug: &'static str, check: fn()) {
+        choose(None);
+        check();
+        choose(Some(bug));
+        let outcome = std::panic::catch_unwind(check);
+        let fired = fired();
+        choose(None);
+        assert!(fired > 0, "{bug} never had its way");
+        assert!(outcome.is_err(), "{bug} was not caught");
+    }
+
     /// The names reached on this thread since the last call, with how often.
     pub fn take_reached() -> BTreeMap<&'static str, u64> {
         REACHED.take()
     }
 }
 
+#[cfg(all(test, feature = "mutants"))]
+pub use switched::caught;
 #[cfg(feature = "mutants")]
 pub use switched::{choose, fired, mutant, sometimes, take_reached};

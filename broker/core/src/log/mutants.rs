@@ -1,25 +1,12 @@
 //! The engine's known bugs, switched on one at a time: each must fail the check of its own row, and the same check must
 //! pass without it. Bugs that only a power cut shows are the crash enumerator's.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::testing::{World, batch, failed, is_commit, log, small};
 use super::{Appended, Told};
 use crate::config::TopicConfig;
 use crate::file::{FaultKind, Served};
 use crate::ids::{LogId, Offset};
-use crate::proof;
-
-fn caught(name: &'static str, check: fn()) {
-    proof::choose(None);
-    check();
-    proof::choose(Some(name));
-    let outcome = catch_unwind(AssertUnwindSafe(check));
-    let fired = proof::fired();
-    proof::choose(None);
-    assert!(fired > 0, "{name} never had its way");
-    assert!(outcome.is_err(), "{name} was not caught");
-}
+use crate::proof::caught;
 
 #[test]
 fn stale_fsync_completion_is_caught_10() {

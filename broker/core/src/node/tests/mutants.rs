@@ -2,17 +2,7 @@
 //! Decides nothing else.
 
 use super::{deleting, failing, serving, snapshots, starting};
-use crate::proof;
-
-/// Whether `test` fails with this bug, which had its way at least once.
-fn caught(bug: &'static str, test: fn()) {
-    proof::choose(Some(bug));
-    let told = std::panic::catch_unwind(test);
-    let fired = proof::fired();
-    proof::choose(None);
-    assert!(fired > 0, "{bug} never had its way");
-    assert!(told.is_err(), "{bug} was not noticed");
-}
+use crate::proof::caught;
 
 #[test]
 fn an_answer_at_the_logs_end_is_caught() {
