@@ -1,24 +1,20 @@
-//! The thread of one shard: hands events to the core in bounded batches, carries out its effects, talks to sockets.
-//! Decides nothing about data; whatever it does was an effect. One current-thread runtime per shard, no lock around it.
+//! The thread of one shard: mail and alarms become events, the core is stepped through them, and what it wishes is done.
+//! Decides how much is taken in one turn; nothing about data. One current-thread runtime per shard, no lock around it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use sawlog_core::answer::{Part, Response};
-use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Host, Outbox};
+use sawlog_core::answer::Response;
+use sawlog_core::api::Outbox;
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::{Effect, Line};
 use sawlog_core::event::{Event, Step};
-use sawlog_core::file::Served;
-use sawlog_core::ids::{ConnId, ShardId, Waiter};
+use sawlog_core::ids::{ShardId, Waiter};
 use sawlog_core::node::Shard;
-use sawlog_core::now::{Deadline, Now};
+use sawlog_core::now::Deadline;
 use sawlog_core::timers::Alarms;
 use sawlog_wire::records::{Inflater, Pool};
 use tokio::net::TcpStream;
@@ -28,19 +24,20 @@ use crate::clock::{Chance, Clock};
 use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
-use crate::disk::reading::Reading;
 use crate::holds::Holds;
 use crate::memory::Memory;
-use crate::net::connection::{self, Ended, Link};
+use crate::net::connection;
 use crate::net::gauge::Gauge;
-use crate::net::member::{Member, Wants};
-use crate::net::seldom::Seldom;
+use crate::net::member::Member;
 use crate::serving::Serving;
+
+mod connections;
+mod effects;
+
+use connections::Warnings;
 
 /// Memory of frames that is kept for the next ones.
 const FRAMES_IDLE: usize = 16 << 20;
-/// How often readers that take nothing are looked for, while memory for answers is short.
-const SWEEP: Duration = Duration::from_secs(1);
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
 
@@ -102,37 +99,12 @@ struct Inner {
     events: VecDeque<Event>,
     effects: Vec<Effect>,
     touched: Vec<u64>,
-    /// By [`Warning`].
-    seldom: [Seldom; 4],
+    warnings: Warnings,
     /// Used again by every call of a connection's pure half.
     out: Outbox,
     inflater: Inflater,
     pool: Arc<Pool>,
 }
-
-/// Kinds of lines at WARN that clients can cause.
-#[derive(Clone, Copy, Debug)]
-enum Warning {
-    Frame,
-    Request,
-    Slow,
-    Note,
-}
-
-fn slot(seldom: &mut [Seldom; 4], kind: Warning) -> &mut Seldom {
-    let [frame, request, slow, note] = seldom;
-    match kind {
-        Warning::Frame => frame,
-        Warning::Request => request,
-        Warning::Slow => slow,
-        Warning::Note => note,
-    }
-}
-
-fn closed(number: u64, why: &str) -> String {
-    format!("connection {number} is closed: {why}")
-}
-
 /// What a shard's thread is made of.
 pub struct Parts {
     /// Which shard.
@@ -235,7 +207,7 @@ impl Local {
             events: VecDeque::new(),
             effects: Vec::new(),
             touched: Vec::new(),
-            seldom: Default::default(),
+            warnings: Warnings::default(),
             out: Outbox::default(),
             inflater: Inflater::new(),
             pool,
@@ -251,11 +223,6 @@ impl Local {
         }
     }
 
-    /// What long frames share.
-    pub fn memory(&self) -> Memory {
-        self.memory.clone()
-    }
-
     /// While somebody waits for memory every connection looks whether it keeps its pace: one that is silent would not
     /// wake by itself (#133).
     fn patrol(&self) {
@@ -264,89 +231,6 @@ impl Local {
                 member.link.wake.notify_one();
             }
         }
-    }
-
-    /// The longest frame that is read.
-    pub fn frame_max(&self) -> usize {
-        self.frame_max
-    }
-
-    /// Memory for frames.
-    pub fn frames(&self) -> buffer::Pool {
-        self.frames.clone()
-    }
-
-    /// A connection begins to live here; `listener` is the name of the one it came by.
-    pub fn join(&self, listener: Arc<str>, link: Rc<Link>) -> ConnId {
-        let mut inner = self.inner.borrow_mut();
-        let id = ConnId {
-            shard: inner.id,
-            number: inner.next_conn,
-        };
-        inner.next_conn += 1;
-        let conn = Conn::new(id, listener, Audience::Clients);
-        let member = Member::new(conn, link, &inner.answers);
-        inner.conns.insert(id.number, member);
-        id
-    }
-
-    /// A connection is over.
-    pub fn leave(&self, id: ConnId, ending: connection::Ending) {
-        let mut inner = self.inner.borrow_mut();
-        match ending {
-            Ok(()) => {}
-            Err(Ended::Refused(why)) => inner.warn(Warning::Frame, &closed(id.number, &why)),
-            Err(why) => tracing::debug!(connection = id.number, "closed: {why}"),
-        }
-        if let Some(deadline) = inner
-            .conns
-            .remove(&id.number)
-            .and_then(|member| member.deadline)
-        {
-            inner.polls.remove(&(deadline, id.number));
-        }
-        for shard in 0..inner.shards {
-            inner.send(ShardId(shard), Event::Gone(id));
-        }
-        drop(inner);
-        self.settle();
-    }
-
-    /// What its task should wait for; an error ends it.
-    pub fn wants(&self, id: ConnId) -> Result<Wants, String> {
-        let mut inner = self.inner.borrow_mut();
-        let open = inner.holds.is_open();
-        let Some(member) = inner.conns.get_mut(&id.number) else {
-            return Err("forgotten".to_owned());
-        };
-        member.wants(open)
-    }
-
-    /// A whole frame came.
-    pub fn frame(&self, id: ConnId, frame: Bytes) {
-        let mut inner = self.inner.borrow_mut();
-        let now = inner.clock.now();
-        if let Some(member) = inner.conns.get_mut(&id.number) {
-            member.opened(frame.len());
-        }
-        inner.on_conn(id.number, now, |conn, host, out| {
-            conn.frame(host, frame, out)
-        });
-    }
-
-    /// Tells the loop that there is something to settle in this turn.
-    pub fn settle(&self) {
-        self.dirty.notify_one();
-    }
-
-    /// The socket takes bytes again.
-    pub fn write(&self, id: ConnId) -> Result<(), String> {
-        let mut inner = self.inner.borrow_mut();
-        let now = inner.clock.now();
-        let Some(member) = inner.conns.get_mut(&id.number) else {
-            return Ok(());
-        };
-        member.flush(now).map_err(|error| error.to_string())
     }
 
     fn next_alarm(&self) -> Option<Deadline> {
@@ -433,223 +317,6 @@ impl Local {
             }
         }
         inner.answer(now);
-    }
-}
-
-impl Inner {
-    fn warn(&mut self, kind: Warning, line: &str) {
-        let now = self.clock.now();
-        slot(&mut self.seldom, kind).say(now, line, |line| tracing::warn!("{line}"));
-    }
-
-    /// What the threads around the core have to do with an event before it is stepped.
-    fn notice(&mut self, event: &mut Event) {
-        match event {
-            Event::Ask(_, Part::Fetch(part)) => self.serving.limit(part),
-            Event::Gone(conn) => {
-                for reading in self.serving.gone(*conn) {
-                    let Reading { waiter, plan, .. } = *reading;
-                    let dropped = Event::Served(waiter, plan, Served::Dropped);
-                    self.events.push_back(dropped);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A plan was read, or could not be.
-    fn served(&mut self, reading: Reading, served: Served) {
-        let Reading {
-            waiter,
-            plan,
-            answer,
-            ..
-        } = reading;
-        if served == Served::Whole {
-            self.reply(waiter, Response::Fetch(answer));
-        }
-        self.events.push_back(Event::Served(waiter, plan, served));
-    }
-
-    /// Keeps the reader busy.
-    fn read_on(&mut self) {
-        while let Some(reading) = self.serving.start() {
-            self.lane.read(reading);
-        }
-    }
-
-    fn carry_out(&mut self) {
-        let mut effects = std::mem::take(&mut self.effects);
-        for effect in effects.drain(..) {
-            tracing::trace!(shard = self.id.0, ?effect);
-            match effect {
-                Effect::File(ticket, op) => {
-                    if let Some(outcome) = self.lane.submit(ticket, op) {
-                        self.events.push_back(Event::Done(ticket, outcome));
-                    }
-                }
-                Effect::Serve(waiter, plan, answer) => {
-                    let mut reading = self.serving.begin(waiter, plan, answer);
-                    if self.lane.remembers(&mut reading) {
-                        self.served(*reading, Served::Whole);
-                    } else {
-                        self.serving.wait(reading);
-                        self.read_on();
-                    }
-                }
-                Effect::Reply(waiter, response) => self.reply(waiter, response),
-                Effect::Image(image) => {
-                    self.image = image.clone();
-                    self.others(|| Mail::Image(image.clone()));
-                    self.events.push_back(Event::Image(image));
-                }
-                Effect::Wake(key, deadline) => self.alarms.set(self.id, key, deadline),
-                Effect::Pass(shard, event) => self.send(shard, event),
-                Effect::Hold(hold) => {
-                    let id = self.id;
-                    self.others(|| Mail::Hold(id, hold));
-                    self.set_hold(id, hold);
-                }
-                Effect::AskSpace => match self.files.space() {
-                    Ok(free) => self.events.push_back(Event::Space(free)),
-                    Err(error) => tracing::warn!("how much space is left cannot be asked: {error}"),
-                },
-                Effect::Tell(line) => (self.tell)(line),
-            }
-        }
-        effects.append(&mut self.effects);
-        self.effects = effects;
-    }
-
-    fn others(&self, mail: impl Fn() -> Mail) {
-        for (shard, post) in self.posts.iter().enumerate() {
-            if shard != usize::from(self.id.0) {
-                let _ = post.send(mail());
-            }
-        }
-    }
-
-    fn send(&mut self, shard: ShardId, event: Event) {
-        if shard == self.id {
-            self.events.push_back(event);
-        } else if let Some(post) = self.posts.get(usize::from(shard.0)) {
-            let _ = post.send(Mail::Event(event));
-        }
-    }
-
-    fn reply(&mut self, waiter: Waiter, response: Response) {
-        if waiter.conn.shard != self.id {
-            if let Some(post) = self.posts.get(usize::from(waiter.conn.shard.0)) {
-                let _ = post.send(Mail::Reply(waiter, response));
-            }
-            return;
-        }
-        let now = self.clock.now();
-        self.on_conn(waiter.conn.number, now, |conn, host, out| {
-            conn.reply(host, waiter, response, out)
-        });
-    }
-
-    /// Lets a connection's pure half act, and passes on what it asks for.
-    fn on_conn(
-        &mut self,
-        number: u64,
-        now: Now,
-        act: impl FnOnce(&mut Conn, &mut Host<'_>, &mut Outbox),
-    ) {
-        let Some(member) = self.conns.get_mut(&number) else {
-            return;
-        };
-        let (image, config, shards) = (&self.image, &*self.config, self.shards);
-        let (inflater, pool) = (&mut self.inflater, &self.pool);
-        let mut host = Host {
-            now,
-            image,
-            config,
-            shards,
-            inflater,
-            pool,
-        };
-        act(&mut member.conn, &mut host, &mut self.out);
-        member.closed();
-        for piece in self.out.take_wire().iter() {
-            member.push(piece.clone());
-        }
-        if let Some(why) = self.out.close.take() {
-            let line = closed(number, &why);
-            let seldom = slot(&mut self.seldom, Warning::Request);
-            seldom.say(now, &line, |line| tracing::warn!("{line}"));
-            member.close = Some(why);
-        }
-        let deadline = member.conn.deadline();
-        if deadline != member.deadline {
-            if let Some(old) = member.deadline {
-                self.polls.remove(&(old, number));
-            }
-            if let Some(new) = deadline {
-                self.polls.insert((new, number));
-            }
-            member.deadline = deadline;
-        }
-        if !member.queued {
-            member.queued = true;
-            self.touched.push(number);
-        }
-        for warning in self.out.warn.drain(..) {
-            let seldom = slot(&mut self.seldom, Warning::Note);
-            seldom.say(now, &warning, |line| tracing::warn!("{line}"));
-        }
-        let mut asks = std::mem::take(&mut self.out.asks);
-        for (shard, waiter, part) in asks.drain(..) {
-            self.send(shard, Event::Ask(waiter, part));
-        }
-        self.out.asks = asks;
-    }
-
-    /// While memory for answers is short, readers that took nothing for long are given up: others need it (#131).
-    fn cut_stuck(&mut self, now: Now) {
-        if !self.answers.is_short() {
-            self.sweep = None;
-            return;
-        }
-        if self.sweep.is_some_and(|sweep| !sweep.passed(now)) {
-            return;
-        }
-        self.sweep = Some(now.after(SWEEP));
-        for (number, member) in &mut self.conns {
-            if member.is_stuck(now) {
-                let why = "its client takes nothing, and others need the memory of its answers";
-                let seldom = slot(&mut self.seldom, Warning::Slow);
-                seldom.say(now, &closed(*number, why), |line| tracing::warn!("{line}"));
-                member.give_up(why.to_owned());
-                member.link.wake.notify_one();
-            }
-        }
-    }
-
-    fn set_hold(&mut self, shard: ShardId, hold: bool) {
-        self.holds.set(shard, hold);
-        if self.holds.is_open() {
-            for member in self.conns.values() {
-                member.link.wake.notify_one();
-            }
-        }
-    }
-
-    /// Writes what was answered in this turn, one call per connection.
-    fn answer(&mut self, now: Now) {
-        for number in std::mem::take(&mut self.touched) {
-            let Some(member) = self.conns.get_mut(&number) else {
-                continue;
-            };
-            member.queued = false;
-            if let Err(error) = member.flush(now) {
-                member.give_up(error.to_string());
-            }
-            if member.must_wake() {
-                member.link.wake.notify_one();
-            }
-        }
     }
 }
 

@@ -20,8 +20,13 @@ pub struct Seldom {
 }
 
 impl Seldom {
+    /// Says a line at WARN, unless there were too many like it.
+    pub fn warn(&mut self, now: Now, line: &str) {
+        self.say(now, line, |line| tracing::warn!("{line}"));
+    }
+
     /// Writes a line by `tell`, unless there were too many like it; then the next one that is written says how many.
-    pub fn say(&mut self, now: Now, line: &str, tell: impl FnOnce(&str)) {
+    fn say(&mut self, now: Now, line: &str, tell: impl FnOnce(&str)) {
         if self.until.is_none_or(|until| until.passed(now)) {
             self.until = Some(now.after(WHILE));
             self.written = 0;

@@ -1,0 +1,224 @@
+//! The connections that live on a shard's thread: from their sockets to their pure halves and back.
+//! Decides which sockets are woken, and when a reader that takes nothing is given up (#131); never what a request means.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sawlog_core::api::table::Audience;
+use sawlog_core::api::{Conn, Host, Outbox};
+use sawlog_core::event::Event;
+use sawlog_core::ids::{ConnId, ShardId};
+use sawlog_core::now::Now;
+
+use super::{Inner, Local};
+use crate::disk::buffer;
+use crate::memory::Memory;
+use crate::net::connection::{self, Ended, Link};
+use crate::net::member::{Member, Wants};
+use crate::net::seldom::Seldom;
+
+/// How often readers that take nothing are looked for, while memory for answers is short.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Lines at WARN that clients can cause, by their kind.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    /// What was sent is no frame.
+    frame: Seldom,
+    /// A request is beyond help.
+    request: Seldom,
+    /// A reader takes nothing.
+    slow: Seldom,
+    /// Whatever a key's code says.
+    note: Seldom,
+}
+
+fn closed(number: u64, why: &str) -> String {
+    format!("connection {number} is closed: {why}")
+}
+
+impl Local {
+    /// A connection begins to live here; `listener` is the name of the one it came by.
+    pub fn join(&self, listener: Arc<str>, link: Rc<Link>) -> ConnId {
+        let mut inner = self.inner.borrow_mut();
+        let id = ConnId {
+            shard: inner.id,
+            number: inner.next_conn,
+        };
+        inner.next_conn += 1;
+        let conn = Conn::new(id, listener, Audience::Clients);
+        let member = Member::new(conn, link, &inner.answers);
+        inner.conns.insert(id.number, member);
+        id
+    }
+
+    /// A whole frame came.
+    pub fn frame(&self, id: ConnId, frame: Bytes) {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        if let Some(member) = inner.conns.get_mut(&id.number) {
+            member.opened(frame.len());
+        }
+        inner.on_conn(id.number, now, |conn, host, out| {
+            conn.frame(host, frame, out)
+        });
+    }
+
+    /// Tells the loop that there is something to settle in this turn.
+    pub fn settle(&self) {
+        self.dirty.notify_one();
+    }
+
+    /// What its task should wait for; an error ends it.
+    pub fn wants(&self, id: ConnId) -> Result<Wants, String> {
+        let mut inner = self.inner.borrow_mut();
+        let open = inner.holds.is_open();
+        let Some(member) = inner.conns.get_mut(&id.number) else {
+            return Err("forgotten".to_owned());
+        };
+        member.wants(open)
+    }
+
+    /// The socket takes bytes again.
+    pub fn write(&self, id: ConnId) -> Result<(), String> {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        let Some(member) = inner.conns.get_mut(&id.number) else {
+            return Ok(());
+        };
+        member.flush(now).map_err(|error| error.to_string())
+    }
+
+    /// A connection is over.
+    pub fn leave(&self, id: ConnId, ending: connection::Ending) {
+        let mut inner = self.inner.borrow_mut();
+        match ending {
+            Ok(()) => {}
+            Err(Ended::Refused(why)) => {
+                let now = inner.clock.now();
+                inner.warnings.frame.warn(now, &closed(id.number, &why));
+            }
+            Err(why) => tracing::debug!(connection = id.number, "closed: {why}"),
+        }
+        if let Some(deadline) = inner
+            .conns
+            .remove(&id.number)
+            .and_then(|member| member.deadline)
+        {
+            inner.polls.remove(&(deadline, id.number));
+        }
+        for shard in 0..inner.shards {
+            inner.send(ShardId(shard), Event::Gone(id));
+        }
+        drop(inner);
+        self.settle();
+    }
+
+    /// The longest frame that is read.
+    pub fn frame_max(&self) -> usize {
+        self.frame_max
+    }
+
+    /// Memory for frames.
+    pub fn frames(&self) -> buffer::Pool {
+        self.frames.clone()
+    }
+
+    /// What long frames share.
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
+    }
+}
+
+impl Inner {
+    /// Lets a connection's pure half act, and passes on what it asks for.
+    pub(super) fn on_conn(
+        &mut self,
+        number: u64,
+        now: Now,
+        act: impl FnOnce(&mut Conn, &mut Host<'_>, &mut Outbox),
+    ) {
+        let Some(member) = self.conns.get_mut(&number) else {
+            return;
+        };
+        let (image, config, shards) = (&self.image, &*self.config, self.shards);
+        let (inflater, pool) = (&mut self.inflater, &self.pool);
+        let mut host = Host {
+            now,
+            image,
+            config,
+            shards,
+            inflater,
+            pool,
+        };
+        act(&mut member.conn, &mut host, &mut self.out);
+        member.closed();
+        for piece in self.out.take_wire().iter() {
+            member.push(piece.clone());
+        }
+        if let Some(why) = self.out.close.take() {
+            self.warnings.request.warn(now, &closed(number, &why));
+            member.close = Some(why);
+        }
+        let deadline = member.conn.deadline();
+        if deadline != member.deadline {
+            if let Some(old) = member.deadline {
+                self.polls.remove(&(old, number));
+            }
+            if let Some(new) = deadline {
+                self.polls.insert((new, number));
+            }
+            member.deadline = deadline;
+        }
+        if !member.queued {
+            member.queued = true;
+            self.touched.push(number);
+        }
+        for warning in self.out.warn.drain(..) {
+            self.warnings.note.warn(now, &warning);
+        }
+        let mut asks = std::mem::take(&mut self.out.asks);
+        for (shard, waiter, part) in asks.drain(..) {
+            self.send(shard, Event::Ask(waiter, part));
+        }
+        self.out.asks = asks;
+    }
+
+    /// Writes what was answered in this turn, one call per connection.
+    pub(super) fn answer(&mut self, now: Now) {
+        for number in std::mem::take(&mut self.touched) {
+            let Some(member) = self.conns.get_mut(&number) else {
+                continue;
+            };
+            member.queued = false;
+            if let Err(error) = member.flush(now) {
+                member.give_up(error.to_string());
+            }
+            if member.must_wake() {
+                member.link.wake.notify_one();
+            }
+        }
+    }
+
+    /// While memory for answers is short, readers that took nothing for long are given up: others need it (#131).
+    pub(super) fn cut_stuck(&mut self, now: Now) {
+        if !self.answers.is_short() {
+            self.sweep = None;
+            return;
+        }
+        if self.sweep.is_some_and(|sweep| !sweep.passed(now)) {
+            return;
+        }
+        self.sweep = Some(now.after(SWEEP));
+        for (number, member) in &mut self.conns {
+            if member.is_stuck(now) {
+                let why = "its client takes nothing, and others need the memory of its answers";
+                self.warnings.slow.warn(now, &closed(*number, why));
+                member.give_up(why.to_owned());
+                member.link.wake.notify_one();
+            }
+        }
+    }
+}
