@@ -171,28 +171,19 @@ fn a_quorum_state_that_is_damaged_or_gone_costs_a_quorum_of_one_nothing_102() {
     }
 }
 
-/// A young node that is killed may have one side only; after a clean stop there are two.
-fn two_sides(folder: &Folder, end: End) -> Start {
-    let start = used(folder, End::Stopped);
-    if end == End::Killed {
-        start.ready().unwrap().kill().unwrap();
-    }
-    start
-}
-
 #[test]
 fn one_side_of_the_checkpoint_is_enough_and_none_is_refused_102() {
     for end in [End::Stopped, End::Killed] {
         for (what, damage) in DAMAGES {
             for side in ["a", "b"] {
                 let folder = Folder::new("state-checkpoint").unwrap();
-                let start = two_sides(&folder, end);
+                let start = used(&folder, end);
                 damage(&start.data.join(format!("checkpoint.0.{side}")));
                 say(&format!("checkpoint.0.{side} {what}, {end:?}"));
                 all_there(&start);
             }
             let folder = Folder::new("state-checkpoints").unwrap();
-            let start = two_sides(&folder, end);
+            let start = used(&folder, end);
             let sides = ["a", "b"].map(|side| start.data.join(format!("checkpoint.0.{side}")));
             let whole = sides.clone().map(|file| std::fs::read(file).unwrap());
             sides.iter().for_each(|file| damage(file));

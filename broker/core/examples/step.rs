@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sawlog_core::config::TopicConfig;
-use sawlog_core::file::{Entry, FileName, FileOp, Free, Outcome, Piece};
+use sawlog_core::file::{Entry, FileName, FileOp, Free, Outcome, Piece, Side};
 use sawlog_core::ids::{BootId, LeaderEpoch, LogId, PartitionId, ShardId, TopicId, Uuid};
 use sawlog_core::log::{Engine, EngineConf, LogSpec, Ops, Told};
 use sawlog_core::now::{Dice, Now};
@@ -25,7 +25,7 @@ fn log(n: u8) -> LogId {
     }
 }
 
-/// A disk that says yes, and keeps the checkpoint alone.
+/// A disk that says yes, and keeps one checkpoint alone.
 #[derive(Default)]
 struct Yes(Vec<u8>);
 
@@ -38,7 +38,7 @@ impl Yes {
         };
         match op {
             FileOp::Put {
-                file: FileName::Checkpoint { .. },
+                file: FileName::Checkpoint { side: Side::A, .. },
                 pieces,
                 ..
             } => {

@@ -33,6 +33,7 @@ pub(crate) struct Again {
     judged: Judged,
     side: Side,
     stamp: Stamp,
+    alone: bool,
     files: Vec<FoundFile>,
     waiting: Map<Ticket, Wait>,
     step: Step,
@@ -50,6 +51,15 @@ pub(crate) struct Again {
     ballast: Ballast,
     /// Rings whose file was asked for again since.
     retried: Set<RingKind>,
+}
+
+/// The checkpoint that the start goes on from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Newest {
+    pub(crate) side: Side,
+    pub(crate) stamp: Stamp,
+    /// Whether the other one is damaged or missing.
+    pub(crate) alone: bool,
 }
 
 /// What is known of the reserve while a start needs room.
@@ -98,8 +108,7 @@ impl Again {
     pub(crate) fn new(
         whose: Whose,
         mut judged: Judged,
-        side: Side,
-        stamp: Stamp,
+        Newest { side, stamp, alone }: Newest,
         files: Vec<FoundFile>,
     ) -> Again {
         if proof::mutant("recovered-tail-only-synced") {
@@ -148,6 +157,7 @@ impl Again {
             whose,
             side,
             stamp,
+            alone,
             files,
             waiting: Map::new(),
             step: Step::AsideDir,
@@ -541,6 +551,7 @@ impl Again {
             secret: self.stamp.secret,
             side: other(self.side),
             number: self.stamp.number,
+            alone: self.alone,
             wall: self.stamp.wall,
             offline: offline.into_iter().collect(),
             foreign: Vec::new(),

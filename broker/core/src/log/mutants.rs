@@ -265,3 +265,11 @@ fn no_metadata_reserve_is_caught_105() {
         );
     });
 }
+
+#[test]
+fn founded_with_one_checkpoint_is_caught_100() {
+    caught(
+        "founded-with-one-checkpoint",
+        super::tests::copies::one_copy_of_a_founding_is_lost,
+    );
+}

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use crate::config::Doubt;
 use crate::file::{Entry as Listed, FileName, FileOp, Outcome, RingKind, Side};
 use crate::ids::{BootId, LogId, Offset, ShardId, Ticket};
-use crate::log::again::Again;
+use crate::log::again::{Again, Newest};
 use crate::log::checkpoint::{self, Checkpoint, CheckpointFault, Stamp};
 use crate::log::commit::RingSecret;
 use crate::log::conf::Sizes;
@@ -53,6 +53,8 @@ pub struct Recovery {
     files: Vec<FoundFile>,
     /// The checkpoint that recovery starts from.
     newest: Option<(Side, Checkpoint)>,
+    /// Whether the other checkpoint is damaged or missing.
+    alone: bool,
     scans: Vec<(RingKind, Scan)>,
     durable: Scanned,
     fast: Scanned,
@@ -102,6 +104,7 @@ impl Recovery {
             checkpoints: Map::new(),
             files: Vec::new(),
             newest: None,
+            alone: false,
             scans: Vec::new(),
             durable: Scanned::default(),
             fast: Scanned::default(),
@@ -128,7 +131,12 @@ impl Recovery {
             return;
         };
         let files = core::mem::take(&mut self.files);
-        let mut again = Box::new(Again::new(self.whose, *judged, side, newest.stamp, files));
+        let newest = Newest {
+            side,
+            stamp: newest.stamp,
+            alone: self.alone,
+        };
+        let mut again = Box::new(Again::new(self.whose, *judged, newest, files));
         again.begin(ops);
         self.stage = Stage::Writing(again);
     }
@@ -315,7 +323,7 @@ impl Recovery {
     /// The newest whole checkpoint, and from its place on the rings.
     fn choose(&mut self, ops: &mut Ops) -> Progress {
         let shard = self.whose.shard;
-        let mut faults = String::new();
+        let (mut faults, mut whole_ones) = (String::new(), 0);
         for (side, loading) in core::mem::take(&mut self.checkpoints) {
             let name = FileName::Checkpoint { shard, side };
             let whole = match loading.failed {
@@ -329,6 +337,7 @@ impl Recovery {
             };
             match whole {
                 Ok(read) if read.stamp.shard == shard => {
+                    whole_ones += 1;
                     let number = read.stamp.number;
                     if self
                         .newest
@@ -345,6 +354,7 @@ impl Recovery {
                 }
             }
         }
+        self.alone = whole_ones < 2;
         if self.newest.is_some() && !faults.is_empty() {
             proof::sometimes("one-checkpoint-of-two-is-rotten");
         }

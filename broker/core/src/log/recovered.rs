@@ -70,6 +70,8 @@ pub struct Recovered {
     pub side: Side,
     /// The number of the newest checkpoint.
     pub number: u64,
+    /// Whether the other checkpoint is damaged or missing.
+    pub alone: bool,
     /// The wall clock as the newest checkpoint was told.
     pub wall: Wall,
     /// Logs that are damaged, with what and where.

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! judge every old shard -> (accept) -> for each new shard: fresh ring files with all that lies in rings only, as
-//! `moved`, then its checkpoint aside, as checkpoint.SHARD.next -> sync -> marker `shards.next` -> rename the
-//! checkpoints, remove those of the old layout and the rings of shards that are no more -> remove the marker
+//! `moved`, then both its checkpoints aside, as checkpoint.SHARD.a.next and .b.next -> sync -> marker `shards.next` ->
+//! rename them, remove checkpoints and rings of shards that are no more -> remove the marker
 //! ```
 //! The new rings have a secret of their own, so that an old layout never reads their commits.
 
@@ -355,21 +355,31 @@ impl Reshape {
         };
         let Some(group) = new.groups.front() else {
             new.fold.durable.file = new.file;
-            let pieces = Vec::from([Piece::Bytes(checkpoint::base(new.stamp, &new.fold).bytes)]);
-            let file = aside(new.shard);
-            // Made anew first: a longer one of an earlier try may lie there.
-            let steps = [
-                FileOp::Alloc {
-                    file: file.clone(),
-                    len: 0,
-                },
-                FileOp::Put {
-                    file,
-                    at: 0,
-                    pieces,
-                    how: How::Durable,
-                },
-            ];
+            // Both sides at once: there is never one copy alone (#100).
+            let (fold, stamp) = (&new.fold, new.stamp);
+            let steps: Vec<FileOp> = [(Side::A, stamp.number), (Side::B, stamp.number + 1)]
+                .into_iter()
+                .filter(|(side, _)| {
+                    *side == Side::A || !proof::mutant("reshaped-to-one-checkpoint")
+                })
+                .flat_map(|(side, number)| {
+                    let frame = checkpoint::base(Stamp { number, ..stamp }, fold);
+                    let file = aside(stamp.shard, side);
+                    // Made anew first: a longer one of an earlier try may lie there.
+                    [
+                        FileOp::Alloc {
+                            file: file.clone(),
+                            len: 0,
+                        },
+                        FileOp::Put {
+                            file,
+                            at: 0,
+                            pieces: Vec::from([Piece::Bytes(frame.bytes)]),
+                            how: How::Durable,
+                        },
+                    ]
+                })
+                .collect();
             return self.ask(Step::Checkpoint, steps, ops);
         };
         let needed = room(group);
@@ -464,12 +474,9 @@ impl Reshape {
             ),
             Step::ListRings => {
                 let there = self.root.iter().filter_map(|entry| next_of(&entry.name));
-                let renames = there.map(|shard| FileOp::Rename {
-                    from: aside(shard),
-                    to: FileName::Checkpoint {
-                        shard,
-                        side: Side::A,
-                    },
+                let renames = there.map(|(shard, side)| FileOp::Rename {
+                    from: aside(shard, side),
+                    to: FileName::Checkpoint { shard, side },
                 });
                 let renames: Vec<FileOp> = renames.collect();
                 if renames.is_empty() {
@@ -561,7 +568,7 @@ impl Reshape {
         let shards = self.whose.shards;
         let old_checkpoints = self.root.iter().filter_map(|entry| {
             let (shard, side) = checkpoint_of(&entry.name)?;
-            (shard.0 >= shards || side == Side::B).then_some(FileName::Checkpoint { shard, side })
+            (shard.0 >= shards).then_some(FileName::Checkpoint { shard, side })
         });
         let old_rings = self.rings.iter().filter_map(|entry| {
             let name = entry.name.strip_prefix("fast-").unwrap_or(&entry.name);
@@ -668,13 +675,12 @@ fn ring(shard: ShardId, sequence: u64) -> FileName {
     }
 }
 
-fn aside(shard: ShardId) -> FileName {
-    FileName::named(&format!("checkpoint.{shard}.next"))
+fn aside(shard: ShardId, side: Side) -> FileName {
+    FileName::named(&format!("{}.next", FileName::Checkpoint { shard, side }))
 }
 
-fn next_of(name: &str) -> Option<ShardId> {
-    let shard = name.strip_prefix("checkpoint.")?.strip_suffix(".next")?;
-    shard.parse().ok().map(ShardId)
+fn next_of(name: &str) -> Option<(ShardId, Side)> {
+    checkpoint_of(name.strip_suffix(".next")?)
 }
 
 fn checkpoint_of(name: &str) -> Option<(ShardId, Side)> {

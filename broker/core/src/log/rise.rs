@@ -21,6 +21,7 @@ use crate::log::state::{Fold, RingPoint};
 use crate::log::told::{Broken, Ops, Told};
 use crate::map::Map;
 use crate::now::{Dice, Now, Wall};
+use crate::proof;
 use crate::timers::AlarmKey;
 
 /// A start that finds more files of a ring than this frees some at once.
@@ -52,8 +53,8 @@ pub(crate) enum Phase {
 pub(crate) enum Founding {
     /// The rings' directory is made.
     Dir(RingSecret),
-    /// The first checkpoint is written.
-    Checkpoint,
+    /// The first checkpoint is written, and then the second.
+    Checkpoint(RingSecret, Side),
 }
 
 impl Engine {
@@ -80,8 +81,9 @@ impl Engine {
         self.await_all(before, ops);
     }
 
-    /// Lays a directory out: the rings' folder and a first checkpoint with the rings' secret, un-synced; `Laid`
-    /// follows. `node` makes it durable together with everything else.
+    /// Lays a directory out: the rings' folder and two checkpoints with the rings' secret, un-synced; `Laid` follows.
+    /// `node` makes it durable together with everything else. Two, because one that rots must never be the only one: the
+    /// name that the next one takes may be gone again after a power cut (#100, #102).
     pub fn found(&mut self, _now: Now, dice: Dice, ops: &mut Ops) {
         self.phase = Phase::Founding(Founding::Dir(RingSecret(dice.0)));
         let ticket = ops.ask(FileOp::MakeDir(ring_dir()));
@@ -139,8 +141,13 @@ impl Engine {
                     return;
                 }
                 match step {
-                    Founding::Dir(secret) => self.first_checkpoint(secret, ops),
-                    Founding::Checkpoint => {
+                    Founding::Dir(secret) => self.first_checkpoint(secret, Side::A, ops),
+                    Founding::Checkpoint(secret, Side::A)
+                        if !proof::mutant("founded-with-one-checkpoint") =>
+                    {
+                        self.first_checkpoint(secret, Side::B, ops);
+                    }
+                    Founding::Checkpoint(..) => {
                         self.phase = Phase::Laid;
                         ops.tell(Told::Laid);
                     }
@@ -150,19 +157,22 @@ impl Engine {
         }
     }
 
-    fn first_checkpoint(&mut self, secret: RingSecret, ops: &mut Ops) {
-        self.phase = Phase::Founding(Founding::Checkpoint);
+    fn first_checkpoint(&mut self, secret: RingSecret, side: Side, ops: &mut Ops) {
+        self.phase = Phase::Founding(Founding::Checkpoint(secret, side));
         let stamp = Stamp {
             shard: self.shard,
             shards: self.shards,
-            number: 1,
+            number: match side {
+                Side::A => 1,
+                Side::B => 2,
+            },
             secret,
             wall: Wall(0),
         };
         let frame = checkpoint::base(stamp, &Fold::default());
         let file = FileName::Checkpoint {
             shard: self.shard,
-            side: Side::A,
+            side,
         };
         let op = FileOp::Put {
             file,
@@ -205,6 +215,7 @@ impl Engine {
             side,
             number,
             wall,
+            alone,
             offline,
             foreign,
         } = recovered;
@@ -252,6 +263,10 @@ impl Engine {
         if files.is_some_and(|files| files > FILES_AT_REST) {
             // Every start takes a fresh file: a process that keeps dying must not fill the disk with old ones.
             self.keeper.wanted = 2;
+        }
+        if alone {
+            // The other copy is made whole again at once: one may rot, not both.
+            self.keeper.wanted = self.keeper.wanted.max(1);
         }
         if !self.keeper.foreign.is_empty() {
             // What other shards' files held is to lie in checkpoints and segments of this one soon.

@@ -10,6 +10,7 @@ use crate::now::Wall;
 use crate::timers::AlarmKey;
 use std::time::Duration;
 
+pub(super) mod copies;
 mod cut;
 pub(super) mod damage;
 mod names;

@@ -237,7 +237,7 @@ mod tests {
             kind("d/checkpoint.3.b"),
             Some(Kind::Checkpoint(ShardId(3), Side::B))
         );
-        assert_eq!(kind("d/checkpoint.3.next"), None);
+        assert_eq!(kind("d/checkpoint.3.a.next"), None);
         assert_eq!(
             kind("d/commit/1-00000000000000000009.log"),
             Some(Kind::Ring(RingKind::Durable, ShardId(1), 9))

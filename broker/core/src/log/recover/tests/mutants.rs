@@ -119,3 +119,12 @@ fn a_start_that_is_believed_without_ready_is_caught() {
         "the mutant must be seen"
     );
 }
+
+#[test]
+fn a_new_layout_with_one_checkpoint_is_caught_100() {
+    let whole = under(
+        "reshaped-to-one-checkpoint",
+        shards::one_copy_of_a_new_layout_rots,
+    );
+    assert!(!whole, "the mutant must be seen");
+}

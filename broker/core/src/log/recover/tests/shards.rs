@@ -125,3 +125,26 @@ fn all_that_a_change_wrote_is_durable_before_its_marker_is_97_102() {
     assert!(up.is_ok_and(|up| up.is_some()));
     assert!(!last.borrow().is_empty());
 }
+
+/// A change of the number of shards is over, and one of the new checkpoints rots; every log is still there.
+pub(super) fn one_copy_of_a_new_layout_rots() -> bool {
+    let expected = start_node(&mut two_shards(), 2);
+    let mut changed = two_shards();
+    start_of(&mut changed, ShardId(0), 3, HERE, usize::MAX)
+        .unwrap()
+        .unwrap();
+    let names: Vec<String> = (0..3)
+        .flat_map(|shard| ["a", "b"].map(|side| format!("checkpoint.{shard}.{side}")))
+        .collect();
+    names.iter().all(|name| changed.0.contains_key(name))
+        && names.iter().all(|name| {
+            let mut disk = changed.clone();
+            disk.0.get_mut(name).unwrap()[70] ^= 1;
+            start_node(&mut disk, 3) == expected
+        })
+}
+
+#[test]
+fn another_number_of_shards_begins_with_two_checkpoints_of_which_either_may_rot_100() {
+    assert!(one_copy_of_a_new_layout_rots());
+}
