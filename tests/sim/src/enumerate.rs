@@ -5,6 +5,7 @@
 //! starts that follow), a start to the end and a judgement of everything that was promised: #1, #3-#7, #69-#72, #89,
 //! #96-#98, #103. Each seed is one workload of some hundreds of states, the same on every machine.
 
+mod founding;
 mod life;
 mod oracle;
 mod rig;
@@ -17,9 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use life::Tally;
 
-/// Known bugs that crashes must uncover here; those that need rotten bytes are the simulator's.
+/// Known bugs that crashes must uncover here; those that need rotten bytes are the simulator's. Three rules have a second
+/// line behind them in a whole engine, so that only the core's own tests can show their bugs: what `again-folded-twice`
+/// would fold and the marker that `clean-marker-kept` would find are void after a start, and where `end-below-start`
+/// leaves an end below the start, the live log takes the greater.
 pub const MUTANTS: &[&str] = &[
     "checkpoint-ahead-of-durable",
+    "drop-by-name",
+    "founded-with-one-checkpoint",
     "no-dir-fsync",
     "recovered-tail-only-synced",
     "recycle-while-read",
@@ -27,8 +33,41 @@ pub const MUTANTS: &[&str] = &[
     "retry-after-eio",
     "ring-id-ignored",
     "snapshot-misses-last-batch",
+    "unfinished-start-believed",
+    "unlink-before-start-is-durable",
     "window-of-one",
 ];
+
+/// Dangerous places that a whole run must have come through, or it has proved less than it says (#144).
+const PLACES: &[&str] = &[
+    "both-rings-hold-one-log",
+    "bytes-of-a-client-shaped-like-a-commit",
+    "checkpoint-renamed-and-directory-not-synced",
+    "checkpoint-with-commits-in-flight",
+    "crash-twice-inside-recovery",
+    "cut-then-rewritten-then-crash",
+    "file-recycled-after-the-checkpoint-that-knew-it",
+    "founding-cut-short",
+    "moved-behind-newer",
+    "moved-torn",
+    "number-of-shards-changed",
+    "old-life-of-a-recycled-file",
+    "one-checkpoint-of-two-is-rotten",
+    "original-of-an-again-gone",
+    "reshape-gone-on-with",
+    "resumed-durable-and-ready-not",
+    "ring-file-pinned-by-a-reader",
+    "second-of-two-commits-whole-and-first-not",
+    "spill-synced-and-checkpoint-not",
+    "start-fact-durable-and-unlink-not",
+    "topic-deleted-and-made-again",
+    "torn-batch",
+    "torn-entries",
+    "torn-head",
+];
+
+/// From so many states on every place is demanded.
+const WHOLE: u64 = 100_000;
 
 /// What a hunt came to.
 #[derive(Debug, Default)]
@@ -82,27 +121,47 @@ pub fn enumerate(states: u64, seed: u64) -> bool {
             caught.workloads
         ));
     }
-    caught.failed.is_empty()
+    caught.failed.is_empty() && all_reached(&caught)
+}
+
+/// Whether a whole run came through every dangerous place; says which it missed.
+fn all_reached(caught: &Catch) -> bool {
+    if caught.tally.states < WHOLE || cfg!(not(feature = "mutants")) {
+        return true;
+    }
+    let missed = |place: &&&str| !caught.reached.contains_key(**place);
+    let missed: Vec<&str> = PLACES.iter().filter(missed).copied().collect();
+    if !missed.is_empty() {
+        say(&format!("vacuous: never reached {}", missed.join(", ")));
+    }
+    missed.is_empty()
 }
 
 /// Switches each known bug on in turn and tries up to so many states; false if one is not caught. Needs the feature
 /// `mutants`.
 pub fn mutants(states: u64, seed: u64, only: Option<&str>) -> bool {
-    let mut good = true;
+    // A check that fails without a bug proves nothing about those that it catches with one.
+    let control = hunt(states, seed, Some(CONTROL));
+    let mut good = control.failed.is_empty();
+    say(&format!(
+        "without a bug: {} states, {} workloads broke a promise",
+        control.tally.states,
+        control.failed.len()
+    ));
     for name in MUTANTS
         .iter()
         .filter(|name| only.is_none_or(|only| only == **name))
     {
         let caught = hunt(states, seed, Some(name));
         match caught.failed.first_key_value() {
-            Some((seed, why)) => {
+            Some((seed, why)) if caught.fired > 0 => {
                 let line = why.lines().next().unwrap_or_default();
                 say(&format!(
                     "{name}: caught by seed {seed} within {} states: {line}",
                     caught.tally.states
                 ));
             }
-            None => {
+            _ => {
                 good = false;
                 say(&format!(
                     "{name}: NOT caught in {} states; it had its way {} times",
@@ -113,6 +172,9 @@ pub fn mutants(states: u64, seed: u64, only: Option<&str>) -> bool {
     }
     good
 }
+
+/// The name of no bug.
+const CONTROL: &str = "none";
 
 fn hunt(states: u64, seed: u64, mutant: Option<&'static str>) -> Catch {
     let next = AtomicU64::new(seed);
@@ -216,6 +278,21 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn a_run_that_missed_a_dangerous_place_is_vacuous_144() {
+        let mut caught = Catch {
+            reached: PLACES.iter().map(|place| (*place, 1)).collect(),
+            ..Catch::default()
+        };
+        caught.tally.states = WHOLE;
+        assert!(all_reached(&caught));
+        caught.reached.remove("torn-head");
+        assert!(!all_reached(&caught));
+        caught.tally.states = WHOLE - 1;
+        assert!(all_reached(&caught), "a short run demands nothing");
+    }
 
     #[test]
     fn a_few_workloads_keep_their_promises_and_repeat_exactly() {

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use sawlog_core::file::FileOp;
 
 use crate::blocks::Blocks;
-use crate::disk::{Change, Choose, Disk, Named, NodeId, SECTOR, apply, flatten, parent, size};
+use crate::disk::{
+    Change, Choose, Disk, Named, NodeId, ROOT, SECTOR, apply, flatten, size, within,
+};
 
 impl Disk {
     /// The process died: what was queued is done in part or not at all, what was completed stays.
@@ -59,12 +61,8 @@ impl Disk {
             }
         }
         // A name in a directory that did not survive is gone with it.
-        let dirs: BTreeSet<String> = names
-            .iter()
-            .filter(|(_, named)| **named == Named::Dir)
-            .map(|(path, _)| path.clone())
-            .collect();
-        names.retain(|path, _| parent(path).is_empty() || dirs.contains(parent(path)));
+        let there: BTreeSet<_> = within(&names, ROOT).into_iter().collect();
+        names.retain(|name, _| there.contains(name));
         for node in self.nodes.values_mut() {
             let mut bytes = std::mem::take(&mut node.safe);
             for change in std::mem::take(&mut node.pending) {
@@ -90,7 +88,7 @@ impl Disk {
             .values()
             .filter_map(|named| match named {
                 Named::File(id) => Some(*id),
-                Named::Dir => None,
+                Named::Dir(_) => None,
             })
             .collect();
         self.nodes.retain(|id, _| named.contains(id));

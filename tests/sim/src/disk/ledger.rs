@@ -113,9 +113,8 @@ impl Ledger {
     /// The last commits of each ring, oldest first.
     pub fn recent(&self, disk: &Disk, most: usize) -> Vec<Vec<Mark>> {
         let mut rings: BTreeMap<Ring, Vec<Mark>> = BTreeMap::new();
-        for (path, named) in &disk.live {
-            let Named::File(id) = named else { continue };
-            for (at, laid) in self.laid.get(id).into_iter().flatten() {
+        for (path, id) in disk.paths() {
+            for (at, laid) in self.laid.get(&id).into_iter().flatten() {
                 rings.entry(laid.ring).or_default().push(Mark {
                     path: path.clone(),
                     at: *at as u64,
@@ -190,7 +189,9 @@ impl Disk {
         while held.len() > REMEMBERED {
             held.pop_first();
         }
-        let node = self.node(file);
+        let Some(node) = self.node(file) else {
+            return;
+        };
         let laid = self.ledger.laid.entry(node).or_default();
         let over: Vec<usize> = laid
             .range(..at + bytes.len())
@@ -223,7 +224,9 @@ impl Disk {
         bytes: &[u8],
         elsewhere: Option<usize>,
     ) {
-        let node = self.node(file);
+        let Some(node) = self.node(file) else {
+            return;
+        };
         let read = |at: usize| {
             let live = self.nodes.get(&node).map(|node| &node.live);
             live.map(|live| live.read(at, bytes.len()))
@@ -254,7 +257,7 @@ impl Disk {
 
     /// Flips one bit of a file at rest; true if there was such a byte.
     pub fn rot(&mut self, path: &str, at: u64, bit: u8) -> bool {
-        let Some(Named::File(node)) = self.live.get(path).copied() else {
+        let Some(Named::File(node)) = self.find(path) else {
             return false;
         };
         let at = size(at);
@@ -297,7 +300,7 @@ impl Disk {
 
     /// Writes down whose bytes these were.
     fn struck(&mut self, path: &str, at: usize, len: usize) {
-        let Some(Named::File(node)) = self.live.get(path).copied() else {
+        let Some(Named::File(node)) = self.find(path) else {
             return;
         };
         if path.starts_with("commit/") {

@@ -65,19 +65,24 @@ enum Change {
     Cut { len: usize },
 }
 
-/// One change of names; a rename changes two at once.
+/// Names belong to the directory that holds them, not to its path: one that was renamed takes them along, and another
+/// one made at its old path begins without any.
+type Names = BTreeMap<(NodeId, String), Named>;
+
+/// One change of names; a rename changes two at once. The sync of any directory in it makes it durable.
 #[derive(Clone, Debug)]
 struct Naming {
-    /// Directories whose sync makes it durable: any of them does.
-    dirs: Vec<String>,
-    changes: Vec<(String, Option<Named>)>,
+    changes: Vec<((NodeId, String), Option<Named>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     File(NodeId),
-    Dir,
+    Dir(NodeId),
 }
+
+/// The log directory itself; it needs no name.
+const ROOT: NodeId = 0;
 
 /// Faults that are switched on.
 #[derive(Clone, Debug, Default)]
@@ -101,10 +106,10 @@ pub struct Faults {
 pub struct Disk {
     nodes: BTreeMap<NodeId, Inode>,
     next_node: NodeId,
-    /// Paths as a process sees them; the root is not listed.
-    live: BTreeMap<String, Named>,
-    /// Paths as they would be after a power cut that loses all that may be lost.
-    safe: BTreeMap<String, Named>,
+    /// Names as a process sees them.
+    live: Names,
+    /// Names as they would be after a power cut that loses all that may be lost.
+    safe: Names,
     naming: Vec<Naming>,
     queue: VecDeque<(Ticket, FileOp)>,
     /// What is wrong with it.
@@ -153,7 +158,7 @@ impl Disk {
 
     /// Replaces part of a file at rest: stale or foreign blocks.
     pub fn overwrite(&mut self, path: &str, at: u64, bytes: &[u8]) -> bool {
-        let Some(Named::File(id)) = self.live.get(path).copied() else {
+        let Some(Named::File(id)) = self.find(path) else {
             return false;
         };
         let Some(node) = self.nodes.get_mut(&id) else {
@@ -166,21 +171,37 @@ impl Disk {
 
     /// The paths of all files with their lengths.
     pub fn files(&self) -> Vec<(String, u64)> {
-        let file = |(path, named): (&String, &Named)| match named {
-            Named::File(id) => Some((path.clone(), self.nodes.get(id)?.live.len() as u64)),
-            Named::Dir => None,
-        };
-        self.live.iter().filter_map(file).collect()
+        let len = |id: NodeId| self.nodes.get(&id).map_or(0, |node| node.live.len() as u64);
+        let paths = self.paths().into_iter();
+        paths.map(|(path, id)| (path, len(id))).collect()
+    }
+
+    /// All files by path.
+    fn paths(&self) -> BTreeMap<String, NodeId> {
+        let mut files = BTreeMap::new();
+        let mut dirs = vec![(ROOT, String::new())];
+        while let Some((dir, path)) = dirs.pop() {
+            for (name, named) in names_of(&self.live, dir) {
+                let path = format!("{path}{name}");
+                match named {
+                    Named::File(id) => {
+                        files.insert(path, id);
+                    }
+                    Named::Dir(id) => dirs.push((id, format!("{path}/"))),
+                }
+            }
+        }
+        files
     }
 
     /// A file's bytes as a reader sees them.
     pub fn read_all(&self, path: &str) -> Option<Vec<u8>> {
-        match self.live.get(path)? {
+        match self.find(path)? {
             Named::File(id) => self
                 .nodes
-                .get(id)
+                .get(&id)
                 .map(|node| node.live.read(0, node.live.len())),
-            Named::Dir => None,
+            Named::Dir(_) => None,
         }
     }
 
@@ -188,7 +209,7 @@ impl Disk {
     pub fn used(&self) -> u64 {
         let file = |named: &Named| match named {
             Named::File(id) => self.nodes.get(id).map_or(0, |node| node.live.len() as u64),
-            Named::Dir => 0,
+            Named::Dir(_) => 0,
         };
         self.live.values().map(file).sum()
     }
@@ -205,9 +226,8 @@ impl Disk {
                 if self.over(file, size(*len)) {
                     return self.full();
                 }
-                let id = self.node(file);
-                let Some(node) = self.nodes.get_mut(&id) else {
-                    return Outcome::Done;
+                let Some(node) = self.made(file) else {
+                    return absent(file);
                 };
                 node.live = Blocks::default();
                 node.live.resize(size(*len));
@@ -247,34 +267,33 @@ impl Disk {
                 node.pending.push(Change::Cut { len });
                 Outcome::Done
             }
-            FileOp::Rename { from, to } => self.rename(&from.to_string(), &to.to_string()),
+            FileOp::Rename { from, to } => self.rename(from, to),
             FileOp::Unlink(file) => {
-                let path = file.to_string();
-                if self.live.contains_key(&path) {
-                    self.name(vec![parent(&path).to_owned()], vec![(path, None)]);
+                if let Some(place) = self.place(&file.to_string())
+                    && self.live.contains_key(&place)
+                {
+                    self.name(vec![(place, None)]);
                 }
                 Outcome::Done
             }
             FileOp::MakeDir(dir) => {
-                let path = dir.to_string();
-                if !self.live.contains_key(&path) {
-                    self.name(
-                        vec![parent(&path).to_owned()],
-                        vec![(path, Some(Named::Dir))],
-                    );
+                let Some(place) = self.place(&dir.to_string()) else {
+                    return absent(dir);
+                };
+                if !self.live.contains_key(&place) {
+                    let id = self.new_id();
+                    self.name(vec![(place, Some(Named::Dir(id)))]);
                 }
                 Outcome::Done
             }
             FileOp::RemoveDir(dir) => {
-                let (path, below) = (dir.to_string(), format!("{dir}/"));
-                let gone: Vec<String> = self
-                    .live
-                    .keys()
-                    .filter(|name| **name == path || name.starts_with(&below))
-                    .cloned()
-                    .collect();
-                for name in gone.into_iter().rev() {
-                    self.name(vec![parent(&name).to_owned()], vec![(name, None)]);
+                if let Some(place) = self.place(&dir.to_string())
+                    && let Some(Named::Dir(id)) = self.live.get(&place).copied()
+                {
+                    for name in within(&self.live, id).into_iter().rev() {
+                        self.name(vec![(name, None)]);
+                    }
+                    self.name(vec![(place, None)]);
                 }
                 Outcome::Done
             }
@@ -286,6 +305,9 @@ impl Disk {
     fn put(&mut self, file: &FileName, at: usize, bytes: Bytes, how: How) -> Outcome {
         if self.over(file, at + bytes.len()) {
             return self.full();
+        }
+        if self.place(&file.to_string()).is_none() {
+            return absent(file);
         }
         let data = matches!(
             file,
@@ -308,23 +330,21 @@ impl Disk {
             at += 4096;
         }
         if how == How::Durable && self.sync_fails() {
-            let id = self.node(file);
-            if let Some(node) = self.nodes.get_mut(&id) {
+            if let Some(node) = self.made(file) {
                 node.live.write(at, &bytes);
             }
             return self.broken_sync();
         }
         self.write_live(file, at, bytes.clone());
-        if how == How::Durable {
-            let id = self.node(file);
-            if let Some(node) = self.nodes.get_mut(&id) {
-                node.pending.pop();
-                // Earlier changes that were not synced may still be lost, but not this one.
-                node.safe.write(at, &bytes);
-                node.pending
-                    .iter_mut()
-                    .for_each(|change| clip(change, at, bytes.len()));
-            }
+        if how == How::Durable
+            && let Some(node) = self.made(file)
+        {
+            node.pending.pop();
+            // Earlier changes that were not synced may still be lost, but not this one.
+            node.safe.write(at, &bytes);
+            node.pending
+                .iter_mut()
+                .for_each(|change| clip(change, at, bytes.len()));
         }
         Outcome::Done
     }
@@ -351,9 +371,22 @@ impl Disk {
         if self.sync_fails() {
             return self.broken_sync();
         }
-        let path = dir.to_string();
-        for naming in std::mem::take(&mut self.naming) {
-            if naming.dirs.contains(&path) {
+        let Some(dir) = self.dir(&dir.to_string()) else {
+            return absent(dir);
+        };
+        // A change that is made durable takes along what was changed before it at the same names.
+        let mut taken: BTreeSet<&(NodeId, String)> = BTreeSet::new();
+        let mut safe = vec![false; self.naming.len()];
+        for (naming, safe) in self.naming.iter().zip(&mut safe).rev() {
+            let names = || naming.changes.iter().map(|(name, _)| name);
+            *safe = names().any(|name| name.0 == dir || taken.contains(name));
+            if *safe {
+                taken.extend(names());
+            }
+        }
+        let naming = std::mem::take(&mut self.naming);
+        for (naming, safe) in naming.into_iter().zip(safe) {
+            if safe {
                 apply(&mut self.safe, &naming.changes);
             } else {
                 self.naming.push(naming);
@@ -362,22 +395,15 @@ impl Disk {
         Outcome::Done
     }
 
-    fn rename(&mut self, from: &str, to: &str) -> Outcome {
-        let Some(named) = self.live.get(from).copied() else {
-            return absent(&FileName::named(from));
+    fn rename(&mut self, from: &FileName, to: &FileName) -> Outcome {
+        let (from_place, to_place) = (self.place(&from.to_string()), self.place(&to.to_string()));
+        let named = from_place.as_ref().and_then(|place| self.live.get(place));
+        let (Some(named), Some(from_place), Some(to_place)) =
+            (named.copied(), from_place.clone(), to_place)
+        else {
+            return absent(from);
         };
-        let dirs = vec![parent(from).to_owned(), parent(to).to_owned()];
-        let mut changes = vec![(from.to_owned(), None), (to.to_owned(), Some(named))];
-        if named == Named::Dir {
-            let below = format!("{from}/");
-            for (path, named) in &self.live {
-                if let Some(rest) = path.strip_prefix(&below) {
-                    changes.push((path.clone(), None));
-                    changes.push((format!("{to}/{rest}"), Some(*named)));
-                }
-            }
-        }
-        self.name(dirs, changes);
+        self.name(vec![(from_place, None), (to_place, Some(named))]);
         Outcome::Done
     }
 
@@ -395,74 +421,98 @@ impl Disk {
     }
 
     fn list(&self, dir: &FileName) -> Outcome {
-        let path = dir.to_string();
-        if !path.is_empty() && self.live.get(&path) != Some(&Named::Dir) {
+        let Some(id) = self.dir(&dir.to_string()) else {
             return absent(dir);
-        }
-        let entry = |(name, named): (&String, &Named)| {
-            let within = name
-                .rsplit_once('/')
-                .map_or(("", name.as_str()), |(dir, name)| (dir, name));
+        };
+        let entry = |(name, named): (&str, Named)| {
             let (len, dir) = match named {
                 Named::File(id) => (
-                    self.nodes.get(id).map_or(0, |node| node.live.len() as u64),
+                    self.nodes.get(&id).map_or(0, |node| node.live.len() as u64),
                     false,
                 ),
-                Named::Dir => (0, true),
+                Named::Dir(_) => (0, true),
             };
-            (within.0 == path).then(|| Entry {
-                name: within.1.to_owned(),
+            Entry {
+                name: name.to_owned(),
                 len,
                 dir,
-            })
+            }
         };
-        let mut entries: Vec<Entry> = self.live.iter().filter_map(entry).collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Outcome::Listing(entries)
+        Outcome::Listing(names_of(&self.live, id).map(entry).collect())
     }
 
     fn write_live(&mut self, file: &FileName, at: usize, bytes: Bytes) {
-        let id = self.node(file);
-        if let Some(node) = self.nodes.get_mut(&id) {
+        if let Some(node) = self.made(file) {
             node.live.write(at, &bytes);
             node.pending.push(Change::Write { at, bytes });
         }
     }
 
-    /// The file's node, made with its name if there is none.
-    fn node(&mut self, file: &FileName) -> NodeId {
-        let path = file.to_string();
-        if let Some(Named::File(id)) = self.live.get(&path) {
-            return *id;
+    /// The file, made with its name if there is none; none if its directory is not there.
+    fn made(&mut self, file: &FileName) -> Option<&mut Inode> {
+        let id = self.node(file)?;
+        self.nodes.get_mut(&id)
+    }
+
+    fn node(&mut self, file: &FileName) -> Option<NodeId> {
+        let place = self.place(&file.to_string())?;
+        match self.live.get(&place) {
+            Some(Named::File(id)) => Some(*id),
+            Some(Named::Dir(_)) => None,
+            None => {
+                let id = self.new_id();
+                self.nodes.insert(id, Inode::default());
+                self.name(vec![(place, Some(Named::File(id)))]);
+                Some(id)
+            }
         }
-        let id = self.next_node;
-        self.next_node += 1;
-        self.nodes.insert(id, Inode::default());
-        self.name(
-            vec![parent(&path).to_owned()],
-            vec![(path, Some(Named::File(id)))],
-        );
-        id
     }
 
     fn existing(&mut self, file: &FileName) -> Option<&mut Inode> {
-        match self.live.get(&file.to_string())? {
-            Named::File(id) => self.nodes.get_mut(id),
-            Named::Dir => None,
+        match self.find(&file.to_string())? {
+            Named::File(id) => self.nodes.get_mut(&id),
+            Named::Dir(_) => None,
         }
     }
 
-    fn name(&mut self, dirs: Vec<String>, changes: Vec<(String, Option<Named>)>) {
+    fn new_id(&mut self) -> NodeId {
+        self.next_node += 1;
+        self.next_node
+    }
+
+    /// The directory at a path.
+    fn dir(&self, path: &str) -> Option<NodeId> {
+        let mut dir = ROOT;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            match self.live.get(&(dir, name.to_owned()))? {
+                Named::Dir(id) => dir = *id,
+                Named::File(_) => return None,
+            }
+        }
+        Some(dir)
+    }
+
+    /// The directory and the name that a path means.
+    fn place(&self, path: &str) -> Option<(NodeId, String)> {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        Some((self.dir(dir)?, name.to_owned()))
+    }
+
+    fn find(&self, path: &str) -> Option<Named> {
+        self.live.get(&self.place(path)?).copied()
+    }
+
+    fn name(&mut self, changes: Vec<((NodeId, String), Option<Named>)>) {
         apply(&mut self.live, &changes);
-        self.naming.push(Naming { dirs, changes });
+        self.naming.push(Naming { changes });
     }
 
     fn over(&self, file: &FileName, end: usize) -> bool {
         let Some(capacity) = self.faults.capacity else {
             return false;
         };
-        let now = match self.live.get(&file.to_string()) {
-            Some(Named::File(id)) => self.nodes.get(id).map_or(0, |node| node.live.len()),
+        let now = match self.find(&file.to_string()) {
+            Some(Named::File(id)) => self.nodes.get(&id).map_or(0, |node| node.live.len()),
             _ => 0,
         };
         end > now && self.used() + (end - now) as u64 > capacity
@@ -504,13 +554,35 @@ fn clip(change: &mut Change, at: usize, len: usize) {
     }
 }
 
-fn apply(names: &mut BTreeMap<String, Named>, changes: &[(String, Option<Named>)]) {
-    for (path, named) in changes {
+fn apply(names: &mut Names, changes: &[((NodeId, String), Option<Named>)]) {
+    for (name, named) in changes {
         match named {
-            Some(named) => names.insert(path.clone(), *named),
-            None => names.remove(path),
+            Some(named) => names.insert(name.clone(), *named),
+            None => names.remove(name),
         };
     }
+}
+
+/// What a directory holds, in order of names.
+fn names_of(names: &Names, dir: NodeId) -> impl Iterator<Item = (&str, Named)> {
+    names
+        .range((dir, String::new())..(dir + 1, String::new()))
+        .map(|((_, name), named)| (name.as_str(), *named))
+}
+
+/// All names below a directory, its own first.
+fn within(names: &Names, dir: NodeId) -> Vec<(NodeId, String)> {
+    let mut all = Vec::new();
+    let mut dirs = VecDeque::from([dir]);
+    while let Some(dir) = dirs.pop_front() {
+        for (name, named) in names_of(names, dir) {
+            all.push((dir, name.to_owned()));
+            if let Named::Dir(id) = named {
+                dirs.push_back(id);
+            }
+        }
+    }
+    all
 }
 
 fn flatten(pieces: &[Piece]) -> Bytes {
@@ -552,10 +624,6 @@ fn touched(op: &FileOp) -> Vec<String> {
         }
         FileOp::SyncAll => Vec::new(),
     }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 fn size(n: u64) -> usize {

@@ -9,10 +9,12 @@ use sawlog_core::file::{FileOp, Free, ReadPlan};
 use sawlog_core::ids::{LeaderEpoch, LogId, Offset, PartitionId, TopicId, Uuid};
 use sawlog_core::log::{AppendRefusal, Appended};
 use sawlog_core::marks::Durability;
+use sawlog_core::proof;
 use sawlog_core::timers::AlarmKey;
 use sawlog_wire::records::batch::{self, BatchHeader};
 use sawlog_wire::records::{BatchBuilder, Codec, NewRecord};
 
+use super::founding;
 use super::oracle::{Known, Need, Oracle, Sent};
 use super::rig::{Rig, SPACE};
 use crate::disk::{Disk, Faults};
@@ -64,7 +66,7 @@ pub(super) fn live(seed: u64, story: bool) -> (Tally, Result<(), String>, String
         plan: None,
     };
     life.rig.trace = story.then(String::new);
-    let end = life.all();
+    let end = founding::found(seed, &mut life.tally).and_then(|()| life.all());
     life.tally.acknowledged = life.oracle.acknowledged;
     (life.tally, end, life.rig.trace.unwrap_or_default())
 }
@@ -85,7 +87,7 @@ fn foreign(seed: u64) -> Result<Vec<Vec<u8>>, String> {
             ..TopicConfig::default()
         };
         rig.open(log, &format!("t{nth}-0").into(), &config);
-        rig.settle(&mut rng);
+        rig.settle(&mut rng)?;
         for _ in 0..8 {
             let raw = built(1, b"shaped", 1_000_000, None)?;
             let header = BatchHeader::parse(&raw).map_err(|e| format!("{e:?}"))?;
@@ -94,14 +96,14 @@ fn foreign(seed: u64) -> Result<Vec<Vec<u8>>, String> {
                 .append(rig.now, log, &header, raw, LeaderEpoch(1));
             rig.flush();
         }
-        rig.settle(&mut rng);
+        rig.settle(&mut rng)?;
     }
     let rings = rig.disk.files().into_iter().map(|(name, _)| name);
     let rings = rings.filter(|name| name.starts_with("commit/"));
     Ok(rings.filter_map(|name| rig.disk.read_all(&name)).collect())
 }
 
-fn log(topic: u8) -> LogId {
+pub(super) fn log(topic: u8) -> LogId {
     LogId {
         topic: TopicId(Uuid([topic; 16])),
         partition: PartitionId(0),
@@ -170,7 +172,7 @@ impl Life {
             974..992 => {}
             992..996 => {
                 self.tell(|| "everything comes to rest".to_owned());
-                self.rig.settle(&mut self.rng);
+                self.rig.settle(&mut self.rng)?;
             }
             996..998 => {
                 self.tell(|| "stop".to_owned());
@@ -189,7 +191,7 @@ impl Life {
                     self.oracle.listen(&mut self.rig)?;
                     self.explore(1)?;
                 }
-                self.rig.settle(&mut self.rng);
+                self.rig.settle(&mut self.rng)?;
                 self.oracle.listen(&mut self.rig)?;
                 if !self.oracle.stopped && self.rig.broken().is_none() {
                     return Err("#103: a stop in order does not end".to_owned());
@@ -288,6 +290,9 @@ impl Life {
                     .map_or(known.started.max(known.durable), |s| s.next);
                 if base.0 < end {
                     return Err(format!("#1: {id:?} gives {base:?} again"));
+                }
+                if known.lost.take().is_some_and(|lost| base.0 < lost) {
+                    known.rewritten = true;
                 }
                 let mut stored = raw.to_vec();
                 batch::stamp(&mut stored, base.0, epoch.0);
@@ -491,6 +496,9 @@ impl Life {
     /// One state: a crash, perhaps more inside what follows, and what comes up in the end.
     fn state(&mut self) -> Result<(), String> {
         self.tally.states += 1;
+        if self.oracle.logs.values().any(|known| known.rewritten) {
+            proof::sometimes("cut-then-rewritten-then-crash");
+        }
         let mut path = String::new();
         let end = self.crash_and_judge(&mut path);
         end.map_err(|why| format!("{why}\n  path: {path}"))
@@ -517,19 +525,21 @@ impl Life {
             let _ = write!(path, "{how:?} boot {boot}->{struck}; ");
             boot = struck;
             if depth == 0 && self.rng.chance(30) {
-                self.rot_newest_checkpoint(&mut disk, path);
+                let rotten = rot_a_checkpoint(&mut disk, &mut self.rng);
+                self.tally.rotten += u64::from(rotten.is_some());
+                path.push_str(rotten.as_deref().unwrap_or_default());
             }
-            let mut rig = Rig::rise(disk, boot, self.rig.now, &mut self.rng);
-            rig.trace = self.rig.trace.is_some().then(String::new);
+            let trace = self.rig.trace.is_some().then(String::new);
             if depth < inside {
                 self.tally.inside += 1;
-                let steps = self.rng.below(40);
-                let _ = write!(path, "{steps} steps of a start; ");
-                rig.recover(Some(steps), &mut self.rng)?;
-                path.push_str(&rig.trace.take().unwrap_or_default());
-                disk = rig.disk;
+                disk = self.start_in_part(disk, boot, trace, path)?;
                 continue;
             }
+            if inside == 2 {
+                proof::sometimes("crash-twice-inside-recovery");
+            }
+            let mut rig = Rig::rise(disk, boot, self.rig.now, &mut self.rng);
+            rig.trace = trace;
             let report = rig.recover(None, &mut self.rng)?.unwrap_or_default();
             let seen = self
                 .oracle
@@ -566,26 +576,61 @@ impl Life {
         Ok(())
     }
 
-    /// Of two whole checkpoints one rots; the other must do.
-    fn rot_newest_checkpoint(&mut self, disk: &mut Disk, path: &mut String) {
-        let files = disk.files();
-        let found = ["checkpoint.0.a", "checkpoint.0.b"].map(|side| {
-            let found = files.iter().find(|(name, _)| name == side);
-            found.map(|(name, len)| (name.clone(), *len))
-        });
-        if let [Some(a), Some(b)] = found {
-            let (name, len) = if self.rng.chance(500) { a } else { b };
-            let at = self.rng.below(len);
-            if disk.rot(&name, at, 3) {
-                self.tally.rotten += 1;
-                let _ = write!(path, "{name} rots at {at}; ");
+    /// A start that will be crashed, now and then of a node with another number of shards.
+    fn start_in_part(
+        &mut self,
+        disk: Disk,
+        boot: u8,
+        trace: Option<String>,
+        path: &mut String,
+    ) -> Result<Disk, String> {
+        let shards = if self.rng.chance(150) {
+            self.rng.between(2, 3)
+        } else {
+            1
+        };
+        let most = if shards > 1 { 160 } else { 40 };
+        let mut steps = self.rng.below(most);
+        let mut disk = disk;
+        let mut trace = trace;
+        for shard in 0..shards {
+            let _ = write!(path, "{steps} steps of shard {shard} of {shards}; ");
+            let (shard, shards) = (shard as u16, shards as u16);
+            let rng = &mut self.rng;
+            let mut rig = Rig::rise_as(disk, boot, self.rig.now, shard, shards, rng);
+            rig.trace = trace.take();
+            // The other shards start once the first is up.
+            let up = rig.recover(Some(steps), rng)?.is_some();
+            steps = rng.below(20);
+            trace = rig.trace.as_ref().map(|_| String::new());
+            path.push_str(&rig.trace.take().unwrap_or_default());
+            disk = rig.disk;
+            if !up {
+                break;
             }
         }
+        Ok(disk)
     }
 }
 
+/// Of two checkpoints one rots; the other must do. Says which, and where.
+pub(super) fn rot_a_checkpoint(disk: &mut Disk, rng: &mut Rng) -> Option<String> {
+    let files = disk.files();
+    let found = ["checkpoint.0.a", "checkpoint.0.b"].map(|side| {
+        let found = files.iter().find(|(name, _)| name == side);
+        found.map(|(name, len)| (name.clone(), *len))
+    });
+    let [Some(a), Some(b)] = found else {
+        return None;
+    };
+    let (name, len) = if rng.chance(500) { a } else { b };
+    let at = rng.below(len);
+    disk.rot(&name, at, 3)
+        .then(|| format!("{name} rots at {at}; "))
+}
+
 /// Does the worst that this kind of crash may do; the boot that follows.
-fn strike(disk: &mut Disk, how: Need, boot: u8, rng: &mut Rng) -> u8 {
+pub(super) fn strike(disk: &mut Disk, how: Need, boot: u8, rng: &mut Rng) -> u8 {
     match how {
         Need::Written => {
             disk.kill(rng);
@@ -604,7 +649,7 @@ fn strike(disk: &mut Disk, how: Need, boot: u8, rng: &mut Rng) -> u8 {
     }
 }
 
-fn built(
+pub(super) fn built(
     count: u64,
     value: &[u8],
     time: i64,

@@ -51,6 +51,9 @@ pub(super) struct Known {
     pub(super) producer: (i16, i32),
     pub(super) dropped: bool,
     pub(super) gone: bool,
+    /// Where what a crash took ended, and whether that was written anew since.
+    pub(super) lost: Option<i64>,
+    pub(super) rewritten: bool,
 }
 
 impl Known {
@@ -66,6 +69,8 @@ impl Known {
             producer: (0, 0),
             dropped: false,
             gone: false,
+            lost: None,
+            rewritten: false,
         }
     }
 
@@ -349,6 +354,9 @@ impl Oracle {
             let Some(marks) = rig.engine.marks(*log) else {
                 continue;
             };
+            let end = known.sent.last().map(|sent| sent.next);
+            known.lost = end.filter(|end| *end > marks.next.0);
+            known.rewritten = false;
             known.sent.retain(|sent| sent.next <= marks.next.0);
             known.written = marks.written.0;
             known.durable = marks.durable.0;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_core::config::TopicConfig;
-use sawlog_core::file::{FileName, FileOp, Free, How, Outcome, Piece, ReadPlan, Served};
+use sawlog_core::file::{FileName, FileOp, Free, How, Outcome, Piece, ReadPlan, RingKind, Served};
 use sawlog_core::ids::{BootId, LogId, Offset, ShardId};
 use sawlog_core::log::{Engine, EngineConf, LogSpec, Ops, Planned, Report, Told, checksum};
 use sawlog_core::now::{Dice, Mono, Now, Wall};
+use sawlog_core::proof;
 use sawlog_core::timers::{AlarmKey, Alarms};
 
 use crate::disk::{Disk, Faults};
@@ -32,6 +33,9 @@ pub(super) fn small() -> EngineConf {
     }
 }
 
+/// Operations that bring any workload to rest, many times over.
+const REST: u32 = 20_000;
+
 /// A life of the process.
 pub(super) struct Rig {
     pub(super) engine: Engine,
@@ -42,19 +46,24 @@ pub(super) struct Rig {
     pub(super) boot: u8,
     /// What happens, if somebody wants to know.
     pub(super) trace: Option<String>,
+    /// The durable ring's file that this start made, and whether batches lie in it that it has written again.
+    fresh: Option<u64>,
+    again: bool,
     ops: Ops,
     alarms: Alarms,
 }
 
 impl Rig {
-    fn new(disk: Disk, boot: u8, now: Now) -> Rig {
+    fn new(disk: Disk, boot: u8, now: Now, shard: u16, shards: u16) -> Rig {
         Rig {
-            engine: Engine::new(ShardId(0), 1, small()),
+            engine: Engine::new(ShardId(shard), shards, small()),
             disk,
             told: Vec::new(),
             now,
             boot,
             trace: None,
+            fresh: None,
+            again: false,
             ops: Ops::default(),
             alarms: Alarms::default(),
         }
@@ -62,41 +71,117 @@ impl Rig {
 
     /// A directory that was just laid out, as `node` does it, and is ready.
     pub(super) fn found(rng: &mut Rng) -> Result<Rig, String> {
+        let mut identity = false;
+        let (rig, ready) = Rig::lay(Disk::default(), 1, &mut identity, None, rng)?;
+        if !ready {
+            return Err("#97: a founding stands still".to_owned());
+        }
+        Ok(rig)
+    }
+
+    /// Comes up on a directory that was never laid out, or not to the end; true if it is ready, false if the steps are
+    /// used up before. `identity` says whether the proof that the directory is whole has become durable.
+    pub(super) fn lay(
+        disk: Disk,
+        boot: u8,
+        identity: &mut bool,
+        steps: Option<u64>,
+        rng: &mut Rng,
+    ) -> Result<(Rig, bool), String> {
         let now = Now {
             mono: Mono(1),
             wall: Wall(1_000_000),
         };
-        let mut rig = Rig::new(Disk::default(), 1, now);
+        let mut left = steps;
+        let mut rig = Rig::new(disk, boot, now, 0, 1);
+        let named = rig.disk.read_all("meta.properties").is_some();
+        if *identity && !named {
+            return Err("#102: the proof that the directory is whole is gone".to_owned());
+        }
+        if !named {
+            // As `node` does: what an unfinished founding left is removed, and it is made again.
+            rig.disk.run(&FileOp::RemoveDir(FileName::named("commit")));
+            for (name, _) in rig.disk.files() {
+                rig.disk.run(&FileOp::Unlink(FileName::named(&name)));
+            }
+        }
+        let dice = Dice(rng.dice());
         rig.engine
-            .start(now, Dice(rng.dice()), BootId([1; 16]), SPACE, &mut rig.ops);
-        rig.settle(rng);
-        if rig.told.pop() != Some(Told::Fresh) {
-            return Err("an empty directory is not taken for fresh".to_owned());
+            .start(now, dice, BootId([boot; 16]), SPACE, &mut rig.ops);
+        if !rig.work(&mut left, rng) {
+            return Ok((rig, false));
         }
-        rig.engine.found(now, Dice(rng.dice()), &mut rig.ops);
-        rig.settle(rng);
-        if rig.told.pop() != Some(Told::Laid) {
-            return Err("a fresh directory is not laid out".to_owned());
+        match rig.told.pop() {
+            Some(Told::Fresh) if !named => {
+                rig.engine.found(now, Dice(rng.dice()), &mut rig.ops);
+                if !rig.work(&mut left, rng) {
+                    return Ok((rig, false));
+                }
+                if rig.told.pop() != Some(Told::Laid) {
+                    return Err("a fresh directory is not laid out".to_owned());
+                }
+                let proof = FileOp::Put {
+                    file: FileName::named("meta.properties"),
+                    at: 0,
+                    pieces: vec![Piece::Bytes(Bytes::from_static(b"version=1\n"))],
+                    how: How::Durable,
+                };
+                for op in [FileOp::SyncAll, proof, FileOp::SyncDir(FileName::named(""))] {
+                    if left == Some(0) {
+                        return Ok((rig, false));
+                    }
+                    left = left.map(|n| n - 1);
+                    rig.disk.run(&op);
+                }
+                *identity = true;
+            }
+            Some(Told::Judged(report)) if named && report.offline.is_empty() => {
+                // As the node's quorum-state does, which is written before anybody is answered.
+                rig.disk.run(&FileOp::SyncDir(FileName::named("")));
+                *identity = true;
+            }
+            other => {
+                return Err(format!(
+                    "#97: a founding cut short is not gone on with: {other:?}"
+                ));
+            }
         }
-        rig.disk.run(&FileOp::SyncAll);
-        let proof = FileOp::Put {
-            file: FileName::named("meta.properties"),
-            at: 0,
-            pieces: vec![Piece::Bytes(Bytes::from_static(b"version=1\n"))],
-            how: How::Durable,
-        };
-        rig.disk.run(&proof);
-        rig.disk.run(&FileOp::SyncDir(FileName::named("")));
         rig.engine.accept(now, Dice(rng.dice()), &mut rig.ops);
-        rig.settle(rng);
+        if !rig.work(&mut left, rng) {
+            return Ok((rig, false));
+        }
         rig.ready()?;
-        Ok(rig)
+        Ok((rig, true))
+    }
+
+    /// Completes what is asked for, as far as the steps reach.
+    fn work(&mut self, left: &mut Option<u64>, rng: &mut Rng) -> bool {
+        self.take();
+        while *left != Some(0) {
+            if !self.complete(rng) {
+                return true;
+            }
+            *left = left.map(|n| n - 1);
+        }
+        false
     }
 
     /// Another process comes up on what the last one left and reads it.
-    pub(super) fn rise(mut disk: Disk, boot: u8, now: Now, rng: &mut Rng) -> Rig {
+    pub(super) fn rise(disk: Disk, boot: u8, now: Now, rng: &mut Rng) -> Rig {
+        Rig::rise_as(disk, boot, now, 0, 1, rng)
+    }
+
+    /// One shard of a node of so many.
+    pub(super) fn rise_as(
+        mut disk: Disk,
+        boot: u8,
+        now: Now,
+        shard: u16,
+        shards: u16,
+        rng: &mut Rng,
+    ) -> Rig {
         disk.faults = Faults::default();
-        let mut rig = Rig::new(disk, boot, now);
+        let mut rig = Rig::new(disk, boot, now, shard, shards);
         rig.engine.start(
             now,
             Dice(rng.dice()),
@@ -180,6 +265,9 @@ impl Rig {
     /// Hands wishes over to the disk and to the clock.
     pub(super) fn take(&mut self) {
         for (ticket, op) in self.ops.ops.drain(..) {
+            if let (None, FileOp::Alloc { file, .. }) = (self.fresh, &op) {
+                self.fresh = durable(file);
+            }
             self.disk.submit(ticket, op);
         }
         self.told.append(&mut self.ops.told);
@@ -204,6 +292,14 @@ impl Rig {
             let op = self.disk.peek(index).map(brief).unwrap_or_default();
             self.tell(|| op);
         }
+        if self.again
+            && let Some(FileOp::Rename { from: file, .. } | FileOp::Unlink(file)) =
+                self.disk.peek(index)
+            && durable(file) < self.fresh
+            && durable(file).is_some()
+        {
+            proof::sometimes("original-of-an-again-gone");
+        }
         let Some((ticket, outcome)) = self.disk.complete(index) else {
             return false;
         };
@@ -219,16 +315,31 @@ impl Rig {
         }
     }
 
-    /// Lets everything come to rest.
-    pub(super) fn settle(&mut self, rng: &mut Rng) {
+    /// Lets everything come to rest; an engine that asks for ever more is told of, with what it last asked for.
+    pub(super) fn settle(&mut self, rng: &mut Rng) -> Result<(), String> {
         self.take();
-        loop {
+        for _ in 0..REST {
             self.flush();
             if !self.complete(rng) {
-                return;
+                return Ok(());
             }
-            while self.complete(rng) {}
         }
+        let mut last = Vec::new();
+        for _ in 0..20 {
+            let ready = self.disk.ready();
+            last.extend(
+                ready
+                    .iter()
+                    .filter_map(|index| self.disk.peek(*index))
+                    .map(brief),
+            );
+            self.flush();
+            self.complete(rng);
+        }
+        Err(format!(
+            "#138: no rest after {REST} operations: {}",
+            last.join("; ")
+        ))
     }
 
     pub(super) fn pass(&mut self, millis: u64) {
@@ -288,6 +399,7 @@ impl Rig {
             let Some(file) = plan.files.get(usize::from(place.file)) else {
                 return Err(format!("{plan:?} names a file that is not there"));
             };
+            self.again |= self.fresh.is_some() && durable(file) == self.fresh;
             let read = FileOp::Read {
                 file: file.clone(),
                 at: place.at,
@@ -315,6 +427,18 @@ impl Rig {
     pub(super) fn dropped(&mut self, plan: &ReadPlan) {
         self.engine.served(plan, &Served::Dropped, &mut self.ops);
         self.take();
+    }
+}
+
+/// The sequence of a file of the durable ring.
+fn durable(file: &FileName) -> Option<u64> {
+    match file {
+        FileName::Ring {
+            kind: RingKind::Durable,
+            sequence,
+            ..
+        } => Some(*sequence),
+        _ => None,
     }
 }
 
