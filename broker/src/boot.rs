@@ -3,24 +3,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use sawlog_core::complaint::Complaint;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::Line;
 use sawlog_core::event::{Event, Found};
-use sawlog_core::file::FaultKind;
 use sawlog_core::ids::{BootId, Endpoint, ShardId};
 use sawlog_core::log::EngineConf;
+use sawlog_wire::code::Code;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::disk::buffer::Pool;
-use crate::disk::files::{Files, kind};
+use crate::disk::files::Files;
+use crate::lock::{Lock, unusable};
 use crate::memory::Memory;
 use crate::net::gauge::Gauge;
 use crate::net::listen::{Bound, bind};
@@ -237,31 +236,42 @@ fn accept(bound: Vec<Bound>, posts: &Arc<[Post]>) -> Result<(), Complaint> {
 fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
     let mut bound = Vec::new();
     for listener in &config.listeners {
-        let refused = |error: io::Error| {
-            Complaint {
-            what: format!("cannot listen on {}://{}:{}", listener.listener, listener.host, listener.port),
-            why: error.to_string(),
-            attempt: match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    "Another process has this port: stop it, or choose another with -X listeners=PLAINTEXT://localhost:PORT".to_owned()
-                }
-                _ => "Name an address of this machine in `listeners`".to_owned(),
-            },
-            code: Some(sawlog_wire::code::Code::InvalidConfig),
-        }
-        };
-        bound.extend(bind(&listener.listener, &listener.host, listener.port).map_err(refused)?);
+        bound.extend(
+            bind(&listener.listener, &listener.host, listener.port)
+                .map_err(|error| cannot_listen(listener, &error))?,
+        );
     }
     for one in &bound {
         if !one.address.ip().is_loopback() {
             tracing::warn!(
-                "listener {} on {} is reachable from other machines and nobody is asked who he is",
+                "listener {} on {} is reachable from other machines, and whoever connects may do anything: there is no \
+                 authentication yet. Keep it behind a firewall, or listen on localhost only",
                 one.name,
                 one.address
             );
         }
     }
     Ok(bound)
+}
+
+fn cannot_listen(listener: &Endpoint, error: &io::Error) -> Complaint {
+    let Endpoint {
+        listener,
+        host,
+        port,
+    } = listener;
+    let attempt = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "Another process has this port: stop it, or choose another with -X listeners=PLAINTEXT://localhost:PORT"
+        }
+        _ => "Name an address of this machine in `listeners`",
+    };
+    Complaint {
+        what: format!("cannot listen on {listener}://{host}:{port}"),
+        why: error.to_string(),
+        attempt: attempt.to_owned(),
+        code: Some(Code::InvalidConfig),
+    }
 }
 
 /// What clients are told: `advertised.listeners`, else each listener's own address.
@@ -315,86 +325,6 @@ fn own_name(host: &str, address: SocketAddr) -> String {
         "clients of the listener on {address} are told to connect to {name}; name another with advertised.listeners"
     );
     name
-}
-
-/// What keeps other processes out of the directory for as long as it lives.
-struct Lock {
-    _file: OwnedFd,
-    path: PathBuf,
-    /// The file, and the directory, are there since now.
-    made: bool,
-    made_dir: bool,
-}
-
-impl Lock {
-    /// Makes the directory if need be.
-    fn of(dir: &Path) -> Result<Lock, Complaint> {
-        let made_dir = !dir.exists();
-        std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))?;
-        let path = dir.join(".lock");
-        let made = !path.exists();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o644));
-        let file = file.map_err(|error| unusable(dir, &error.into()))?;
-        let taken = match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            // Of a file that was removed meanwhile the lock keeps nobody out.
-            Ok(()) => !is_at(&file, &path),
-            Err(rustix::io::Errno::WOULDBLOCK) => true,
-            Err(error) => return Err(unusable(dir, &error.into())),
-        };
-        if taken {
-            return Err(Complaint {
-                what: format!("cannot use the data directory {}", dir.display()),
-                why: "another process has locked it".to_owned(),
-                attempt: "Stop the other broker, or give this one a directory of its own with -X log.dirs=DIR".to_owned(),
-                code: Some(sawlog_wire::code::Code::KafkaStorageError),
-            });
-        }
-        Ok(Lock {
-            _file: file,
-            path,
-            made,
-            made_dir,
-        })
-    }
-
-    /// The node did not start: what was made for the lock alone goes. A directory with anything in it stays.
-    fn undo(&self, dir: &Path) {
-        if self.made {
-            let _ = std::fs::remove_file(&self.path);
-        }
-        if self.made_dir {
-            let _ = std::fs::remove_dir(dir);
-        }
-    }
-}
-
-fn is_at(file: &OwnedFd, path: &Path) -> bool {
-    match (rustix::fs::fstat(file), rustix::fs::stat(path)) {
-        (Ok(held), Ok(named)) => (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino),
-        _ => false,
-    }
-}
-
-fn unusable(dir: &Path, error: &io::Error) -> Complaint {
-    let attempt = match kind(error) {
-        FaultKind::Full => {
-            "Make room on the file system, or name another directory with -X log.dirs=DIR"
-        }
-        FaultKind::ReadOnly => {
-            "Mount the file system writable, or name another directory with -X log.dirs=DIR"
-        }
-        FaultKind::Denied => "Give this user the directory, or name another with -X log.dirs=DIR",
-        FaultKind::Absent | FaultKind::Broken => {
-            "Look at the file system, or name another directory with -X log.dirs=DIR"
-        }
-    };
-    Complaint {
-        what: format!("cannot use the data directory {}", dir.display()),
-        why: error.to_string(),
-        attempt: attempt.to_owned(),
-        code: Some(sawlog_wire::code::Code::KafkaStorageError),
-    }
 }
 
 /// What a process gets from the system besides files: threads, descriptors.

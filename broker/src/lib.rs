@@ -9,6 +9,7 @@ pub mod boot;
 pub mod clock;
 pub mod disk;
 pub mod holds;
+pub mod lock;
 pub mod memory;
 pub mod net;
 pub mod properties;

@@ -39,7 +39,7 @@ impl Serving {
     }
 
     /// A plan is to be read. Others may have taken the memory since its limit was set (an index had to be loaded): then it
-    /// is shortened, for a reader may get fewer batches than he asked for, but always gets on.
+    /// is shortened, for a reader may get fewer batches than it asked for, but always gets on.
     pub fn begin(&self, waiter: Waiter, mut plan: ReadPlan, answer: FetchAnswer) -> Box<Reading> {
         shorten(&mut plan, self.answers.share());
         Box::new(Reading::new(waiter, plan, answer, &self.answers))

@@ -1,5 +1,5 @@
 //! One pipelined connection: a task that carries bytes between a socket and the engine's machine, and answers to those who
-//! asked. Decides nothing about requests; the machine does. Reads and writes wait for each other never.
+//! asked. Decides nothing about requests; the machine does. Reads and writes never wait for each other.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

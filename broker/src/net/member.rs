@@ -14,7 +14,7 @@ use sawlog_core::now::{Deadline, Now};
 use super::connection::{self, Link};
 use super::gauge::{Gauge, Holding};
 
-/// Bytes that may wait for a slow reader before his requests are no longer read (#131, #132).
+/// Bytes that may wait for a slow reader before its requests are no longer read (#131, #132).
 const UNSENT_MAX: usize = 4 << 20;
 /// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
 /// way to the disk at most.

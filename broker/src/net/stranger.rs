@@ -1,4 +1,4 @@
-//! Whoever speaks something else than the protocol: what his first bytes look like, for people. Decides nothing.
+//! Peers that do not speak Kafka's protocol: what their first bytes look like, for a line of the log. Decides nothing else.
 
 /// What it is that begins like this, if it is something well known.
 pub fn guess(bytes: [u8; 4]) -> Option<&'static str> {

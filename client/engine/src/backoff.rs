@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt: twice as long each time up to a bound, with a fifth of chance, so that a
+//! How long to wait before the next attempt: twice as long each time up to a bound, with a fifth of jitter, so that a
 //! thousand clients of a broker that comes back do not come back at once (KIP-580). Decides waits; never how many attempts.
 
 use core::time::Duration;

@@ -1,5 +1,5 @@
 //! Key 33, AlterConfigs 0-2 (KIP-133): the settings of a resource, all of them anew.
-//! Carries the request to the controller, who decides about every resource. Decides nothing itself.
+//! Carries the request to the controller, which decides about every resource. Decides nothing itself.
 
 use sawlog_wire::Reader;
 use sawlog_wire::messages::AlterConfigsRequest;

@@ -1,5 +1,5 @@
 //! Key 37, CreatePartitions 0-3 (KIP-195, KIP-599).
-//! Carries the request to the controller, who decides about every topic. Decides nothing itself. Gotcha 28: each topic
+//! Carries the request to the controller, which decides about every topic. Decides nothing itself. Gotcha 28: each topic
 //! asked for is named in the answer.
 
 use sawlog_wire::Reader;

@@ -1,5 +1,5 @@
 //! Key 19, CreateTopics 2-7 (KIP-4, KIP-464, KIP-525, KIP-516).
-//! Carries the request to the controller, who decides about every topic, and tells the settings that each one got.
+//! Carries the request to the controller, which decides about every topic, and tells the settings that each one got.
 //! Decides nothing about topics itself. Gotcha 27.
 
 use alloc::borrow::ToOwned;

@@ -1,5 +1,5 @@
 //! Key 20, DeleteTopics 1-6 (KIP-4, KIP-516, KIP-599).
-//! Carries the request to the controller, who decides about every topic; the client hears of it when the deletion is
+//! Carries the request to the controller, which decides about every topic; the client hears of it when the deletion is
 //! committed and every shard has let go of the topic. Decides nothing itself.
 
 use sawlog_wire::Reader;

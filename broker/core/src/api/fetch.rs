@@ -337,7 +337,7 @@ impl Job {
         if self.done {
             return;
         }
-        // KIP-74: whoever has a batch that is larger than all limits gets it, or he would never get on.
+        // KIP-74: a first batch that is larger than all limits comes whole, or its reader would never get on.
         if self.have == 0
             && !self.urgent
             && let Some(at) = self

@@ -1,5 +1,5 @@
 //! Key 44, IncrementalAlterConfigs 0-1 (KIP-339): some settings of a resource, by set, delete, append and subtract.
-//! Carries the request to the controller, who decides about every resource. Decides nothing itself. Gotcha 28.
+//! Carries the request to the controller, which decides about every resource. Decides nothing itself. Gotcha 28.
 
 use sawlog_wire::Reader;
 use sawlog_wire::messages::IncrementalAlterConfigsRequest;

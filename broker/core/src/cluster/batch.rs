@@ -14,9 +14,6 @@ use sawlog_wire::{Reader, Writer};
 use crate::cluster::record::{self, Record};
 use crate::now::Wall;
 
-/// Kafka's bound for a batch of metadata.
-pub const BATCH_BYTES_MAX: usize = 8 << 20;
-
 /// One record of a batch of the metadata log or of a snapshot.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Item {

@@ -336,7 +336,7 @@ impl Running {
         }
     }
 
-    /// The end (#101): nobody is answered well any more, whoever waits learns that his effect is unknown, and the
+    /// The end (#101): nobody is told of a success any more, whoever waits learns that the effect is unknown, and the
     /// process exits.
     pub(crate) fn die(&mut self, complaint: Complaint, out: &mut Vec<Effect>) {
         if self.phase == Phase::Dead {

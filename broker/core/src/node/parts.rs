@@ -208,7 +208,7 @@ impl Running {
         self.busy.remove(&log);
     }
 
-    /// Whoever waits for anything learns that he will not be told.
+    /// Whoever waits for anything is answered now: it may have happened or not.
     pub(crate) fn abandon_all(&mut self, out: &mut Vec<Effect>) {
         for log in core::mem::take(&mut self.busy) {
             self.abandon(log, out);

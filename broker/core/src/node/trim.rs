@@ -1,5 +1,5 @@
 //! DeleteRecords: a log starts later, because a client says so.
-//! Decides who may ask and when he is answered; that the start is durable before anything goes is the engine's (#89).
+//! Decides who may ask and when the answer leaves; that the start is durable before anything goes is the engine's (#89).
 //! Holds #5 and #95: the start never falls, and never passes the watermark.
 
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! Fetch: what is read of which log, when it is enough, and that nobody waits longer than he said.
+//! Fetch: what is read of which log, when it is enough, and that nobody waits longer than was asked for.
 
 use sawlog_wire::Pieces;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData, ReplicaState};
