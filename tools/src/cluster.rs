@@ -55,9 +55,26 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     runtime.block_on(work)
 }
 
+/// What to try where a broker refuses, by what it says.
+pub(crate) fn advice(code: Option<Code>) -> &'static str {
+    match code {
+        Some(Code::UnknownTopicOrPartition) => {
+            "`sawlog topic list` shows what is there, `sawlog topic create` makes it"
+        }
+        Some(Code::TopicAlreadyExists) => "`sawlog topic describe` shows it; or take another name",
+        Some(
+            Code::InvalidTopicException
+            | Code::InvalidConfig
+            | Code::InvalidPartitions
+            | Code::InvalidReplicationFactor
+            | Code::InvalidRequest,
+        ) => "Ask for something else; --help shows how",
+        _ => "Look at the broker's log",
+    }
+}
+
 /// An error of the client, in four parts and with its exit code.
 pub(crate) fn failure(what: &str, error: &Error) -> Failure {
-    let missing = error.code() == Some(Code::UnknownTopicOrPartition);
     let (exit, attempt) = match error.kind() {
         Kind::Unreachable | Kind::Lost if error.outcome() == Outcome::Unknown => (
             Exit::Unreachable,
@@ -67,12 +84,11 @@ pub(crate) fn failure(what: &str, error: &Error) -> Failure {
             Exit::Unreachable,
             "Look whether the broker runs, and name it with --brokers HOST:PORT",
         ),
-        Kind::Refused if missing => (
-            Exit::NotFound,
-            "`sawlog topic list` shows what is there, `sawlog topic create` makes it",
-        ),
         Kind::Invalid => (Exit::Usage, "Look at --help"),
-        _ => (Exit::Failed, "Look at the broker's log"),
+        _ if error.code() == Some(Code::UnknownTopicOrPartition) => {
+            (Exit::NotFound, advice(error.code()))
+        }
+        _ => (Exit::Failed, advice(error.code())),
     };
     let complaint = Complaint {
         what: what.to_owned(),

@@ -18,7 +18,7 @@ mod text;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A durable, replicated log that speaks the Apache Kafka protocol.
+/// A partitioned, durable log that speaks the Apache Kafka protocol.
 #[derive(Parser)]
 #[command(name = "sawlog", version, disable_help_subcommand = true)]
 struct Arguments {

@@ -3,9 +3,11 @@
 
 use sawlog_client::NewTopic;
 use sawlog_client::metadata::{BrokerId, Topic};
+use sawlog_core::complaint::Complaint;
+use sawlog_wire::Code;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, failure, wait_for};
+use crate::cluster::{Cluster, advice, failure, wait_for};
 use crate::exit::{Exit, Failure, say};
 use crate::show::{Form, Show};
 
@@ -125,11 +127,16 @@ async fn describe(arguments: &Describe) -> Result<Exit, Failure> {
     let mut missing = 0;
     for name in &names {
         let Some(topic) = known.topics.get(*name) else {
-            let why = known.errors.get(*name).and_then(|error| error.code());
-            let why = why.map_or("no answer".to_owned(), |code| {
-                format!("{} [{}]", code.text(), code.name())
-            });
-            say(&format!("{name}: {why}"));
+            let code = known.errors.get(*name).and_then(|error| error.code());
+            let complaint = Complaint {
+                what: format!("cannot describe {name}"),
+                why: code
+                    .map_or("the broker said nothing of it", Code::text)
+                    .to_owned(),
+                attempt: advice(code).to_owned(),
+                code,
+            };
+            say(&complaint.to_string());
             missing += 1;
             continue;
         };
@@ -206,7 +213,13 @@ async fn create(arguments: &Create) -> Result<Exit, Failure> {
             Ok(()) => say(&format!("created {name}")),
             Err(error) => {
                 refused += 1;
-                say(&format!("not created: {error}"));
+                let complaint = Complaint {
+                    what: "cannot create a topic".to_owned(),
+                    why: error.reason().to_owned(),
+                    attempt: advice(error.code()).to_owned(),
+                    code: error.code(),
+                };
+                say(&complaint.to_string());
             }
         }
     }

@@ -1,5 +1,5 @@
 //! One row per setting: name, kind with bounds, default, scope, when it takes effect, what it does.
-//! Decides nothing else; the parser, `sawlog config explain`, DescribeConfigs and the reference are read from here.
+//! Decides nothing else; the parser, DescribeConfigs and the reference are read from here.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -462,5 +462,11 @@ fn summary<'a>(judged: impl Iterator<Item = &'a Judged>) -> String {
     } else {
         String::new()
     };
-    format!("{how}{before}: {logs} logs{broken}, {commits} commits replayed from {bytes} bytes")
+    let (logs, commits) = (counted(logs, "log"), counted(commits, "commit"));
+    format!("{how}{before}: {logs}{broken}, {commits} replayed from {bytes} bytes")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

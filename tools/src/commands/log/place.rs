@@ -212,7 +212,8 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let (exit, attempt) = match error.kind() {
         io::ErrorKind::NotFound => (
             Exit::NotFound,
-            "Look at the path; a node started by hand keeps its log in ./data",
+            "Look at the path: a node started by hand keeps its log in ./data. A partition has a directory there once \
+             its records have left the commit log, data/commit",
         ),
         io::ErrorKind::PermissionDenied => (Exit::Failed, "Run it as the user that runs the node"),
         _ => (Exit::Failed, "Look at the file system"),
