@@ -37,6 +37,8 @@ pub(crate) struct Again {
     files: Vec<FoundFile>,
     waiting: Map<Ticket, Wait>,
     step: Step,
+    /// What the first commit says of ends that rot took.
+    losses: Vec<Entry>,
     /// Commits still to be written again, the next group last.
     groups: Vec<Vec<Found>>,
     first: bool,
@@ -140,7 +142,9 @@ impl Again {
                 len,
             }
         };
-        let durable = fresh(RingKind::Durable, whose.sizes.first_file.max(room(&groups)));
+        let losses = judged.losses();
+        let needed = room(&groups, losses.len());
+        let durable = fresh(RingKind::Durable, whose.sizes.first_file.max(needed));
         let has_fast =
             files.iter().any(|file| file.kind == RingKind::Fast) || judged.fast.point.commit > 0;
         let fast = has_fast.then(|| fresh(RingKind::Fast, whose.sizes.first_file));
@@ -161,6 +165,7 @@ impl Again {
             files,
             waiting: Map::new(),
             step: Step::AsideDir,
+            losses,
             groups,
             first: true,
             chain,
@@ -427,6 +432,7 @@ impl Again {
             let (durable, fast) = (self.judged.durable, self.judged.fast);
             entries.push(resumed(RingKind::Durable, durable.point, durable.next));
             entries.push(resumed(RingKind::Fast, fast.point, fast.next));
+            entries.append(&mut self.losses);
         }
         for found in &group {
             let begin = found.at + found.head.header.head;
@@ -443,7 +449,7 @@ impl Again {
                         entry.kind = BatchKind::Again;
                         entries.push(Entry::Batch(entry));
                     }
-                    Entry::Fact(..) => entries.push(*entry),
+                    Entry::Fact(..) | Entry::Node(NodeFact::Lost(..)) => entries.push(*entry),
                     Entry::Node(_) => {}
                 }
             }
@@ -601,15 +607,18 @@ fn groups(again: &[Found], most: u64) -> Vec<Vec<Found>> {
     groups
 }
 
-/// How many bytes these groups take at most, as commits of the durable ring.
-fn room(groups: &[Vec<Found>]) -> u32 {
+/// How many bytes these groups and so many lost ends take at most, as commits of the durable ring.
+fn room(groups: &[Vec<Found>], losses: usize) -> u32 {
+    let step = u64::from(commit::step(RingKind::Durable));
+    let empty = (HEADER + ECHOES_MAX * 12 + (4 + losses) * ENTRY_MAX) as u64;
+    let first = empty.next_multiple_of(step);
     let one = |group: &Vec<Found>| {
         let found: u64 = group
             .iter()
             .map(|found| u64::from(found.head.header.total))
             .sum();
         let head = HEADER + ECHOES_MAX * 12 + 4 * ENTRY_MAX;
-        (found + head as u64).next_multiple_of(u64::from(commit::step(RingKind::Durable)))
+        (found + head as u64).next_multiple_of(step)
     };
-    u32::try_from(groups.iter().map(one).sum::<u64>()).unwrap_or(u32::MAX)
+    u32::try_from(first + groups.iter().map(one).sum::<u64>()).unwrap_or(u32::MAX)
 }

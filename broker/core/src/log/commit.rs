@@ -31,10 +31,10 @@
 //!  4   16    topic id                        1   3  zero                       ready (4): kind 33, zero (3)
 //! 20    4    partition                       4  16  topic id                   stopped (12): kind 34, zero (3),
 //! 24    4    generation                     20   4  partition                    broker epoch (8)
-//! 28    4    leader epoch                   24   4  generation
-//! 32    8    base offset                    28   8  start, cut: offset; expired: producer id; epoch: leader epoch
-//! 40    4    last offset delta              36   8  cut: new generation; expired, epoch: offset
-//! 44    4    length
+//! 28    4    leader epoch                   24   4  generation                 lost (16): kind 35, zero (3),
+//! 32    8    base offset                    28   8  start, cut: offset;          checksum seed (4), offset (8)
+//! 40    4    last offset delta                      expired: producer id; epoch: leader epoch
+//! 44    4    length                         36   8  cut: new generation; expired, epoch: offset
 //! 48    4    checksum over the whole batch, bound to topic id and partition
 //! 52    4    base sequence
 //! 56    8    producer id, -1 = none
@@ -77,6 +77,7 @@ const FACT: usize = 44;
 const RESUMED: usize = 40;
 const READY: usize = 4;
 const STOPPED: usize = 12;
+const LOST: usize = 16;
 /// Bytes of the largest entry.
 pub const ENTRY_MAX: usize = BATCH;
 /// A head echoes so many commits before it.
@@ -197,6 +198,7 @@ pub fn entry_len(entry: &Entry) -> usize {
         Entry::Node(NodeFact::Resumed { .. }) => RESUMED,
         Entry::Node(NodeFact::Ready) => READY,
         Entry::Node(NodeFact::Stopped(_)) => STOPPED,
+        Entry::Node(NodeFact::Lost(..)) => LOST,
     }
 }
 
@@ -565,6 +567,11 @@ fn put_entry(to: &mut Vec<u8>, entry: &Entry) {
             to.raw(&[34, 0, 0, 0]);
             to.i64(epoch.0);
         }
+        Entry::Node(NodeFact::Lost(seed, end)) => {
+            to.raw(&[35, 0, 0, 0]);
+            to.u32(*seed);
+            to.i64(end.0);
+        }
     }
 }
 
@@ -619,7 +626,7 @@ fn take_entry(take: &mut Take<'_>, spot: Spot) -> Result<Entry, HeadFault> {
     match take.0.first() {
         Some(1..=3) => take_batch(take, spot).map(Entry::Batch),
         Some(16..=20) => take_fact(take),
-        Some(32..=34) => take_node(take).map(Entry::Node),
+        Some(32..=35) => take_node(take).map(Entry::Node),
         _ => Err(HeadFault::Field),
     }
 }
@@ -720,6 +727,7 @@ fn take_node(take: &mut Take<'_>) -> Result<NodeFact, HeadFault> {
         }
         [33, 0, 0, 0] => Ok(NodeFact::Ready),
         [34, 0, 0, 0] => Ok(NodeFact::Stopped(BrokerEpoch(take.i64()?))),
+        [35, 0, 0, 0] => Ok(NodeFact::Lost(take.u32()?, offset(take.i64()?)?)),
         _ => Err(HeadFault::Field),
     }
 }

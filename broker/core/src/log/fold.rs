@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::ids::{Generation, LogId, Offset};
 use crate::log::checksum;
-use crate::log::state::{BatchEntry, BatchKind, Entry, Fact, Fold, LogState};
+use crate::log::state::{BatchEntry, BatchKind, Entry, Fact, Fold, LogState, NodeFact};
 use crate::map::Map;
 use crate::proof;
 
@@ -20,6 +20,7 @@ impl Fold {
             match entry {
                 Entry::Batch(batch) => self.batch(batch),
                 Entry::Fact(log, generation, fact) => self.fact(*log, *generation, *fact),
+                Entry::Node(NodeFact::Lost(seed, end)) => self.lose(*seed, *end),
                 Entry::Node(_) => {}
             }
         }
@@ -34,7 +35,7 @@ impl Fold {
             match entry {
                 Entry::Batch(batch) => logs.entry(batch.log).or_default().push(entry),
                 Entry::Fact(log, ..) => logs.entry(*log).or_default().push(entry),
-                Entry::Node(_) => {}
+                Entry::Node(_) => self.apply(core::slice::from_ref(entry)),
             }
         }
         for of_log in logs.values_mut() {
@@ -47,6 +48,12 @@ impl Fold {
         for state in self.logs.values_mut() {
             state.settle();
         }
+    }
+
+    /// Rot took the end of a log of which nothing but its seed may be known, until [`Fold::claim_lost`] (#99).
+    pub fn lose(&mut self, seed: u32, end: Offset) {
+        let known = self.lost.entry(seed).or_default();
+        *known = end.max(*known);
     }
 
     /// The metadata names this log: if rot took an end of it that nothing else told of, it is torn from now on (#99).

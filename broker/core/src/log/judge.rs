@@ -208,19 +208,34 @@ impl Judged {
                 state.reached = state.reached.max(state.next.plus(1));
             }
         }
-        let logs: Vec<LogId> = fold.logs.keys().copied().collect();
-        let by_seed: Map<u32, LogId> = logs
-            .into_iter()
-            .map(|log| (checksum::seed(log), log))
-            .collect();
         for echo in &self.reached {
-            let end = fold.lost.entry(echo.seed).or_default();
-            *end = echo.next.max(*end);
-            if let Some(log) = by_seed.get(&echo.seed) {
-                fold.claim_lost(*log);
+            fold.lose(echo.seed, echo.next);
+        }
+        if !fold.lost.is_empty() {
+            let logs: Vec<LogId> = fold.logs.keys().copied().collect();
+            for log in logs {
+                fold.claim_lost(log);
             }
         }
         fold
+    }
+
+    /// What this start found out about ends that rot took, for its own commits to say: the commits above the marks that
+    /// told of them are void once it is proved, and it may die before its first checkpoint (#99).
+    pub(crate) fn losses(&self) -> Vec<Entry> {
+        if self.reached.is_empty() && self.unproven.is_empty() || proof::mutant("lost-end-untold") {
+            return Vec::new();
+        }
+        let fold = self.with(entries(self.again.iter()));
+        let torn = fold
+            .logs
+            .iter()
+            .filter(|(_, state)| state.reached > state.next)
+            .map(|(log, state)| (checksum::seed(*log), state.reached));
+        let unnamed = fold.lost.iter().map(|(seed, end)| (*seed, *end));
+        torn.chain(unnamed)
+            .map(|(seed, end)| Entry::Node(NodeFact::Lost(seed, end)))
+            .collect()
     }
 
     /// Somebody has what lies below `from` elsewhere: the log begins there, and damage below it counts no more. Says

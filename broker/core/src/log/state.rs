@@ -132,6 +132,9 @@ pub enum NodeFact {
     },
     /// Everything accepted above the marks is written again and durable: what lies behind a `Resumed` point is void.
     Ready,
+    /// Rot took the end of the log of this checksum seed: it had reached this offset. A start says so together with what
+    /// it writes again, for what told of it is void once that is durable (#99).
+    Lost(u32, Offset),
     /// Everything is spilled and the process ends; counts only as the last commit of the ring (#103).
     Stopped(BrokerEpoch),
 }

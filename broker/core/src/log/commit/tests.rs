@@ -191,6 +191,7 @@ prop_compose! {
                 let point = RingPoint { commit: 5, hash: 6, file: 7, at: len };
                 Entry::Node(NodeFact::Resumed { kind: RingKind::Durable, point, next: 9 })
             }
+            8 => Entry::Node(NodeFact::Lost(len, Offset(a))),
             _ => Entry::Node(if len % 2 == 0 { NodeFact::Ready } else { NodeFact::Stopped(BrokerEpoch(a)) }),
         }
     }

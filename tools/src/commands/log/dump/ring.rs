@@ -233,6 +233,7 @@ fn entry_line(entry: &Entry) -> String {
         }
         Entry::Node(NodeFact::Ready) => "- ready".to_owned(),
         Entry::Node(NodeFact::Stopped(epoch)) => format!("- stopped brokerEpoch: {epoch}"),
+        Entry::Node(NodeFact::Lost(seed, end)) => format!("- lost seed: {seed:08x} end: {end}"),
     }
 }
 
@@ -264,6 +265,9 @@ fn entry_object(entry: &Entry) -> Value {
         Entry::Node(NodeFact::Ready) => json!({"kind": "entry", "entry": "ready"}),
         Entry::Node(NodeFact::Stopped(epoch)) => {
             json!({"kind": "entry", "entry": "stopped", "broker_epoch": epoch.0})
+        }
+        Entry::Node(NodeFact::Lost(seed, end)) => {
+            json!({"kind": "entry", "entry": "lost", "seed": seed, "end": end.0})
         }
     }
 }

@@ -121,6 +121,11 @@ fn a_start_that_is_believed_without_ready_is_caught() {
 }
 
 #[test]
+fn a_lost_end_that_no_start_tells_of_is_caught_99() {
+    proof::caught("lost-end-untold", rot::an_end_is_lost_above_the_mark);
+}
+
+#[test]
 fn a_new_layout_with_one_checkpoint_is_caught_100() {
     let whole = under(
         "reshaped-to-one-checkpoint",

@@ -239,3 +239,53 @@ fn a_ring_file_in_which_the_checkpoint_ends_is_missed_13() {
         assert_eq!(damaged, before, "nothing was touched");
     }
 }
+
+/// Five commits of a fast ring that no sync proved. The second one holds the last batch of log 1 and all of log 3.
+fn unsynced_ends() -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut fast = Writer::new(RingKind::Fast);
+    fast.commit(&mut disk, vec![batch(1, 0), batch(2, 0)], 99);
+    fast.commit(&mut disk, vec![batch(1, 10), batch(3, 0)], 99);
+    for base in [10, 20, 30] {
+        fast.commit(&mut disk, vec![batch(2, base)], 99);
+    }
+    (disk, fast)
+}
+
+/// Rot strikes what the kernel had and no sync proved, and each start dies before its first checkpoint.
+pub(super) fn an_end_is_lost_above_the_mark() {
+    let (good, fast) = unsynced_ends();
+    let (file, from, to) = fast.lie[1];
+    // In the head, in the batch of log 1, in the batch of log 3.
+    for (at, lost) in [(from + 3, [1, 3]), (to - 200, [1, 1]), (to - 20, [3, 3])] {
+        let mut disk = good.clone();
+        disk.ring(RingKind::Fast, file)[at as usize] ^= 1;
+        let mut boot = HERE;
+        for nth in 0..4 {
+            let (report, recovered) = start(&mut disk, boot);
+            let served = ends(&disk, &recovered);
+            assert_eq!(served.get(&2), Some(&40), "{:?}", report.warnings);
+            for topic in lost {
+                let torn = !served.contains_key(&topic);
+                let end = recovered.fold.clone().claim_lost(log(topic));
+                let known = recovered.fold.logs.contains_key(&log(topic));
+                assert!(
+                    torn && (known || end.is_some()),
+                    "#99: start {nth} serves log {topic}, at {served:?}"
+                );
+            }
+            // A cut of power between two starts changes nothing of what the first one has said.
+            boot = if nth == 1 { ELSEWHERE } else { boot };
+        }
+        let (_, recovered) = start(&mut disk, boot);
+        disk.checkpoint(Side::B, 2, &recovered.fold);
+        let (_, later) = start(&mut disk, boot);
+        let served = ends(&disk, &later);
+        assert!(lost.iter().all(|topic| !served.contains_key(topic)), "#99");
+    }
+}
+
+#[test]
+fn an_end_that_rot_took_above_the_mark_is_known_to_every_later_start_99() {
+    an_end_is_lost_above_the_mark();
+}
