@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod clock;
 pub mod disk;
+pub mod eager;
 pub mod holds;
 pub mod lock;
 pub mod memory;

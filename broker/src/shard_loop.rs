@@ -24,6 +24,7 @@ use crate::clock::{Chance, Clock};
 use crate::disk::buffer;
 use crate::disk::files::Files;
 use crate::disk::lane::{Back, Lane};
+use crate::eager::Eager;
 use crate::holds::Holds;
 use crate::memory::Memory;
 use crate::net::connection;
@@ -96,6 +97,7 @@ struct Inner {
     /// When to look for readers that take nothing, while memory for answers is short.
     sweep: Option<Deadline>,
     holds: Holds,
+    eager: Eager,
     events: VecDeque<Event>,
     effects: Vec<Effect>,
     touched: Vec<u64>,
@@ -204,6 +206,7 @@ impl Local {
             polls: BTreeSet::new(),
             sweep: None,
             holds: Holds::default(),
+            eager: Eager::default(),
             events: VecDeque::new(),
             effects: Vec::new(),
             touched: Vec::new(),
@@ -294,6 +297,9 @@ impl Local {
     fn turn(&self) {
         self.ring();
         self.work();
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        inner.eager.turned(now.mono);
     }
 
     /// Steps the core through everything that is queued, commits what came of it, and answers.

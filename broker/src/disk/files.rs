@@ -120,9 +120,9 @@ impl Files {
         (outcome, None)
     }
 
-    /// Memory as O_DIRECT wants it.
-    pub fn buffer(&self, len: usize) -> Aligned {
-        self.pool.take(len)
+    /// Where memory as O_DIRECT wants it comes from.
+    pub fn pool(&self) -> Pool {
+        self.pool.clone()
     }
 
     fn other(&self, op: &FileOp) -> io::Result<Outcome> {

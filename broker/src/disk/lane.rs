@@ -85,6 +85,8 @@ pub struct Lane {
     held: VecDeque<(Ticket, FileOp, Vec<FileName>)>,
     /// How the durable and the fast ring's writes went.
     paces: [Pace; 2],
+    /// The last commit was written in line into the page cache.
+    cheap: bool,
 }
 
 /// Whether the last writes were slow.
@@ -113,14 +115,15 @@ impl Lane {
     /// A lane over an open directory. `inbox` takes completions from other threads.
     pub fn new(files: Arc<Files>, cache_bytes: u64, inbox: Inbox) -> Lane {
         Lane {
+            tail: Tail::new(cache_bytes, files.pool()),
             files,
-            tail: Tail::new(cache_bytes),
             inbox,
             desks: ["commit", "flush", "alloc", "keep", "read", "bulk"].map(Worker::new),
             reader: Worker::new("reader"),
             away: BTreeMap::new(),
             held: VecDeque::new(),
             paces: Default::default(),
+            cheap: false,
         }
     }
 
@@ -163,11 +166,16 @@ impl Lane {
         }
         let started = Instant::now();
         let files = self.files.clone();
-        let make = |len| files.buffer(len);
-        let bytes = self.tail.add(kind, file, *at, pieces, make);
+        let bytes = self.tail.add(kind, file, *at, pieces);
         let outcome = files.write(file, *at, bytes, *how);
         self.pace(kind).note(started.elapsed());
+        self.cheap = *how == How::Cached;
         Some(outcome)
+    }
+
+    /// Whether the last commit cost little: a write in line into the page cache.
+    pub fn is_cheap(&self) -> bool {
+        self.cheap
     }
 
     /// Takes notice of an operation that came back from a thread.
@@ -238,6 +246,7 @@ impl Lane {
 
     fn send(&mut self, ticket: Ticket, op: FileOp, names: Vec<FileName>) {
         let desk = desk_of(&op);
+        self.cheap &= desk != Desk::Commit;
         for name in &names {
             let counts = self.away.entry(name.clone()).or_default();
             if let Some(count) = counts.get_mut(desk as usize) {

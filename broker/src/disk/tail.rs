@@ -1,25 +1,33 @@
 //! The commits written last, still in memory: tail reads and spilling take their bytes from here.
-//! Decides which memory is given up when the budget (`sawlog.cache.bytes`) is used up: the oldest.
+//! Decides which memory is given up: the oldest, beyond twice of what readers reach back, and beyond the budget
+//! (`sawlog.cache.bytes`). Memory that goes round often stays in the processor's caches; first touch of it is dear.
 //!
 //! Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use sawlog_core::file::{FileName, Piece, RingKind};
 use sawlog_core::proof;
 
-use super::buffer::{Aligned, PAGE};
+use super::buffer::{Aligned, PAGE, Pool};
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
+/// What is kept even if nobody reads: the spill follows more closely.
+const LEAST: u64 = 16 << 20;
 
 /// See the file's head.
 #[derive(Debug)]
 pub struct Tail {
+    pool: Pool,
     budget: u64,
     held: u64,
+    /// Bytes taken in so far: what the age of a stretch is counted in.
+    taken: u64,
+    reach: Reach,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
     ages: VecDeque<(FileName, u64)>,
@@ -32,6 +40,37 @@ pub struct Tail {
 struct Stretch {
     bytes: Bytes,
     cost: u64,
+    /// What had been taken in before it.
+    born: u64,
+}
+
+/// How far readers reach back: the greatest age asked for in this round and in the one before, a round being as many bytes
+/// as the budget.
+#[derive(Debug, Default)]
+struct Reach {
+    now: Cell<u64>,
+    before: u64,
+    round: u64,
+}
+
+impl Reach {
+    fn note(&self, age: u64) {
+        self.now.set(self.now.get().max(age));
+    }
+
+    /// How much to keep at most.
+    fn room(&self, budget: u64) -> u64 {
+        let reach = self.before.max(self.now.get());
+        reach.saturating_mul(2).clamp(LEAST.min(budget), budget)
+    }
+
+    fn took(&mut self, cost: u64, budget: u64) {
+        self.round += cost;
+        if self.round >= budget {
+            self.before = self.now.replace(0);
+            self.round = 0;
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -58,27 +97,22 @@ impl Window {
 }
 
 impl Tail {
-    /// An empty cache that holds at most `budget` bytes, and a window of each ring.
-    pub fn new(budget: u64) -> Tail {
+    /// An empty cache that holds at most `budget` bytes, and a window of each ring; its memory comes from `pool`.
+    pub fn new(budget: u64, pool: Pool) -> Tail {
         Tail {
+            pool,
             budget,
             held: 0,
+            taken: 0,
+            reach: Reach::default(),
             files: BTreeMap::new(),
             ages: VecDeque::new(),
             open: [None, None],
         }
     }
 
-    /// Takes in what is about to be written into a ring file, and gives it as it lies in aligned memory. `make` gives
-    /// memory for a new window.
-    pub fn add(
-        &mut self,
-        kind: RingKind,
-        file: &FileName,
-        at: u64,
-        pieces: &[Piece],
-        make: impl FnOnce(usize) -> Aligned,
-    ) -> &[u8] {
+    /// Takes in what is about to be written into a ring file, and gives it as it lies in aligned memory.
+    pub fn add(&mut self, kind: RingKind, file: &FileName, at: u64, pieces: &[Piece]) -> &[u8] {
         let len = pieces.iter().map(Piece::len).sum();
         let full = !self.window(kind).is_some_and(|w| w.takes(file, at, len));
         if full {
@@ -87,7 +121,7 @@ impl Tail {
         let window = slot(&mut self.open, kind).get_or_insert_with(|| Window {
             file: file.clone(),
             at,
-            buffer: make(len.max(WINDOW)),
+            buffer: self.pool.take(len.max(WINDOW)),
         });
         // Between two synced stretches of the fast ring lies the rest of a block that nobody reads.
         let gap = usize::try_from(at - window.end()).unwrap_or(0);
@@ -117,16 +151,19 @@ impl Tail {
         if cost > self.budget {
             return;
         }
-        let bytes = buffer.freeze();
+        let (bytes, born) = (buffer.freeze(), self.taken);
         let old = self
             .files
             .entry(file.clone())
             .or_default()
-            .insert(at, Stretch { bytes, cost });
+            .insert(at, Stretch { bytes, cost, born });
         self.held -= old.map_or(0, |old| old.cost);
         self.held += cost;
+        self.taken += cost;
+        self.reach.took(cost, self.budget);
         self.ages.push_back((file.clone(), at));
-        while self.held > self.budget {
+        let room = self.reach.room(self.budget);
+        while self.held > room {
             let Some((file, at)) = self.ages.pop_front() else {
                 break;
             };
@@ -136,8 +173,18 @@ impl Tail {
 
     /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
-        let from = self.sealed(file, at);
-        if let Some((start, bytes)) = from {
+        let found = self.find(file, at, len);
+        if found.is_none() && matches!(file, FileName::Ring { .. }) {
+            // It was here once: more is kept from now on.
+            self.reach.note(self.budget);
+        }
+        found
+    }
+
+    fn find(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
+        if let Some((start, stretch)) = self.sealed(file, at) {
+            self.reach.note(self.taken - stretch.born);
+            let bytes = &stretch.bytes;
             let from = usize::try_from(at - start).ok()?;
             let to = from.checked_add(usize::try_from(len).ok()?)?;
             if to <= bytes.len() {
@@ -145,17 +192,18 @@ impl Tail {
             }
         }
         let end = at.checked_add(len)?;
-        let mut copy = Vec::with_capacity(usize::try_from(len).ok()?);
+        self.part(file, at)?;
+        let mut copy = self.pool.take(usize::try_from(len).ok()?);
         let mut at = at;
         while at < end {
             let part = self.part(file, at)?;
             let part = part
                 .get(..part.len().min(usize::try_from(end - at).ok()?))
                 .filter(|part| !part.is_empty())?;
-            copy.extend_from_slice(part);
+            copy.push(part);
             at += part.len() as u64;
         }
-        Some(copy.into())
+        Some(copy.freeze())
     }
 
     /// Forgets a file that gets a new life.
@@ -177,9 +225,9 @@ impl Tail {
         self.held
     }
 
-    fn sealed(&self, file: &FileName, at: u64) -> Option<(u64, &Bytes)> {
+    fn sealed(&self, file: &FileName, at: u64) -> Option<(u64, &Stretch)> {
         let (start, stretch) = self.files.get(file)?.range(..=at).next_back()?;
-        Some((*start, &stretch.bytes))
+        Some((*start, stretch))
     }
 
     /// What one stretch has from `at` on.
@@ -188,10 +236,10 @@ impl Tail {
             let from = usize::try_from(at.checked_sub(start)?).ok()?;
             (from < bytes.len()).then_some(from)
         };
-        if let Some((start, bytes)) = self.sealed(file, at)
-            && let Some(from) = within(start, bytes)
+        if let Some((start, stretch)) = self.sealed(file, at)
+            && let Some(from) = within(start, &stretch.bytes)
         {
-            return bytes.get(from..);
+            return stretch.bytes.get(from..);
         }
         let windows = self.open.iter().flatten();
         let window = windows.into_iter().find(|window| window.file == *file)?;
@@ -242,7 +290,6 @@ fn cost(buffer: &Aligned) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::buffer::Pool;
     use super::*;
 
     const DURABLE: RingKind = RingKind::Durable;
@@ -256,7 +303,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * 2 * PAGE as u64);
+        let mut tail = Tail::new(3 * 2 * PAGE as u64, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
             tail.keep(&file, u64::from(i) * 4096, page(&pool, i));
@@ -271,14 +318,46 @@ mod tests {
     }
 
     #[test]
+    fn as_much_is_kept_as_readers_reach_back_twice_and_one_who_came_too_late_gets_all_of_the_budget()
+     {
+        const MEBI: u64 = 1 << 20;
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(64 * MEBI, pool.clone());
+        let file = FileName::Ring {
+            shard: sawlog_core::ids::ShardId(0),
+            kind: DURABLE,
+            sequence: 1,
+        };
+        let mut at = 0;
+        let mut write = |tail: &mut Tail, n: u64| {
+            for _ in 0..n {
+                tail.keep(&file, at, pool.take(MEBI as usize));
+                at += MEBI;
+            }
+            at
+        };
+        let near = |held: u64, mebi: u64| held <= mebi * MEBI && held > (mebi - 3) * MEBI;
+        let end = write(&mut tail, 100);
+        assert!(near(tail.held(), 16), "{}", tail.held());
+        assert!(tail.get(&file, end - 15 * MEBI, 0).is_some());
+        write(&mut tail, 50);
+        assert!(near(tail.held(), 31), "{}", tail.held());
+        assert!(tail.get(&file, 0, 1).is_none());
+        write(&mut tail, 70);
+        assert!(near(tail.held(), 64), "{}", tail.held());
+        // Nobody came back in two rounds.
+        write(&mut tail, 130);
+        assert!(near(tail.held(), 16), "{}", tail.held());
+    }
+
+    #[test]
     fn small_commits_lie_in_one_window_as_in_the_file_and_can_be_read_at_once() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20);
+        let mut tail = Tail::new(1 << 20, pool.clone());
         let file = FileName::named("ring");
         let commit = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 100])), Piece::Zeros(28)];
         let add = |tail: &mut Tail, file: &FileName, at, with| {
-            tail.add(DURABLE, file, at, &commit(with), |len| pool.take(len))
-                .to_vec()
+            tail.add(DURABLE, file, at, &commit(with)).to_vec()
         };
         assert_eq!(add(&mut tail, &file, 4096, 1)[..100], [1; 100]);
         assert_eq!(add(&mut tail, &file, 4224, 2)[..100], [2; 100]);
@@ -302,31 +381,30 @@ mod tests {
     #[test]
     fn a_commit_that_was_written_another_way_ends_the_window_7() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20);
+        let mut tail = Tail::new(1 << 20, pool.clone());
         let file = FileName::named("ring");
         let pieces = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 128]))];
-        let make = |len| pool.take(len);
-        tail.add(RingKind::Fast, &file, 0, &pieces(1), make);
+        tail.add(RingKind::Fast, &file, 0, &pieces(1));
         // A disk that is slow just now: this one went through a thread.
         let mut other = pool.take(128);
         other.push(&[2; 128]);
         tail.keep(&file, 128, other);
-        tail.add(RingKind::Fast, &file, 256, &pieces(3), make);
+        tail.add(RingKind::Fast, &file, 256, &pieces(3));
         let whole = [[1; 128], [2; 128], [3; 128]].concat();
         assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
         // And after the next window has begun.
-        tail.add(RingKind::Fast, &file, 1 << 20, &pieces(4), make);
+        tail.add(RingKind::Fast, &file, 1 << 20, &pieces(4));
         assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
     }
 
     #[test]
     fn what_is_written_out_of_a_window_is_aligned() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20);
+        let mut tail = Tail::new(1 << 20, pool.clone());
         let file = FileName::named("ring");
         for at in [4096_u64, 8192, 12288, 1 << 20] {
             let pieces = [Piece::Zeros(PAGE)];
-            let bytes = tail.add(DURABLE, &file, at, &pieces, |len| pool.take(len));
+            let bytes = tail.add(DURABLE, &file, at, &pieces);
             assert_eq!(bytes.as_ptr().align_offset(PAGE), 0);
             assert_eq!(bytes.len(), PAGE);
         }

@@ -54,16 +54,22 @@ impl Local {
         id
     }
 
-    /// A whole frame came.
+    /// A whole frame came; it is settled with the turn, or at once.
     pub fn frame(&self, id: ConnId, frame: Bytes) {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
+        let cheap = inner.lane.is_cheap();
+        let at_once = inner.eager.frame(id.number, now.mono, cheap);
         if let Some(member) = inner.conns.get_mut(&id.number) {
             member.opened(frame.len());
         }
         inner.on_conn(id.number, now, |conn, host, out| {
             conn.frame(host, frame, out)
         });
+        drop(inner);
+        if at_once {
+            self.work();
+        }
     }
 
     /// Tells the loop that there is something to settle in this turn.
