@@ -32,6 +32,12 @@ async fn connect(address: SocketAddr) -> Client {
         .unwrap()
 }
 
+/// A topic `t` with one partition.
+async fn make_t(kafka: &Client) {
+    let topics = vec![NewTopic::new("t").partitions(1)];
+    assert!(kafka.create_topics(topics).await.unwrap()[0].1.is_ok());
+}
+
 /// One that gives up soon, once it is connected.
 async fn impatient(address: SocketAddr) -> Client {
     loop {
@@ -119,10 +125,7 @@ fn many_calls_share_one_connection_and_each_gets_its_own_answer() {
     let broker = Start::on(&folder.join("data")).ready().unwrap();
     run(async {
         let kafka = connect(broker.address).await;
-        kafka
-            .create_topics(vec![NewTopic::new("t").partitions(1)])
-            .await
-            .unwrap();
+        make_t(&kafka).await;
         kafka.metadata(Some(&["t"])).await.unwrap();
         let calls: Vec<_> = (0..200)
             .map(|n| {
@@ -181,10 +184,7 @@ fn what_is_not_there_is_an_answer_and_not_a_wait() {
             error.code().map(|code| code.name()),
             Some("UNKNOWN_TOPIC_OR_PARTITION")
         );
-        kafka
-            .create_topics(vec![NewTopic::new("t").partitions(1)])
-            .await
-            .unwrap();
+        make_t(&kafka).await;
         assert!(
             kafka
                 .partition("t", 7)
@@ -210,10 +210,7 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
     let broker = Start::on(&folder.join("data")).ready().unwrap();
     run(async {
         let kafka = connect(broker.address).await;
-        kafka
-            .create_topics(vec![NewTopic::new("t").partitions(1)])
-            .await
-            .unwrap();
+        make_t(&kafka).await;
         let place = kafka.partition("t", 0);
         place.append(vec![Record::value("before")]).await.unwrap();
         // A fetch at the end waits at the broker.

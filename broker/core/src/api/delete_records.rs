@@ -86,12 +86,8 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
 impl Job {
     pub(super) fn hear(&mut self, part: u32, code: Code, start: Offset) {
-        let place = self.places.answered(part);
-        let row = place.and_then(|place| {
-            let topic = self.response.topics.get_mut(place.topic)?;
-            topic.partitions.get_mut(place.partition)
-        });
-        if let Some(row) = row {
+        let topics = &mut self.response.topics;
+        if let Some(row) = self.places.row(part, topics, |topic| &mut topic.partitions) {
             row.error_code = code.into();
             row.low_watermark = start.0;
         }

@@ -100,12 +100,10 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
 
 impl Job {
     pub(super) fn hear(&mut self, call: &Call<'_, '_>, part: u32, answer: FindAnswer) {
-        let place = self.places.answered(part);
-        let row = place.and_then(|place| {
-            let topic = self.response.topics.get_mut(place.topic)?;
-            topic.partitions.get_mut(place.partition)
-        });
-        let Some(row) = row else { return };
+        let topics = &mut self.response.topics;
+        let Some(row) = self.places.row(part, topics, |topic| &mut topic.partitions) else {
+            return;
+        };
         row.error_code = answer.code.into();
         if answer.code == Code::None {
             (row.offset, row.timestamp) = (answer.offset.0, answer.timestamp.0);

@@ -38,6 +38,17 @@ impl Places {
         Some(place)
     }
 
+    /// The row that an answer fills, of topics whose rows `rows` gives.
+    pub(super) fn row<'r, T, R>(
+        &mut self,
+        part: u32,
+        topics: &'r mut [T],
+        rows: impl FnOnce(&'r mut T) -> &'r mut Vec<R>,
+    ) -> Option<&'r mut R> {
+        let place = self.answered(part)?;
+        rows(topics.get_mut(place.topic)?).get_mut(place.partition)
+    }
+
     /// Whether every answer is there.
     pub(super) fn ready(&self) -> bool {
         self.left == 0
