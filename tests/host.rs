@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
+use crate::broker::wait_until;
+
 /// Says something in the log of the tests, even of one that passes.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -138,6 +140,16 @@ impl Mount {
         let (from, to) = (self.image.to_string_lossy(), to.to_string_lossy());
         run("cp", &["--sparse=always", &from, &to])?;
         Ok(())
+    }
+
+    /// Unmounts it, and waits until nobody holds it: a broker that was just killed may, and a mount namespace of another
+    /// story. Until then the same image mounted again would be this very file system, with all that it remembers.
+    pub fn unmount(self) -> Result<()> {
+        let image = self.image.to_string_lossy().into_owned();
+        drop(self);
+        wait_until("a file system that nobody holds", || {
+            run("losetup", &["--associated", &image]).is_ok_and(|held| held.trim().is_empty())
+        })
     }
 
     /// Writes a file until there is no room for more of it; gives the file, which may have been there.

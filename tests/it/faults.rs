@@ -406,7 +406,8 @@ fn slow_writes_and_syncs_delay_acknowledgements_and_nothing_else() {
         .collect();
     reads.sort();
     assert!(reads[4] < SLOW / 2, "reads wait for writes: {reads:?}");
-    scene.reaches(&load, before + 20);
+    // More than can have been on their way: each of these waited for a slow write.
+    scene.reaches(&load, before + 60);
     fired(injection);
     // At its former pace again.
     let now = total.load(Ordering::Relaxed);

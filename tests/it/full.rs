@@ -87,7 +87,7 @@ fn a_file_system_that_turns_read_only_under_load_ends_the_broker_and_loses_nothi
     let refused = start.refused().unwrap();
     assert!(refused.contains("Read-only file system"), "{refused}");
     let (image, disk) = (mount.image().to_owned(), mount.at().to_owned());
-    drop(mount);
+    mount.unmount().unwrap();
     // e2fsck says 1 when it has cleared the mark of the error.
     let checked = Command::new("e2fsck").arg("-fy").arg(&image).output();
     assert!(checked.unwrap().status.code().is_some_and(|code| code <= 1));

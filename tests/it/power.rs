@@ -145,5 +145,5 @@ fn judge(folder: &Folder, copy: &Path, cut: usize, expected: &[Vec<u8>]) {
     }
     drop(connection);
     broker.kill().unwrap();
-    drop(disk);
+    disk.unmount().unwrap();
 }
