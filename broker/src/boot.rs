@@ -28,7 +28,7 @@ use crate::shard_loop::{self, Mail, Parts, Post};
 /// Memory that decompression may take at one time, on all shards together (#130).
 const DECOMPRESSION_MAX: usize = 256 << 20;
 /// Memory of file operations that is kept for the next ones: what the cache of the tail gives up comes back from here.
-const BUFFERS_IDLE: usize = 16 << 20;
+const BUFFERS_IDLE: usize = 8 << 20;
 
 /// What readers may make the node hold: records that are being read for them, or that they have not taken (#131, #132).
 const ANSWERS_MAX: usize = 256 << 20;

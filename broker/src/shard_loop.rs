@@ -38,7 +38,7 @@ mod effects;
 use connections::Warnings;
 
 /// Memory of frames that is kept for the next ones.
-const FRAMES_IDLE: usize = 16 << 20;
+const FRAMES_IDLE: usize = 8 << 20;
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
 

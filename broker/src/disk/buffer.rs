@@ -14,6 +14,8 @@ pub const PAGE: usize = 4096;
 
 /// A buffer longer than this is made for its purpose and freed.
 const LARGEST: usize = 8 << 20;
+/// Above this, lengths are rounded more coarsely.
+const LONG: usize = 256 << 10;
 /// A buffer that is used again may be larger than what was asked for by this part of it.
 const SLACK: usize = 4;
 
@@ -100,7 +102,9 @@ pub fn taken(len: usize) -> usize {
 
 /// How long a buffer is made: few lengths, so that one that comes back fits the next request.
 fn size_of(len: usize) -> usize {
-    let step = (len.max(1).next_power_of_two() / 8).max(PAGE);
+    // Long ones come in fewer: they are whole huge pages anyway, and each length has idle ones of its own.
+    let parts = if len > LONG { 4 } else { 8 };
+    let step = (len.max(1).next_power_of_two() / parts).max(PAGE);
     len.max(1).next_multiple_of(step)
 }
 
