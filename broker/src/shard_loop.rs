@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sawlog_core::answer::Response;
-use sawlog_core::api::Outbox;
+use sawlog_core::api::{FetchSessions, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::{Effect, Line};
@@ -104,6 +104,7 @@ struct Inner {
     warnings: Warnings,
     /// Used again by every call of a connection's pure half.
     out: Outbox,
+    sessions: FetchSessions,
     inflater: Inflater,
     pool: Arc<Pool>,
 }
@@ -212,6 +213,7 @@ impl Local {
             touched: Vec::new(),
             warnings: Warnings::default(),
             out: Outbox::default(),
+            sessions: FetchSessions::new(&config, id, shards),
             inflater: Inflater::new(),
             pool,
             config,

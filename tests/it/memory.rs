@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
-use sawlog_wire::messages::FetchRequest;
+use sawlog_wire::messages::describe_configs::DescribeConfigsResource;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic};
+use sawlog_wire::messages::{DescribeConfigsRequest, FetchRequest};
 use tests::broker::{Broker, PATIENCE, Start, wait_until};
 use tests::client::{Connection, Place};
 use tests::host::Folder;
@@ -93,5 +94,153 @@ fn readers_that_take_nothing_cost_bounded_memory_and_others_are_served_131_132()
     })
     .unwrap();
     drop(greedy);
+    broker.stop().unwrap();
+}
+
+/// A request of some hundred bytes whose answer is a thousand times as long: all settings of the broker, many times.
+fn amplified() -> DescribeConfigsRequest {
+    let resource = DescribeConfigsResource {
+        resource_type: 4,
+        resource_name: "1".to_owned(),
+        ..Default::default()
+    };
+    DescribeConfigsRequest {
+        resources: vec![resource; 65],
+        include_documentation: true,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_cost_bounded_memory_whatever_is_in_them_131_133() {
+    let folder = Folder::new("answers").unwrap();
+    let start = Start::on(&folder.join("data"));
+    let broker = start.ready().unwrap();
+    let place = Place {
+        topic: "t".to_owned(),
+        partition: 0,
+    };
+    let mut honest = Connection::open(broker.address).unwrap();
+    honest.create_topic("t", 1, &[]).unwrap();
+    let request = amplified();
+    let mut greedy = Vec::new();
+    for _ in 0..80 {
+        let mut connection = Connection::open(broker.address).unwrap();
+        for _ in 0..40 {
+            connection.send(4, &request).unwrap();
+        }
+        greedy.push(connection);
+    }
+    // Together they are owed more than there may be: some are cut, so that others are served.
+    wait_until("some are cut", || {
+        broker.said().unwrap().contains("is closed: ")
+    })
+    .unwrap_or_else(|error| panic!("{error}: {}", broker.said().unwrap()));
+    let asked = Instant::now();
+    honest.append(&place, &[b"honest"]).unwrap();
+    let (error, _) = honest.fetch(&place, 0).unwrap();
+    assert!(error.is_none(), "{error:?}");
+    let took = asked.elapsed();
+    let memory = memory_at_its_highest(&broker);
+    let mebi = memory >> 20;
+    eprintln!("memory: {mebi} MiB at the most, an honest client waited for {took:?} then");
+    assert!(memory < MEMORY_MAX, "{mebi} MiB");
+    assert!(took < PATIENCE / 3, "{took:?}");
+    drop(greedy);
+    broker.stop().unwrap();
+}
+
+/// A request that begins a fetch session about so many partitions of a topic that is not there.
+fn session(partitions: i32) -> FetchRequest {
+    let partition = |partition| FetchPartition {
+        partition,
+        ..Default::default()
+    };
+    let topic = FetchTopic {
+        topic: "n".repeat(200),
+        partitions: (0..partitions).map(partition).collect(),
+        ..Default::default()
+    };
+    FetchRequest {
+        session_epoch: 0,
+        topics: vec![topic],
+        ..Default::default()
+    }
+}
+
+/// Begins a session on a connection of its own; its number, or 0.
+fn begin_session(broker: &Broker, partitions: i32) -> (i32, Connection) {
+    let mut connection = Connection::open(broker.address).unwrap();
+    let id = begin_another(&mut connection, partitions);
+    (id, connection)
+}
+
+fn begin_another(connection: &mut Connection, partitions: i32) -> i32 {
+    connection.send(12, &session(partitions)).unwrap();
+    let told = connection.receive::<FetchRequest>(12).unwrap();
+    assert!(told.error_code.is_none());
+    let rows = told.responses.iter().map(|topic| topic.partitions.len());
+    assert_eq!(rows.sum::<usize>(), partitions as usize, "answered in full");
+    told.session_id
+}
+
+#[test]
+fn fetch_sessions_without_end_cost_bounded_memory_131_132() {
+    let folder = Folder::new("sessions").unwrap();
+    let start = Start::on(&folder.join("data"));
+    let broker = start.ready().unwrap();
+    let mut readers: Vec<_> = (0..300).map(|_| begin_session(&broker, 4_000)).collect();
+    let given = readers.iter().filter(|(id, _)| *id > 0).count();
+    let memory = memory_at_its_highest(&broker);
+    eprintln!(
+        "memory: {given} of 300 sessions of 4,000 partitions, {} MiB at the most",
+        memory >> 20
+    );
+    // 64 MiB of sessions; 25 MiB of an idle broker; an answer and a connection's buffers here and there.
+    assert!((8..64).contains(&given), "{given}");
+    assert!(memory < 192 << 20, "{} MiB", memory >> 20);
+    // Who has one goes on with it, and who has none is answered in full each time.
+    for (id, connection) in &mut readers {
+        if *id == 0 {
+            assert_eq!(begin_another(connection, 4_000), 0);
+            continue;
+        }
+        let request = FetchRequest {
+            session_id: *id,
+            session_epoch: 1,
+            ..Default::default()
+        };
+        connection.send(12, &request).unwrap();
+        let told = connection.receive::<FetchRequest>(12).unwrap();
+        assert_eq!((told.error_code.is_none(), told.session_id), (true, *id));
+    }
+    // Who is gone leaves room for others.
+    readers.retain(|(id, _)| *id == 0);
+    let (_, waiting) = readers.first_mut().unwrap();
+    wait_until("a session", || begin_another(waiting, 4_000) > 0).unwrap();
+    drop(readers);
+    broker.stop().unwrap();
+}
+
+#[test]
+fn no_more_connections_have_a_fetch_session_than_there_are_slots_132() {
+    let folder = Folder::new("slots").unwrap();
+    let start = Start::on(&folder.join("data"))
+        .set("max.incremental.fetch.session.cache.slots=7")
+        .set("sawlog.shards=2");
+    let broker = start.ready().unwrap();
+    let readers: Vec<_> = (0..40).map(|_| begin_session(&broker, 1)).collect();
+    let given = readers.iter().filter(|(id, _)| *id > 0).count();
+    assert_eq!(given, 7);
+    let (mut with, mut without): (Vec<_>, Vec<_>) =
+        readers.into_iter().partition(|(id, _)| *id > 0);
+    with.pop();
+    wait_until("the slot of the one that went", || {
+        without
+            .iter_mut()
+            .any(|(_, connection)| begin_another(connection, 1) > 0)
+    })
+    .unwrap();
+    drop((with, without));
     broker.stop().unwrap();
 }

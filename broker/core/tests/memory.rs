@@ -14,18 +14,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Host, Outbox};
+use sawlog_core::api::{Conn, FetchSessions, Host, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::ids::{ConnId, ShardId};
 use sawlog_core::now::Now;
-use sawlog_wire::message::Request;
+use sawlog_wire::header::ResponseHeader;
+use sawlog_wire::message::{Message, Request};
 use sawlog_wire::messages::{
-    CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest,
-    ProduceRequest, create_topics, fetch, list_offsets, metadata, produce,
+    ApiKey, CreateTopicsRequest, DeleteRecordsRequest, DescribeConfigsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, FetchRequest, FetchResponse,
+    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, create_topics, delete_records, describe_configs, describe_producers,
+    describe_topic_partitions, fetch, list_offsets, metadata, offset_for_leader_epoch, produce,
 };
 use sawlog_wire::records::{Inflater, Pool};
-use sawlog_wire::{Writer, frame};
+use sawlog_wire::{Reader, Writer, frame};
 
 #[global_allocator]
 static COUNTING: counting::Counting = counting::Counting;
@@ -34,40 +38,64 @@ static COUNTING: counting::Counting = counting::Counting;
 const ROWS: usize = 20_000;
 const FLOOR: usize = 64 << 10;
 
+/// One connection of a node that has no topics.
+struct Bench {
+    config: BrokerConfig,
+    sessions: FetchSessions,
+    conn: Conn,
+    out: Outbox,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let config = BrokerConfig::default();
+        let sessions = FetchSessions::new(&config, ShardId(0), 1);
+        let (shard, number) = (ShardId(0), 1);
+        let conn = Conn::new(
+            ConnId { shard, number },
+            "PLAINTEXT".into(),
+            Audience::Clients,
+        );
+        let out = Outbox::default();
+        Bench {
+            config,
+            sessions,
+            conn,
+            out,
+        }
+    }
+
+    fn frame(&mut self, frame: &Bytes) {
+        let image = Arc::new(Image::default());
+        let mut host = Host {
+            now: Now::default(),
+            image: &image,
+            config: &self.config,
+            shards: 1,
+            sessions: &mut self.sessions,
+            inflater: &mut Inflater::new(),
+            pool: &Pool::new(0),
+        };
+        self.conn.frame(&mut host, frame.clone(), &mut self.out);
+        assert_eq!(self.out.close, None);
+    }
+}
+
 /// The most bytes that a connection and its response held at once, beyond the frame itself.
 fn held(frame: &Bytes) -> usize {
-    let image = Arc::new(Image::default());
-    let config = BrokerConfig::default();
-    let (mut inflater, pool) = (Inflater::new(), Pool::new(0));
-    let id = ConnId {
-        shard: ShardId(0),
-        number: 1,
-    };
-    let mut conn = Conn::new(id, "PLAINTEXT".into(), Audience::Clients);
-    let mut out = Outbox::default();
-    let ((), held) = counting::peak_of(|| {
-        let now = Now::default();
-        let (image, config) = (&image, &config);
-        let (inflater, pool) = (&mut inflater, &pool);
-        let mut host = Host {
-            now,
-            image,
-            config,
-            shards: 1,
-            inflater,
-            pool,
-        };
-        conn.frame(&mut host, frame.clone(), &mut out);
-        assert_eq!(out.close, None);
-    });
-    held
+    let mut bench = Bench::new();
+    counting::peak_of(|| bench.frame(frame)).1
+}
+
+fn encoded<R: Request>(version: i16, request: &R) -> Bytes {
+    let mut writer = Writer::new();
+    frame::request(&mut writer, version, 1, None, request).unwrap();
+    writer.finish().into_bytes().slice(4..)
 }
 
 fn check<R: Request>(versions: &[i16], multiple: usize, request: &R) {
     for &version in versions {
-        let mut writer = Writer::new();
-        frame::request(&mut writer, version, 1, None, request).unwrap();
-        let frame = writer.finish().into_bytes().slice(4..);
+        let frame = encoded(version, request);
         let (held, length) = (held(&frame), frame.len());
         let seen = held.saturating_sub(FLOOR).div_ceil(length);
         println!(
@@ -167,4 +195,139 @@ fn a_frame_makes_a_connection_hold_a_bounded_multiple_of_its_length() {
             ..Default::default()
         },
     );
+
+    let resource = describe_configs::DescribeConfigsResource {
+        resource_type: 2,
+        ..Default::default()
+    };
+    let resources = (0..16_000).map(|number| describe_configs::DescribeConfigsResource {
+        resource_name: format!("{number:x}"),
+        ..resource.clone()
+    });
+    check(
+        &[1, 4],
+        64,
+        &DescribeConfigsRequest {
+            resources: resources.collect(),
+            ..Default::default()
+        },
+    );
+
+    let partitions = vec![offset_for_leader_epoch::OffsetForLeaderPartition::default(); ROWS];
+    let topic = offset_for_leader_epoch::OffsetForLeaderTopic {
+        topic: name(),
+        partitions,
+        ..Default::default()
+    };
+    check(
+        &[2, 4],
+        64,
+        &OffsetForLeaderEpochRequest {
+            topics: vec![topic],
+            ..Default::default()
+        },
+    );
+
+    let topic = describe_producers::TopicRequest {
+        name: name(),
+        partition_indexes: vec![0; ROWS],
+        ..Default::default()
+    };
+    check(
+        &[0],
+        64,
+        &DescribeProducersRequest {
+            topics: vec![topic],
+            ..Default::default()
+        },
+    );
+
+    let partitions = vec![delete_records::DeleteRecordsPartition::default(); ROWS];
+    let topic = delete_records::DeleteRecordsTopic {
+        name: name(),
+        partitions,
+        ..Default::default()
+    };
+    check(
+        &[0, 2],
+        64,
+        &DeleteRecordsRequest {
+            topics: vec![topic],
+            ..Default::default()
+        },
+    );
+
+    let topic = describe_topic_partitions::TopicRequest {
+        name: name(),
+        ..Default::default()
+    };
+    check(
+        &[0],
+        64,
+        &DescribeTopicPartitionsRequest {
+            topics: vec![topic; ROWS],
+            ..Default::default()
+        },
+    );
+}
+
+/// A request of a session: topics with long names and these partitions each.
+fn of_session(session: (i32, i32), topics: i32, indexes: &[i32], forgotten: &[i32]) -> Bytes {
+    let named = |topic: i32| format!("{topic:0>60}");
+    let wanted = |partition| fetch::FetchPartition {
+        partition,
+        ..Default::default()
+    };
+    let wanted = |topic| fetch::FetchTopic {
+        topic: named(topic),
+        partitions: indexes.iter().copied().map(wanted).collect(),
+        ..Default::default()
+    };
+    let gone = |topic| fetch::ForgottenTopic {
+        topic: named(topic),
+        partitions: forgotten.to_vec(),
+        ..Default::default()
+    };
+    let request = FetchRequest {
+        session_id: session.0,
+        session_epoch: session.1,
+        topics: (0..topics).map(wanted).collect(),
+        forgotten_topics_data: (0..topics).map(gone).collect(),
+        ..Default::default()
+    };
+    encoded(12, &request)
+}
+
+#[test]
+fn a_fetch_session_holds_no_more_than_it_is_counted_for_131() {
+    for (topics, partitions) in [(1, 1), (1, 5_000), (5_000, 1), (70, 70)] {
+        for forgets in [false, true] {
+            let mut bench = Bench::new();
+            let mut ask = |session, indexes: Vec<i32>, forgotten: Vec<i32>| {
+                bench.frame(&of_session(session, topics, &indexes, &forgotten));
+                let frame = bench.out.take_wire().into_bytes().slice(4..);
+                let mut reader = Reader::of(&frame);
+                ResponseHeader::decode(&mut reader, ApiKey::Fetch, 12).unwrap();
+                let response = FetchResponse::decode_all(reader, 12).unwrap();
+                assert!(response.error_code.is_none(), "{:?}", response.error_code);
+                response.session_id
+            };
+            let id = ask((0, 0), (0..partitions).collect(), Vec::new());
+            assert!(id > 0);
+            if forgets {
+                // Maps that lost two of three, one here and one there, are emptier than maps that only grew.
+                let gone = (1..partitions).filter(|index| index % 3 != 0);
+                ask((id, 1), Vec::new(), gone.collect());
+            }
+            let counted = bench.sessions.bytes();
+            let (shard, number) = (ShardId(0), 1);
+            let freed = counting::freed_by(|| bench.sessions.end(ConnId { shard, number }));
+            println!("{topics} topics of {partitions}: {freed} bytes, counted for {counted}");
+            assert!(
+                freed > 0 && freed <= counted,
+                "{freed} bytes, counted for {counted}"
+            );
+            assert_eq!(bench.sessions.bytes(), 0);
+        }
+    }
 }

@@ -12,6 +12,7 @@ use sawlog_core::ids::ConnId;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::disk::buffer::{Aligned, Pool, taken};
@@ -87,7 +88,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
     loop {
         let mut wants = local.wants(id).map_err(Ended::Closed)?;
         let mut any = false;
-        while wants.read {
+        while wants.read && !wants.give_way {
             let Some(frame) = inbox.cut().map_err(Ended::Refused)? else {
                 break;
             };
@@ -98,6 +99,10 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
         if any {
             inbox.let_go();
             local.settle();
+        }
+        if wants.give_way {
+            yield_now().await;
+            continue;
         }
         if wants.read && starved.is_none() {
             inbox.keep_pace().map_err(Ended::Refused)?;

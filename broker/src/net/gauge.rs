@@ -30,6 +30,11 @@ impl Gauge {
         self.used() >= self.limit - self.limit / 4
     }
 
+    /// Whether there is no more to be had: nothing that must be answered is read until there is.
+    pub fn is_full(&self) -> bool {
+        self.used() >= self.limit
+    }
+
     /// What one taker may have now: a quarter of what is left, so that there is something for the next ones too.
     pub fn share(&self) -> usize {
         self.limit.saturating_sub(self.used()) / 4
@@ -84,6 +89,10 @@ mod tests {
         assert_eq!((gauge.used(), gauge.is_short()), (70, false));
         one.set(35);
         assert_eq!((gauge.used(), gauge.is_short()), (75, true));
+        one.set(59);
+        assert!(!gauge.is_full());
+        one.set(60);
+        assert!(gauge.is_full());
         drop(two);
         one.set(10);
         assert_eq!((gauge.used(), gauge.is_short()), (10, false));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use sawlog_core::api::Conn;
-use sawlog_core::now::{Deadline, Now};
+use sawlog_core::now::{Deadline, Mono, Now};
 
 use super::connection::{self, Link};
 use super::gauge::{Gauge, Holding};
@@ -19,8 +19,14 @@ const UNSENT_MAX: usize = 4 << 20;
 /// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
 /// way to the disk at most.
 const OPEN_BYTES_MAX: usize = 16 << 20;
+/// After so many bytes of answers a connection lets the others have a turn (#133).
+const TURN_MAX: usize = 256 << 10;
+/// So many bytes more are told at once to those who share the memory.
+const TELL_EVERY: usize = 64 << 10;
 /// How long a reader may take nothing while there is no memory for others.
 const STUCK_MAX: Duration = Duration::from_secs(10);
+/// How long a reader may be behind with anything while there is no memory for any answer.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// One connection.
 pub struct Member {
@@ -42,9 +48,15 @@ pub struct Member {
     /// What the socket has not taken yet.
     unsent: VecDeque<Bytes>,
     unsent_bytes: usize,
+    /// What `answers` knows of them.
+    told: usize,
+    /// Bytes of answers since others had their turn.
+    turn: usize,
     blocked: bool,
     /// When it is given up if its socket takes nothing and others need the memory.
     stuck: Option<Deadline>,
+    /// Since when there is something that its socket has not taken.
+    behind: Option<Mono>,
     /// Nothing is sent any more.
     given_up: bool,
     answers: Holding,
@@ -57,6 +69,8 @@ pub struct Wants {
     pub read: bool,
     /// There are bytes the socket did not take.
     pub write: bool,
+    /// It had its share of the thread: others first.
+    pub give_way: bool,
 }
 
 impl Member {
@@ -73,8 +87,11 @@ impl Member {
             open_bytes: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
+            told: 0,
+            turn: 0,
             blocked: false,
             stuck: None,
+            behind: None,
             given_up: false,
             answers: Holding::new(answers, 0),
         }
@@ -95,7 +112,12 @@ impl Member {
             && self.unsent_bytes < UNSENT_MAX
             && self.open_bytes < OPEN_BYTES_MAX;
         self.muted = !read;
+        let give_way = self.turn >= TURN_MAX;
+        if give_way {
+            self.turn = 0;
+        }
         Ok(Wants {
+            give_way,
             read,
             write: write && self.blocked,
         })
@@ -121,7 +143,17 @@ impl Member {
             return;
         }
         self.unsent_bytes += piece.len();
+        self.turn += piece.len();
         self.unsent.push_back(piece);
+        // Many connections may be answered before the first of them is flushed.
+        if self.unsent_bytes.saturating_sub(self.told) >= TELL_EVERY {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        self.told = self.unsent_bytes;
+        self.answers.set(self.unsent_bytes + self.conn.held());
     }
 
     /// Writes what the socket takes.
@@ -150,8 +182,20 @@ impl Member {
         if self.blocked && self.stuck.is_none() {
             self.stuck = Some(now.after(STUCK_MAX));
         }
-        self.answers.set(self.unsent_bytes + self.conn.held());
+        self.behind = match self.unsent_bytes {
+            0 => None,
+            _ => Some(self.behind.unwrap_or(now.mono)),
+        };
+        self.tell();
         Ok(())
+    }
+
+    /// What its socket did not take although there was time: what is gained by giving it up.
+    pub fn overdue(&self, now: Now) -> usize {
+        let late = self
+            .behind
+            .is_some_and(|since| now.since(since) >= BEHIND_MAX);
+        if late { self.unsent_bytes } else { 0 }
     }
 
     /// Its socket took nothing for long.
@@ -165,11 +209,17 @@ impl Member {
         self.given_up = true;
         self.unsent.clear();
         self.unsent_bytes = 0;
+        self.told = 0;
         self.answers.set(0);
     }
 
     /// Whether its task has something to look at.
     pub fn must_wake(&self) -> bool {
         self.blocked || self.muted || self.close.is_some()
+    }
+
+    /// Whether its task last saw that it may not read.
+    pub fn is_muted(&self) -> bool {
+        self.muted
     }
 }

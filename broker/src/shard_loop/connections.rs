@@ -19,8 +19,10 @@ use crate::net::connection::{self, Ended, Link};
 use crate::net::member::{Member, Wants};
 use crate::net::seldom::Seldom;
 
-/// How often readers that take nothing are looked for, while memory for answers is short.
+/// How often readers that take nothing are looked for, while memory for answers is short ...
 const SWEEP: Duration = Duration::from_secs(1);
+/// ... and while there is none, and no request is read for that.
+const SWEEP_FULL: Duration = Duration::from_millis(100);
 
 /// Lines at WARN that clients can cause, by their kind.
 #[derive(Debug, Default)]
@@ -80,7 +82,13 @@ impl Local {
     /// What its task should wait for; an error ends it.
     pub fn wants(&self, id: ConnId) -> Result<Wants, String> {
         let mut inner = self.inner.borrow_mut();
-        let open = inner.holds.is_open();
+        let full = inner.answers.is_full();
+        if full && inner.sweep.is_none() {
+            inner.sweep = Some(inner.clock.now().after(SWEEP_FULL));
+            // The loop has to know that there is something to wait for.
+            self.settle();
+        }
+        let open = inner.holds.is_open() && !full;
         let Some(member) = inner.conns.get_mut(&id.number) else {
             return Err("forgotten".to_owned());
         };
@@ -115,6 +123,7 @@ impl Local {
         {
             inner.polls.remove(&(deadline, id.number));
         }
+        inner.sessions.end(id);
         for shard in 0..inner.shards {
             inner.send(ShardId(shard), Event::Gone(id));
         }
@@ -151,11 +160,13 @@ impl Inner {
         };
         let (image, config, shards) = (&self.image, &*self.config, self.shards);
         let (inflater, pool) = (&mut self.inflater, &self.pool);
+        let sessions = &mut self.sessions;
         let mut host = Host {
             now,
             image,
             config,
             shards,
+            sessions,
             inflater,
             pool,
         };
@@ -208,23 +219,67 @@ impl Inner {
         }
     }
 
-    /// While memory for answers is short, readers that took nothing for long are given up: others need it (#131).
+    /// While memory for answers is short, readers that took nothing for long are given up: others need it. While there is
+    /// none no request is read, and those go that hold most of what they had time to take (#131, #133).
     pub(super) fn cut_stuck(&mut self, now: Now) {
         if !self.answers.is_short() {
-            self.sweep = None;
+            if self.sweep.take().is_some() {
+                self.wake_muted();
+            }
             return;
         }
         if self.sweep.is_some_and(|sweep| !sweep.passed(now)) {
             return;
         }
-        self.sweep = Some(now.after(SWEEP));
-        for (number, member) in &mut self.conns {
-            if member.is_stuck(now) {
-                let why = "its client takes nothing, and others need the memory of its answers";
-                self.warnings.slow.warn(now, &closed(*number, why));
-                member.give_up(why.to_owned());
-                member.link.wake.notify_one();
-            }
+        let stuck = self.conns.iter().filter(|(_, member)| member.is_stuck(now));
+        let stuck: Vec<u64> = stuck.map(|(number, _)| *number).collect();
+        for number in stuck {
+            self.give_up(
+                now,
+                number,
+                "its client takes nothing, and others need the memory of its answers",
+            );
+        }
+        if self.answers.is_full() {
+            self.shed(now);
+        }
+        let full = self.answers.is_full();
+        self.sweep = Some(now.after(if full { SWEEP_FULL } else { SWEEP }));
+        if !full {
+            self.wake_muted();
+        }
+    }
+
+    /// Gives up who holds most, until a quarter is free.
+    fn shed(&mut self, now: Now) {
+        let overdue = self
+            .conns
+            .iter()
+            .map(|(number, member)| (member.overdue(now), *number));
+        let mut overdue: Vec<(usize, u64)> = overdue.filter(|(bytes, _)| *bytes > 0).collect();
+        overdue.sort_unstable();
+        while self.answers.is_short()
+            && let Some((bytes, number)) = overdue.pop()
+        {
+            let why = format!(
+                "there is no memory for answers, and its client has not taken {bytes} bytes of its own"
+            );
+            self.give_up(now, number, &why);
+        }
+    }
+
+    fn give_up(&mut self, now: Now, number: u64, why: &str) {
+        let Some(member) = self.conns.get_mut(&number) else {
+            return;
+        };
+        self.warnings.slow.warn(now, &closed(number, why));
+        member.give_up(why.to_owned());
+        member.link.wake.notify_one();
+    }
+
+    fn wake_muted(&self) {
+        for member in self.conns.values().filter(|member| member.is_muted()) {
+            member.link.wake.notify_one();
         }
     }
 }

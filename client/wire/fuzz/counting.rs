@@ -59,3 +59,11 @@ pub(crate) fn peak_of<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let value = run();
     (value, usize::try_from(PEAK.get() - before).unwrap_or(0))
 }
+
+/// The bytes that this thread holds less after `run` than before.
+#[allow(dead_code, reason = "not every test that counts asks for it")]
+pub(crate) fn freed_by(run: impl FnOnce()) -> usize {
+    let before = HELD.get();
+    run();
+    usize::try_from(before - HELD.get()).unwrap_or(0)
+}

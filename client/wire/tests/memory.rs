@@ -223,3 +223,25 @@ fn no_bytes_make_a_message_claim_more_than_their_length_allows() {
         .fold((0, 0), |sum, (c, r)| (sum.0 + c, sum.1 + r));
     assert!(2 * reached > bound, "{reached} of {bound}");
 }
+
+#[test]
+fn a_long_frame_that_is_kept_holds_its_own_length_and_no_buffer_that_grew_131() {
+    for length in [70_000, 300_000, 1 << 20, (1 << 20) + 1, 3_000_000] {
+        let mut writer = Writer::new();
+        let mut frames = Vec::with_capacity(9);
+        let before = writer.len();
+        let mut kept = 0;
+        for _ in 0..8 {
+            (0..length / 10).for_each(|_| writer.slice(&[7; 10]));
+            let frame = writer.finish().into_bytes();
+            assert!(frame.len() == length / 10 * 10 && frame.iter().all(|byte| *byte == 7));
+            kept += frame.len();
+            frames.push(frame);
+        }
+        assert_eq!(writer.len(), before);
+        let freed = counting::freed_by(|| drop(frames));
+        let own = counting::freed_by(|| drop(writer));
+        assert!(freed <= kept + 4_096, "{freed} bytes for {kept}");
+        assert!(own <= 1 << 20, "the writer kept {own}");
+    }
+}

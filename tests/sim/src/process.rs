@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use sawlog_core::answer::{FetchAnswer, Response};
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Host, Outbox};
+use sawlog_core::api::{Conn, FetchSessions, Host, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::effect::{Effect, Line};
 use sawlog_core::event::{Event, Found, Step};
@@ -60,6 +60,8 @@ pub struct Process {
     found: Found,
     alarms: Alarms,
     out: Outbox,
+    /// Of all its threads, as if they were one.
+    sessions: FetchSessions,
     inflater: Inflater,
     pool: Pool,
     hold: bool,
@@ -72,6 +74,7 @@ impl Process {
     pub fn new(found: Found) -> Process {
         let shards = found.shards;
         let first = Event::Start(Box::new(found.clone()));
+        let sessions = FetchSessions::new(&found.config, ShardId(0), 1);
         let mut inbox: Vec<VecDeque<Event>> = (0..shards).map(|_| VecDeque::new()).collect();
         if let Some(zero) = inbox.first_mut() {
             zero.push_back(first);
@@ -86,6 +89,7 @@ impl Process {
             found,
             alarms: Alarms::default(),
             out: Outbox::default(),
+            sessions,
             inflater: Inflater::new(),
             pool: Pool::new(64 << 20),
             hold: false,
@@ -124,6 +128,7 @@ impl Process {
     /// A client's connection is gone.
     pub fn gone(&mut self, number: u64) {
         let id = self.id_of(number);
+        self.sessions.end(id);
         if self.members.remove(&number).is_some() {
             for inbox in &mut self.inbox {
                 inbox.push_back(Event::Gone(id));
@@ -204,6 +209,7 @@ impl Process {
             image: &self.image,
             config: &self.found.config,
             shards: self.found.shards,
+            sessions: &mut self.sessions,
             inflater: &mut self.inflater,
             pool: &self.pool,
         };

@@ -14,7 +14,6 @@ use sawlog_wire::header::RequestHeader;
 use sawlog_wire::messages::ApiKey;
 use sawlog_wire::{Budget, Reader};
 
-use super::fetch_sessions::Session;
 use super::job::{Begun, Call, Job, ROWS_MAX};
 use super::table::{self, Audience, Row};
 use super::{Host, Outbox, api_versions};
@@ -54,7 +53,6 @@ pub struct Conn {
     /// Open requests that may wait for a while with nobody answering: long polls.
     polls: usize,
     software: Option<Box<str>>,
-    session: Option<Box<Session>>,
     closed: bool,
 }
 
@@ -89,7 +87,6 @@ impl Conn {
             held: 0,
             polls: 0,
             software,
-            session: None,
             closed: false,
         }
     }
@@ -151,7 +148,6 @@ impl Conn {
             asks: &mut out.asks,
             warn: &mut out.warn,
             software: &mut self.software,
-            session: &mut self.session,
         };
         match (row.split)(&mut call, &mut reader) {
             Ok(Begun::Job(job)) => {
@@ -222,7 +218,6 @@ impl Conn {
             asks: &mut out.asks,
             warn: &mut out.warn,
             software: &mut self.software,
-            session: &mut self.session,
         };
         let polled = open.job.deadline().is_some();
         self.held -= open.job.holds();
@@ -262,7 +257,6 @@ impl Conn {
                 asks: &mut out.asks,
                 warn: &mut out.warn,
                 software: &mut self.software,
-                session: &mut self.session,
             };
             open.job.tick(&mut call, now);
             self.polls -= usize::from(open.job.deadline().is_none());
@@ -352,7 +346,6 @@ impl Conn {
     fn close(&mut self, out: &mut Outbox, why: String) {
         self.closed = true;
         self.open.clear();
-        self.session = None;
         self.rows = 0;
         self.brings = 0;
         self.held = 0;

@@ -20,7 +20,8 @@ use super::job::{Begun, Call, Job, bounded};
 use crate::cluster::image::Topic;
 use crate::cluster::names;
 use crate::config::{self, BROKER, BrokerConfig, Kind, SHOWN, Source};
-use crate::map::Map;
+use crate::map::{Map, Set};
+use crate::proof;
 
 /// `ConfigResource.Type`.
 const TOPIC_RESOURCE: i8 = 2;
@@ -29,11 +30,20 @@ const BROKER_RESOURCE: i8 = 4;
 /// Resources of one request: each is told with all its settings, some thousand bytes (#128).
 const RESOURCES_MAX: usize = 1 << 14;
 
+/// How often resources may be named again: what there is bounds an answer only where each is told once (#128).
+const REPEATS_MAX: usize = 64;
+
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
     let bytes = body.left();
     let request = DescribeConfigsRequest::decode(body, call.version)?;
     bounded(bytes, || request.resources.len())?;
-    if request.resources.len() > RESOURCES_MAX {
+    let named = request.resources.iter();
+    let distinct: Set<_> = named
+        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
+        .collect();
+    let repeats = request.resources.len() - distinct.len();
+    let endless = repeats > REPEATS_MAX && !proof::mutant("settings-told-without-end");
+    if request.resources.len() > RESOURCES_MAX || endless {
         return Err(DecodeError::OverBudget);
     }
     let asked = Asked {

@@ -89,7 +89,8 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
     let mut response = FetchResponse::default();
     let at = (call.conn, call.request);
     let kind = isolation(request.isolation_level).and_then(|isolation| {
-        let kind = fetch_sessions::begin(call.session, at, call.version, &request)?;
+        let (now, version) = (call.host.now, call.version);
+        let kind = fetch_sessions::begin(call.host.sessions, at, now, version, &request)?;
         Ok((isolation, kind))
     });
     let (isolation, kind) = match kind {
@@ -113,13 +114,9 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         done: false,
         ..Job::over(response)
     };
-    match (kind, call.session.take()) {
-        (Kind::Further(_), Some(session)) => {
-            job.collect(call, session.wanted(), replica);
-            *call.session = Some(session);
-        }
-        (_, session) => {
-            *call.session = session;
+    match (kind, call.host.sessions.of(call.conn)) {
+        (Kind::Further(_), Some(session)) => job.collect(call, session.wanted(), replica),
+        _ => {
             let topics = request.topics.iter();
             let wanted = topics.flat_map(|topic| {
                 let key = topic.topic;
@@ -374,7 +371,7 @@ impl Job {
 
     fn finish(&mut self, call: &mut Call<'_, '_>) {
         self.done = true;
-        fetch_sessions::settle(call.session, self.kind, &mut self.response);
+        fetch_sessions::settle(call.host.sessions, call.conn, self.kind, &mut self.response);
         for (at, want) in self
             .wants
             .iter()

@@ -1,10 +1,9 @@
 //! Fetch sessions (KIP-227): what a client fetches, remembered, so that it names only what changed and is told only what
 //! is new. Decides what a request of a session means and which partitions its answer leaves out; never reads a log.
-//! A session belongs to its connection and ends with it: no cache to fill up, and nobody can name another's (#132).
+//! A session belongs to its connection and ends with it: nobody can name another's. How many there are, and what they hold
+//! together, is bounded by `session_cache`; what one holds, here (#131, #132).
 
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use sawlog_wire::messages::FetchResponse;
@@ -12,12 +11,25 @@ use sawlog_wire::messages::fetch::PartitionData;
 use sawlog_wire::views::{FetchPartitionView, FetchView, TopicKey};
 use sawlog_wire::{Code, Pieces, Uuid};
 
+use super::session_cache::FetchSessions;
 use crate::ids::ConnId;
 use crate::map::Map;
+use crate::now::Now;
 use crate::proof;
 
-/// Partitions that one session remembers at most; who fetches more names them every time.
-const LINES_MAX: usize = if cfg!(test) { 16 } else { 1 << 14 };
+/// What a partition takes in both maps, but for its topic's name.
+const PLACE_BYTES: usize = size_of::<(u64, Line)>() + size_of::<((Key, i32), u64)>();
+/// The same at most: a map's nodes are not half full at the least.
+const LINE_BYTES: usize = 3 * PLACE_BYTES;
+/// What a session takes for its first node of each map and whatever else is not a partition's.
+const SESSION_BYTES: usize = 13 * PLACE_BYTES;
+
+/// Bytes that one session holds at most, some 8,000 partitions; who fetches more names them every time.
+pub(super) const BYTES_MAX: usize = if cfg!(test) {
+    SESSION_BYTES + 16 * (LINE_BYTES + 32)
+} else {
+    4 << 20
+};
 
 /// From here on topics go by id.
 const BY_ID: i16 = 13;
@@ -33,13 +45,25 @@ pub(super) struct Session {
     lines: Map<u64, Line>,
     places: Map<(Key, i32), u64>,
     next: u64,
+    bytes: usize,
 }
 
 /// A topic as the client names it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
-    Name(String),
+    Name(Arc<str>),
     Id(Uuid),
+}
+
+impl Key {
+    /// What a partition of this topic takes at most: as if each had the name for itself.
+    fn line(&self) -> usize {
+        LINE_BYTES
+            + match self {
+                Key::Name(name) => name.len() + 2 * size_of::<usize>(),
+                Key::Id(_) => 0,
+            }
+    }
 }
 
 /// One partition of a session.
@@ -65,7 +89,7 @@ pub(super) enum Kind {
 impl From<TopicKey<'_>> for Key {
     fn from(key: TopicKey<'_>) -> Key {
         match key {
-            TopicKey::Name(name) => Key::Name(name.to_owned()),
+            TopicKey::Name(name) => Key::Name(name.into()),
             TopicKey::Id(id) => Key::Id(id),
         }
     }
@@ -73,8 +97,9 @@ impl From<TopicKey<'_>> for Key {
 
 /// Takes a request in: the session is made, changed or ended as it says.
 pub(super) fn begin(
-    slot: &mut Option<Box<Session>>,
+    sessions: &mut FetchSessions,
     (conn, request): (ConnId, u64),
+    now: Now,
     version: i16,
     fetch: &FetchView<'_>,
 ) -> Result<Kind, Code> {
@@ -82,29 +107,37 @@ pub(super) fn begin(
         return Ok(Kind::Alone);
     }
     let by_id = version >= BY_ID;
+    let own = sessions.of(conn).map(|session| session.id);
     match fetch.session_epoch {
         -1 => {
-            if slot
-                .as_ref()
-                .is_some_and(|session| session.id == fetch.session_id)
-            {
-                *slot = None;
+            if own == Some(fetch.session_id) {
+                sessions.end(conn);
             }
             Ok(Kind::Alone)
         }
         0 => {
-            *slot = None;
-            let mut session = Session::new(number(conn, request), by_id);
-            if !session.change(fetch) || session.lines.is_empty() {
+            sessions.end(conn);
+            let lines: usize = fetch
+                .topics
+                .iter()
+                .map(|topic| topic.partitions.len())
+                .sum();
+            let least = lines
+                .saturating_mul(LINE_BYTES)
+                .saturating_add(SESSION_BYTES);
+            if lines == 0 || least > BYTES_MAX || !sessions.make_room(now, least) {
                 return Ok(Kind::Alone);
             }
+            let mut session = Session::new(number(conn, request), by_id);
             let id = session.id;
-            *slot = Some(Box::new(session));
+            if !session.change(fetch) || !sessions.begin(now, conn, session) {
+                return Ok(Kind::Alone);
+            }
             Ok(Kind::First(id))
         }
         epoch => {
-            let session = slot
-                .as_mut()
+            let session = sessions
+                .of_mut(conn)
                 .filter(|session| session.id == fetch.session_id)
                 .ok_or(Code::FetchSessionIdNotFound)?;
             if epoch != session.epoch && !proof::mutant("session-epoch-ignored") {
@@ -114,16 +147,19 @@ pub(super) fn begin(
                 return Err(Code::FetchSessionTopicIdError);
             }
             session.epoch = epoch.checked_add(1).unwrap_or(1);
-            if !session.change(fetch) {
-                *slot = None;
+            let (id, fits) = (session.id, session.change(fetch));
+            let empty = session.lines.is_empty();
+            if !fits || empty {
+                sessions.end(conn);
+            }
+            if !fits || !empty && !sessions.go_on(now, conn) {
                 return Err(Code::FetchSessionIdNotFound);
             }
-            let (id, empty) = (session.id, session.lines.is_empty());
-            if empty {
-                *slot = None;
-                return Ok(Kind::Alone);
-            }
-            Ok(Kind::Further(id))
+            Ok(if empty {
+                Kind::Alone
+            } else {
+                Kind::Further(id)
+            })
         }
     }
 }
@@ -145,7 +181,13 @@ impl Session {
             lines: Map::new(),
             places: Map::new(),
             next: 0,
+            bytes: SESSION_BYTES,
         }
+    }
+
+    /// What it holds at most.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Takes in what a request forgets and names; false if that is more than a session remembers.
@@ -155,13 +197,13 @@ impl Session {
             for index in &topic.partitions {
                 if let Some(place) = self.places.remove(&(key.clone(), index)) {
                     self.lines.remove(&place);
+                    self.bytes -= key.line();
                 }
             }
         }
         for topic in fetch.topics.iter() {
             let key = Key::from(topic.topic);
             for wanted in &topic.partitions {
-                let full = self.lines.len() >= LINES_MAX;
                 let place = (key.clone(), wanted.index);
                 match self
                     .places
@@ -169,8 +211,11 @@ impl Session {
                     .and_then(|at| self.lines.get_mut(at))
                 {
                     Some(line) => line.wanted = wanted,
-                    None if full => return false,
                     None => {
+                        self.bytes += key.line();
+                        if self.bytes > BYTES_MAX && !proof::mutant("session-of-any-size") {
+                            return false;
+                        }
                         let (key, told) = (key.clone(), None);
                         self.lines.insert(self.next, Line { key, wanted, told });
                         self.places.insert(place, self.next);
@@ -200,7 +245,7 @@ impl Session {
             let key = if self.by_id {
                 Key::Id(topic.topic_id)
             } else {
-                Key::Name(topic.topic.clone())
+                Key::Name(topic.topic.as_str().into())
             };
             topic.partitions.retain(|row| {
                 let place = (key.clone(), row.partition_index);
@@ -253,13 +298,18 @@ impl Line {
 }
 
 /// Brings an answer into the form of its session, as its connection has it now.
-pub(super) fn settle(slot: &mut Option<Box<Session>>, kind: Kind, response: &mut FetchResponse) {
+pub(super) fn settle(
+    sessions: &mut FetchSessions,
+    conn: ConnId,
+    kind: Kind,
+    response: &mut FetchResponse,
+) {
     let (Kind::First(id) | Kind::Further(id)) = kind else {
         return;
     };
     response.session_id = id;
-    // One that a later request of the connection ended is answered in full.
-    if let Some(session) = slot.as_mut().filter(|session| session.id == id) {
+    // One that is over since, by a later request or for another's sake, is answered in full.
+    if let Some(session) = sessions.of_mut(conn).filter(|session| session.id == id) {
         session.settle(response, matches!(kind, Kind::First(_)));
     }
 }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use sawlog_wire::records::{Inflater, Pool};
 
+use super::session_cache::FetchSessions;
 use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
 use crate::now::Now;
@@ -19,6 +20,8 @@ pub struct Host<'h> {
     pub config: &'h BrokerConfig,
     /// How many shards the node has: a log's owner follows from it.
     pub shards: u16,
+    /// What the connections of this thread fetch again and again (KIP-227). Whoever sees a connection go ends its session.
+    pub sessions: &'h mut FetchSessions,
     /// The thread's own decompressor.
     pub inflater: &'h mut Inflater,
     /// Memory for decompression, shared by all threads (#130).

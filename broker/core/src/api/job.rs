@@ -37,8 +37,6 @@ pub(super) struct Call<'c, 'h> {
     pub(super) warn: &'c mut Vec<String>,
     /// What the client says it is (KIP-511).
     pub(super) software: &'c mut Option<Box<str>>,
-    /// What the connection fetches again and again (KIP-227).
-    pub(super) session: &'c mut Option<Box<super::fetch_sessions::Session>>,
 }
 
 impl Call<'_, '_> {

@@ -34,6 +34,7 @@ mod offset_for_leader_epoch;
 mod outbox;
 mod places;
 mod produce;
+mod session_cache;
 pub mod table;
 
 #[cfg(test)]
@@ -42,3 +43,4 @@ mod tests;
 pub use conn::{BRINGS_MAX, Conn, OPEN_MAX};
 pub use host::Host;
 pub use outbox::Outbox;
+pub use session_cache::FetchSessions;

@@ -57,7 +57,7 @@ pub(super) const BROKER: &str = "\
     log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
     log.preallocate log.roll.jitter.hours log.roll.jitter.ms log.segment.delete.delay.ms
     max.connection.creation.rate max.connections max.connections.per.ip max.connections.per.ip.overrides
-    max.incremental.fetch.session.cache.slots max.request.partition.size.limit metadata.log.dir
+    max.request.partition.size.limit metadata.log.dir
     metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms
     metadata.max.retention.bytes metadata.max.retention.ms metric.reporters metrics.num.samples
     metrics.recording.level metrics.sample.window.ms min.insync.replicas num.io.threads

@@ -51,6 +51,8 @@ pub struct BrokerConfig {
     pub frames_max_bytes: u64,
     /// `fetch.max.bytes`: no answer to a Fetch holds more, but for one batch (KIP-74).
     pub fetch_max_bytes: u32,
+    /// `max.incremental.fetch.session.cache.slots`: fetch sessions of all connections (KIP-227, #132).
+    pub session_slots: u32,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
@@ -128,6 +130,7 @@ impl Default for BrokerConfig {
             frame_max_bytes: 100 << 20,
             frames_max_bytes: 256 << 20,
             fetch_max_bytes: 55 << 20,
+            session_slots: 1000,
             retention_check: Duration::from_secs(300),
             snapshot_bytes: 20 << 20,
             snapshot_interval: Duration::from_secs(3600),

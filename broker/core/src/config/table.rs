@@ -355,6 +355,18 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "max.incremental.fetch.session.cache.slots",
+        kind: Kind::Int(0, I32_MAX),
+        default: "1000",
+        other: "100",
+        text: "How many connections may have a fetch session at once. The others are answered in full each time; a session \
+               that was not used for 2 minutes makes room.",
+        set: |config, value| {
+            config.session_slots = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "message.max.bytes",
         kind: Kind::Int(0, I32_MAX),
         default: "1048588",

@@ -486,7 +486,7 @@ impl Engine {
             lane.ring.stalled
                 || lane
                     .ring
-                    .counted(&self.keeper.newest().ring(lane.ring.kind).kept)
+                    .counted(&self.keeper.newest().ring(lane.ring.kind).kept, &self.sizes)
                     + u64::from(self.sizes.ring_file)
                     > self.sizes.ring_max
         })

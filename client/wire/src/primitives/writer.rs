@@ -30,6 +30,11 @@ struct Splice {
 impl Writer {
     /// Payloads shorter than this are copied: one more piece in a vectored write costs more.
     const SPLICE_MIN: usize = 1024;
+    /// What is longer leaves in memory of its own size: a buffer that grew is up to twice as large as what is in it, and
+    /// whoever does not take his answer would hold all of it (#131).
+    const SHARED_MAX: usize = 64 << 10;
+    /// A buffer that grew beyond this is not kept for the next frame.
+    const KEPT_MAX: usize = 1 << 20;
 
     /// An empty writer.
     pub fn new() -> Self {
@@ -66,7 +71,11 @@ impl Writer {
 
     /// What has been written, in as many pieces as the splices make.
     pub fn finish(&mut self) -> Pieces {
-        let mut written = self.buffer.split().freeze();
+        let mut written = if self.buffer.len() > Self::SHARED_MAX {
+            self.copied()
+        } else {
+            self.buffer.split().freeze()
+        };
         self.spliced = 0;
         self.held = false;
         if self.splices.is_empty() {
@@ -81,6 +90,15 @@ impl Writer {
         }
         pieces.push(written);
         pieces
+    }
+
+    fn copied(&mut self) -> Bytes {
+        let written = Bytes::copy_from_slice(&self.buffer);
+        self.buffer.clear();
+        if self.buffer.capacity() > Self::KEPT_MAX {
+            self.buffer = BytesMut::new();
+        }
+        written
     }
 
     /// Copies bytes in.

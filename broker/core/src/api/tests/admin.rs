@@ -94,6 +94,28 @@ fn settings_are_told_of_what_there_is_and_of_this_broker() {
 }
 
 #[test]
+pub(super) fn a_resource_named_without_end_is_refused_before_it_is_told_128() {
+    let named = |times: usize| DescribeConfigsRequest {
+        resources: vec![
+            DescribeConfigsResource {
+                resource_type: 4,
+                resource_name: "1".into(),
+                ..Default::default()
+            };
+            times
+        ],
+        include_documentation: true,
+        ..Default::default()
+    };
+    let mut bench = Bench::new(&[("t", 1)]);
+    let told = bench.ask(4, &named(65));
+    assert!(told.results.iter().all(|result| result.configs.len() > 20));
+    assert_eq!(told.results.len(), 65, "as Kafka does");
+    bench.send(4, &named(66));
+    assert!(bench.closed().contains("cannot be read"));
+}
+
+#[test]
 fn the_cluster_is_told_and_other_endpoints_are_refused() {
     let mut bench = Bench::new(&[]);
     let told = bench.ask(2, &DescribeClusterRequest::default());

@@ -33,7 +33,7 @@ pub(super) fn fetch(parts: &[(&str, i32, i64)]) -> FetchRequest {
 }
 
 /// What was asked to be read, in order.
-fn reads(bench: &mut Bench) -> Vec<(Waiter, FetchPart)> {
+pub(super) fn reads(bench: &mut Bench) -> Vec<(Waiter, FetchPart)> {
     let read = |(_, waiter, part)| match part {
         Part::Fetch(part) => (waiter, part),
         other => panic!("{other:?}"),
@@ -50,7 +50,7 @@ fn watches(bench: &mut Bench) -> Vec<(Waiter, WatchPart)> {
     bench.asks().into_iter().map(watch).collect()
 }
 
-fn rows(told: FetchResponse) -> Vec<PartitionData> {
+pub(super) fn rows(told: FetchResponse) -> Vec<PartitionData> {
     told.responses
         .into_iter()
         .flat_map(|topic| topic.partitions)
@@ -446,138 +446,6 @@ fn a_reader_before_version_10_gets_what_stands_before_zstd_and_then_the_error() 
             (told_code, told_bytes, 6)
         );
     }
-}
-
-/// A request of a session.
-fn of_session(session: (i32, i32), parts: &[(&str, i32, i64)]) -> FetchRequest {
-    FetchRequest {
-        session_id: session.0,
-        session_epoch: session.1,
-        min_bytes: 0,
-        max_wait_ms: 0,
-        ..fetch(parts)
-    }
-}
-
-/// Answers every read with this watermark and these records, and gives the response.
-fn served(bench: &mut Bench, version: i16, told: &[(i64, &[Bytes])]) -> FetchResponse {
-    let asked = reads(bench);
-    assert_eq!(asked.len(), told.len(), "{asked:?}");
-    for ((waiter, _), (hw, records)) in asked.into_iter().zip(told) {
-        bench.answer(waiter, there(*hw, records));
-    }
-    bench.response(ApiKey::Fetch, version).1
-}
-
-#[test]
-pub(super) fn a_session_is_told_only_what_is_new_and_names_only_what_changed() {
-    for version in [7, 12, 13, 18] {
-        let mut bench = Bench::new(&[("a", 2), ("b", 1)]);
-        let one = batch(Codec::None, 1);
-        bench.send(
-            version,
-            &of_session((0, 0), &[("a", 0, 0), ("a", 1, 0), ("b", 0, 7)]),
-        );
-        let first = served(&mut bench, version, &[(0, &[]), (0, &[]), (0, &[])]);
-        let id = first.session_id;
-        assert!(id > 0);
-        assert_eq!(rows(first).len(), 3, "the first is told all");
-        // Nothing is new: nothing is told.
-        bench.send(version, &of_session((id, 1), &[]));
-        let second = served(&mut bench, version, &[(0, &[]), (0, &[]), (0, &[])]);
-        assert_eq!((second.session_id, rows(second).len()), (id, 0));
-        // One has records, another only a new watermark.
-        bench.send(version, &of_session((id, 2), &[]));
-        let records = std::slice::from_ref(&one);
-        let third = served(&mut bench, version, &[(1, records), (0, &[]), (7, &[])]);
-        let told: Vec<_> = rows(third).iter().map(|row| row.high_watermark).collect();
-        assert_eq!(told, [1, 7]);
-        // What had records is read last; what the request names is read from there.
-        bench.send(version, &of_session((id, 3), &[("a", 0, 1)]));
-        let asked: Vec<_> = bench
-            .out
-            .asks
-            .iter()
-            .map(|(_, _, part)| part.clone())
-            .collect();
-        let Some(Part::Fetch(last)) = asked.last() else {
-            panic!("{asked:?}")
-        };
-        assert_eq!((last.log, last.from), (log("a", 0), Offset(1)));
-        assert_eq!(
-            rows(served(&mut bench, version, &[(0, &[]), (7, &[]), (1, &[])])).len(),
-            0
-        );
-        // What is forgotten is not read any more.
-        let forgotten = vec![sawlog_wire::messages::fetch::ForgottenTopic {
-            topic: "a".into(),
-            topic_id: id_of("a").0,
-            partitions: vec![0, 1],
-            ..Default::default()
-        }];
-        let request = FetchRequest {
-            forgotten_topics_data: forgotten,
-            ..of_session((id, 4), &[])
-        };
-        bench.send(version, &request);
-        assert_eq!(rows(served(&mut bench, version, &[(7, &[])])).len(), 0);
-    }
-}
-
-#[test]
-pub(super) fn a_session_of_another_epoch_number_or_form_is_refused() {
-    let mut bench = Bench::new(&[("t", 1)]);
-    bench.send(12, &of_session((0, 0), &[("t", 0, 0)]));
-    let id = served(&mut bench, 12, &[(0, &[])]).session_id;
-    for (version, session, code) in [
-        (12, (id, 2), Code::InvalidFetchSessionEpoch),
-        (12, (id, 7), Code::InvalidFetchSessionEpoch),
-        (12, (id.wrapping_add(1), 1), Code::FetchSessionIdNotFound),
-        (12, (0, 1), Code::FetchSessionIdNotFound),
-        (12, (id, -2), Code::InvalidFetchSessionEpoch),
-        (13, (id, 1), Code::FetchSessionTopicIdError),
-    ] {
-        let told = bench.ask(version, &of_session(session, &[]));
-        assert_eq!(
-            (told.error_code.code(), told.session_id),
-            (Some(code), 0),
-            "{session:?}"
-        );
-    }
-    // It is ended by name, and by the beginning of another.
-    bench.send(12, &of_session((id, -1), &[("t", 0, 0)]));
-    assert_eq!(served(&mut bench, 12, &[(0, &[])]).session_id, 0);
-    let told = bench.ask(12, &of_session((id, 1), &[]));
-    assert_eq!(told.error_code, Code::FetchSessionIdNotFound);
-    bench.send(12, &of_session((0, 0), &[("t", 0, 0)]));
-    let other = served(&mut bench, 12, &[(0, &[])]).session_id;
-    assert_ne!(other, id);
-}
-
-#[test]
-fn an_error_in_a_session_is_told_each_time_and_so_is_its_end() {
-    let mut bench = Bench::new(&[("t", 1)]);
-    bench.send(12, &of_session((0, 0), &[("t", 0, 0)]));
-    let id = served(&mut bench, 12, &[(0, &[])]).session_id;
-    for epoch in [1, 2] {
-        bench.send(12, &of_session((id, epoch), &[]));
-        let (waiter, _) = reads(&mut bench).remove(0);
-        bench.answer(waiter, not_there(Code::OffsetOutOfRange));
-        let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
-        assert_eq!(rows(told)[0].error_code, Code::OffsetOutOfRange);
-    }
-    bench.send(12, &of_session((id, 3), &[]));
-    assert_eq!(rows(served(&mut bench, 12, &[(0, &[])])).len(), 1);
-}
-
-#[test]
-fn who_fetches_more_than_a_session_remembers_gets_none() {
-    let mut bench = Bench::new(&[("t", 17)]);
-    let parts: Vec<_> = (0..17).map(|index| ("t", index, 0)).collect();
-    bench.send(12, &of_session((0, 0), &parts));
-    let told: Vec<(i64, &[Bytes])> = vec![(0, &[]); 17];
-    let told = served(&mut bench, 12, &told);
-    assert_eq!((told.session_id, rows(told).len()), (0, 17));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod lookups;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod producing;
+mod sessions;
 mod topics;
 
 use alloc::sync::Arc;
@@ -23,7 +24,7 @@ use sawlog_wire::records::{BatchBuilder, Codec, Inflater, NewRecord, Pool};
 use sawlog_wire::{Code, Reader, Writer, frame};
 
 use super::table::Audience;
-use super::{Conn, Host, Outbox};
+use super::{Conn, FetchSessions, Host, Outbox};
 use crate::answer::{AppendAnswer, Command, Commanded, FetchAnswer, Part, Response};
 use crate::cluster::image::{Broker, Image, Partition, Topic};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -41,6 +42,7 @@ struct Bench {
     image: Arc<Image>,
     config: BrokerConfig,
     now: Now,
+    sessions: FetchSessions,
     inflater: Inflater,
     pool: Pool,
     conn: Conn,
@@ -50,9 +52,9 @@ struct Bench {
 
 /// An id that a topic of this name has here.
 fn id_of(name: &str) -> TopicId {
-    let number = name
-        .bytes()
-        .fold(7u128, |sum, byte| sum * 31 + u128::from(byte));
+    let number = name.bytes().fold(7u128, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u128::from(byte))
+    });
     TopicId(Uuid::from_u128(number))
 }
 
@@ -117,6 +119,7 @@ impl Bench {
                 mono: Mono(1_000_000_000),
                 wall: Wall(NOW_MS),
             },
+            sessions: FetchSessions::new(&BrokerConfig::default(), ShardId(0), SHARDS),
             inflater: Inflater::new(),
             pool: Pool::new(64 << 20),
             conn: Conn::new(id, "PLAINTEXT".into(), Audience::Clients),
@@ -139,6 +142,7 @@ impl Bench {
             image: &self.image,
             config: &self.config,
             shards: SHARDS,
+            sessions: &mut self.sessions,
             inflater: &mut self.inflater,
             pool: &self.pool,
         };

@@ -1,7 +1,7 @@
 //! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
 //! Decides nothing else.
 
-use super::{bounds, connection, fetching};
+use super::{admin, bounds, connection, fetching, sessions};
 use crate::proof::caught;
 
 #[test]
@@ -48,7 +48,7 @@ fn a_fetch_that_waits_for_ever_is_noticed() {
 fn a_session_of_any_epoch_is_noticed() {
     caught(
         "session-epoch-ignored",
-        fetching::a_session_of_another_epoch_number_or_form_is_refused,
+        sessions::a_session_of_another_epoch_number_or_form_is_refused,
     );
 }
 
@@ -56,6 +56,34 @@ fn a_session_of_any_epoch_is_noticed() {
 fn a_session_that_hides_new_marks_is_noticed() {
     caught(
         "session-hides-new-marks",
-        fetching::a_session_is_told_only_what_is_new_and_names_only_what_changed,
+        sessions::a_session_is_told_only_what_is_new_and_names_only_what_changed,
+    );
+}
+
+#[test]
+fn sessions_without_a_bound_are_noticed() {
+    caught(
+        "sessions-without-bound",
+        sessions::beyond_the_slots_a_reader_is_answered_in_full_under_number_0_131_132,
+    );
+    caught(
+        "sessions-without-bound",
+        sessions::sessions_hold_no_more_bytes_than_a_node_has_for_them_131,
+    );
+}
+
+#[test]
+fn a_session_of_any_size_is_noticed() {
+    caught(
+        "session-of-any-size",
+        sessions::long_names_of_topics_that_are_not_there_make_no_session_larger_131,
+    );
+}
+
+#[test]
+fn settings_told_without_end_are_noticed() {
+    caught(
+        "settings-told-without-end",
+        admin::a_resource_named_without_end_is_refused_before_it_is_told_128,
     );
 }
