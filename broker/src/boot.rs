@@ -348,3 +348,36 @@ fn boot_id() -> BootId {
         Err(_) => BootId(crate::clock::Chance::new().roll().0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sawlog_core::config;
+
+    /// What clients are told by a node of these settings whose one listener is bound to a port of the system's choice.
+    fn told(settings: &[(&str, &str)]) -> (String, bool) {
+        let config = config::broker(settings.iter().copied()).unwrap();
+        let bound = bind("PLAINTEXT", "127.0.0.1", 0).unwrap();
+        let port = bound.first().unwrap().address.port();
+        let told = endpoints(&config, &bound);
+        let [one] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(one.listener, "PLAINTEXT");
+        (one.host.clone(), one.port == port)
+    }
+
+    #[test]
+    fn a_listener_without_a_host_is_told_by_the_name_of_the_machine() {
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let nameless = ("listeners", "PLAINTEXT://:0");
+        assert_eq!(told(&[nameless]), (machine.trim().to_owned(), true));
+        let named = ("listeners", "PLAINTEXT://localhost:0");
+        assert_eq!(told(&[named]), ("localhost".to_owned(), true));
+        for listener in [nameless, named] {
+            let advertised = ("advertised.listeners", "PLAINTEXT://broker.example:19092");
+            let expected = ("broker.example".to_owned(), false);
+            assert_eq!(told(&[listener, advertised]), expected);
+        }
+    }
+}

@@ -160,3 +160,21 @@ fn a_read_only_file_system_is_refused_by_name() {
     mount.remount("rw").unwrap();
     start.ready().unwrap().stop().unwrap();
 }
+
+#[test]
+fn no_colours_go_into_a_file_unless_they_are_forced() {
+    let folder = Folder::new("colours").unwrap();
+    let cases: [(&[&str], bool); 3] = [
+        (&["env", "-u", "NO_COLOR"], false),
+        (&["env", "-u", "NO_COLOR", "CLICOLOR_FORCE=1"], true),
+        (&["env", "NO_COLOR=1", "CLICOLOR_FORCE=1"], false),
+    ];
+    for (number, (under, colours)) in cases.into_iter().enumerate() {
+        let data = folder.join(&format!("data{number}"));
+        let start = Start::on(&data).under(under.iter().copied());
+        start.ready().unwrap().stop().unwrap();
+        let said = start.said().unwrap();
+        assert!(said.contains("starting"), "{said}");
+        assert_eq!(said.contains('\u{1b}'), colours, "{under:?}: {said}");
+    }
+}

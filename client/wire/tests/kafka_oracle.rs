@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use kafka::{json, process, seen::Unseen};
 use sawlog_wire::{
-    ApiKey, Reader, RequestHeader, ResponseHeader, Writer,
+    ApiKey, Code, Reader, RequestHeader, ResponseHeader, Writer,
     metadata::MetadataRecord,
     random::Dice,
     records::{ControlKind, control::EndMarker},
@@ -113,6 +113,21 @@ fn no_message_or_version_of_kafka_is_missing() {
         })
         .collect();
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn error_codes_have_kafkas_numbers_names_and_ways_out() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    let theirs = kafka.ask(["errors - 0 ".to_owned()].into_iter());
+    let theirs: BTreeSet<&str> = theirs.iter().flat_map(|line| line.split(' ')).collect();
+    let told = |code: &Code| format!("{}:{}:{:?}", code.number(), code.name(), code.retry());
+    let ours: Vec<String> = Code::ALL.iter().map(told).collect();
+    assert_eq!(
+        ours.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        theirs
+    );
 }
 
 #[test]

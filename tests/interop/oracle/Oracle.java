@@ -7,6 +7,8 @@
 //   header  the header versions of API key NAME (a number) in VERSION -> REQUEST RESPONSE
 //   all     every request, response and record of the metadata log (NAME, VERSION and HEX unused)
 //           -> NAME:LOWEST-HIGHEST for each, but for the keys that Kafka took out of service
+//   errors  every error code (NAME, VERSION and HEX unused) -> NUMBER:NAME:RETRY for each, where RETRY is
+//           Never, Again, or Refreshed for those that ask for new metadata first
 // A line out that starts with '!' tells why Kafka refuses.
 
 import java.io.BufferedReader;
@@ -21,8 +23,11 @@ import java.util.HexFormat;
 import java.util.Map;
 import java.util.StringJoiner;
 import org.apache.kafka.common.metadata.MetadataRecordType;
+import org.apache.kafka.common.errors.InvalidMetadataException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
@@ -79,6 +84,17 @@ public class Oracle {
         return told.toString();
     }
 
+    private static String errors() {
+        var told = new StringJoiner(" ");
+        for (Errors error : Errors.values()) {
+            var thrown = error.exception();
+            String retry = thrown instanceof InvalidMetadataException ? "Refreshed"
+                : thrown instanceof RetriableException ? "Again" : "Never";
+            told.add(error.code() + ":" + error.name() + ":" + retry);
+        }
+        return told.toString();
+    }
+
     private static String hex(ByteBuffer bytes) {
         byte[] copy = new byte[bytes.remaining()];
         bytes.duplicate().get(copy);
@@ -89,6 +105,9 @@ public class Oracle {
         String[] words = line.split(" ", -1);
         if (words[0].equals("all")) {
             return all();
+        }
+        if (words[0].equals("errors")) {
+            return errors();
         }
         String name = words[1];
         short version = Short.parseShort(words[2]);

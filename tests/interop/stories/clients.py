@@ -106,6 +106,7 @@ def stories(target, asked):
         assert produce(address, topic, [(b"k", value, None, 5)], **{"compression.type": codec, "message.max.bytes": 2_000_000}) == []
         (got,) = consume(address, topic, 1, **{"check.crcs": True})
         assert got.value() == value
+        assert [b["codec"] for b in stored(target, topic)] == [codec]
 
     for codec in CODECS:
         yield f"one record of 1 MB, {codec}", lambda codec=codec: large(codec)

@@ -1,6 +1,7 @@
 //! `sawlog broker`: runs a node. Decides where its settings come from (`-X` over file over default) and how it logs;
 //! what they mean is the table of keys' affair.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -79,19 +80,23 @@ fn settings(arguments: &Arguments) -> Result<BrokerConfig> {
     })
 }
 
-/// Colours are for a terminal, and for nobody who asks for none.
-fn colours() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-    !set("NO_COLOR") && (forced || std::io::stderr().is_terminal())
+/// Colours are for a terminal, and for nobody who asks for none: `variable` is the environment.
+fn colours(variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> bool {
+    let none = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let forced = variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    !none && (forced || terminal)
 }
 
 fn start_logging(arguments: &Arguments) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
         .with_context(|| format!("--log {}", arguments.log))?;
+    let colours = colours(
+        |name| std::env::var_os(name),
+        std::io::stderr().is_terminal(),
+    );
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours())
+        .with_ansi(colours)
         .with_writer(std::io::stderr);
     if arguments.log_json {
         builder.json().init();
@@ -99,4 +104,39 @@ fn start_logging(arguments: &Arguments) -> Result<()> {
         builder.with_target(false).init();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
+        let cases = [
+            (None, None, false, false),
+            (None, None, true, true),
+            (Some("1"), None, true, false),
+            (Some(""), None, true, true),
+            (Some(""), None, false, false),
+            (None, Some("1"), false, true),
+            (None, Some("0"), false, false),
+            (None, Some("0"), true, true),
+            (Some("1"), Some("1"), true, false),
+        ];
+        for (none, forced, terminal, expected) in cases {
+            let variable = |name: &str| {
+                let value = match name {
+                    "NO_COLOR" => none,
+                    "CLICOLOR_FORCE" => forced,
+                    other => panic!("{other} says nothing about colours"),
+                };
+                value.map(OsString::from)
+            };
+            let told = colours(variable, terminal);
+            assert_eq!(
+                told, expected,
+                "NO_COLOR={none:?} CLICOLOR_FORCE={forced:?}, {terminal}"
+            );
+        }
+    }
 }

@@ -341,3 +341,42 @@ pub(super) fn a_node_serves_all_it_had_with_any_other_number_of_shards() {
         }
     }
 }
+
+/// What a node says of its start.
+fn told(world: &World) -> &str {
+    let text = world.lines.iter().find_map(|line| match line {
+        Line::Ready { text } => Some(text.as_str()),
+        _ => None,
+    });
+    text.unwrap()
+}
+
+#[test]
+fn a_start_says_how_the_last_one_ended_and_counts_each_log_once_whatever_the_number_of_shards() {
+    let mut world = World::started(Files::new(), 2);
+    assert_eq!(told(&world), "a new node");
+    let topic = world.create_one("a", 8);
+    for number in 0..8 {
+        world.produce(log(topic, number), batch(&["x"], None));
+    }
+    // Eight of users, and the cluster's own.
+    let beginnings = [
+        (2, true, "after a crash: 9 logs, "),
+        (3, true, "after a clean stop with sawlog.shards=2: 9 logs, "),
+        (3, false, "after a clean stop: 9 logs, "),
+        (1, true, "after a crash with sawlog.shards=3: 9 logs, "),
+        (1, true, "after a clean stop: 9 logs, "),
+    ];
+    for (shards, stops, beginning) in beginnings {
+        world = World::started(world.files, shards);
+        let text = told(&world);
+        assert!(text.starts_with(beginning), "{shards} shards: {text}");
+        assert!(
+            text.ends_with(" bytes") && text.contains(" replayed from "),
+            "{text}"
+        );
+        if stops {
+            world.stop();
+        }
+    }
+}
