@@ -38,6 +38,8 @@ pub enum Op {
     Create,
     /// List all topics.
     Topics,
+    /// Ask for a producer id; it stands where a record's offset does, its epoch where its value does.
+    Grant,
 }
 
 /// `e` of a poll whose bytes are not what any producer sent (#7).

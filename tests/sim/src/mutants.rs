@@ -97,6 +97,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant("M56", "spill-recomputes-checksum", 6, Rules(&[22])),
     mutant("M57", "poll-skips-a-batch", 1, Rules(&[7])),
+    mutant("M59", "producer-ids-unlogged", 1, Rules(&[24])),
     mutant("M58", "chance-outside-the-seed", 1, Twice),
 ];
 

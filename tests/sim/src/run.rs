@@ -333,19 +333,18 @@ fn excuses(world: &World, last: &[usize]) -> Excuses {
                 until: *at,
             })
         });
+    let mut struck = ledger.cut.iter();
+    let metadata = struck.any(|(_, (log, ..))| *log == LogId::METADATA);
     let topic = |name: &String| name.rsplit_once('-').map(|(topic, _)| topic.to_owned());
     Excuses {
         offline: world.named.intersection(&damaged(world)).cloned().collect(),
         cut: cut.collect(),
-        topics: if ledger
-            .cut
-            .iter()
-            .any(|(_, (log, ..))| *log == LogId::METADATA)
-        {
+        topics: if metadata {
             world.names.values().filter_map(topic).collect()
         } else {
             Default::default()
         },
+        ids: metadata,
         last: last
             .iter()
             .filter_map(|client| Some(world.clients.get(*client)?.process()))

@@ -152,18 +152,20 @@ impl Life {
         }
     }
 
-    /// What may be completed now: the first operation of each file.
+    /// What may be completed now: the first operation of each file, and commits that wait for syncs and reads alone.
     fn first(&self) -> Vec<usize> {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut written) = (BTreeSet::new(), BTreeSet::new());
         let mut first = Vec::new();
         for (index, (_, op)) in self.world.queue.iter().enumerate() {
-            let mut free = true;
-            for file in touched(op) {
-                free &= seen.insert(file);
-            }
-            if free {
+            let files = touched(op);
+            let before = if is_commit(op) { &written } else { &seen };
+            if files.iter().all(|file| !before.contains(file)) {
                 first.push(index);
             }
+            if !matches!(op, FileOp::Sync(_) | FileOp::Read { .. }) {
+                written.extend(files.iter().cloned());
+            }
+            seen.extend(files);
         }
         first
     }

@@ -43,6 +43,8 @@ pub struct Excuses {
     pub cut: Vec<Given>,
     /// Topics whose creation stood in such a commit.
     pub topics: BTreeSet<String>,
+    /// A grant of producer ids may have stood in such a commit: they are granted again.
+    pub ids: bool,
     /// The readers of the final phase: what they did not see cannot be read. None: all readers count.
     pub last: BTreeSet<u32>,
 }
@@ -78,8 +80,10 @@ pub fn judge(lines: &[Line], excuses: &Excuses) -> Verdict {
     let mut judge = Judge {
         verdict: &mut verdict,
         partitions: BTreeMap::new(),
+        again: BTreeMap::new(),
         excuses,
     };
+    judge.no_id_granted_twice(&operations);
     judge.collect(&operations);
     judge.one_value_per_offset();
     judge.one_offset_per_value();
@@ -122,6 +126,8 @@ struct Sent {
 struct Judge<'a> {
     verdict: &'a mut Verdict,
     excuses: &'a Excuses,
+    /// Sessions that share an id from this time on, because its grant was given up: each is told what is another's.
+    again: BTreeMap<u32, u64>,
     partitions: BTreeMap<String, Partition>,
 }
 
@@ -135,12 +141,44 @@ impl Judge<'_> {
         });
     }
 
+    fn no_id_granted_twice(&mut self, operations: &[Operation]) {
+        let mut grants: BTreeMap<(i64, u64), Vec<(u32, u64)>> = BTreeMap::new();
+        for operation in operations.iter().filter(|one| one.op == Op::Grant) {
+            let ids = operation.v.iter();
+            for (id, epoch) in ids.filter_map(|item| Some((item.offset?, item.value))) {
+                let holders = grants.entry((id, epoch)).or_default();
+                holders.push((operation.p, operation.begun));
+            }
+        }
+        for ((id, epoch), holders) in grants {
+            let [_, (_, again), ..] = holders[..] else {
+                continue;
+            };
+            if self.excuses.ids {
+                self.again.extend(holders.iter().map(|(p, _)| (*p, again)));
+            } else {
+                let text = format!("producer id {id}, epoch {epoch}, was granted to {holders:?}");
+                self.broken(24, "id-granted-twice", "#73", text);
+            }
+        }
+    }
+
+    fn shares_its_id(&self, p: u32, at: u64) -> bool {
+        self.again.get(&p).is_some_and(|from| *from <= at)
+    }
+
     fn collect(&mut self, operations: &[Operation]) {
-        for operation in operations.iter().filter(|operation| operation.ev == Ev::Ok) {
+        let done = operations.iter().filter(|one| one.ev == Ev::Ok);
+        for operation in done.filter(|one| one.op != Op::Grant) {
+            let once = operation.op == Op::SendOnce;
+            let ended = operation.ended.unwrap_or(u64::MAX);
+            if once && self.shares_its_id(operation.p, ended) {
+                self.verdict.excused += operation.v.len() as u64;
+                continue;
+            }
             for item in &operation.v {
                 let Some(offset) = item.offset else { continue };
                 let partition = self.partitions.entry(item.partition.clone()).or_default();
-                let ended = operation.ended.unwrap_or(u64::MAX);
                 if !self.excuses.covers(&item.partition, offset, ended) {
                     partition.at.entry(offset).or_default().insert(item.value);
                     partition.of.entry(item.value).or_default().insert(offset);
@@ -159,14 +197,14 @@ impl Judge<'_> {
                         partition.sends.push(Sent {
                             p: operation.p,
                             i: operation.i,
-                            once: operation.op == Op::SendOnce,
+                            once,
                             begun: operation.begun,
                             ended,
                             offset,
                             value: item.value,
                         });
                     }
-                    Op::Assign | Op::ListOffsets | Op::Create | Op::Topics => {}
+                    Op::Assign | Op::ListOffsets | Op::Create | Op::Topics | Op::Grant => {}
                 }
             }
         }
@@ -346,11 +384,9 @@ impl Judge<'_> {
             let first = line.v.first();
             let place = first.map_or("", |item| item.partition.as_str());
             // Where records were given up, a producer's later ones do not follow on what is left.
-            let given = self
-                .excuses
-                .cut
-                .iter()
-                .any(|given| given.partition == place);
+            let mut cut = self.excuses.cut.iter();
+            let given =
+                self.shares_its_id(line.p, line.t) || cut.any(|given| given.partition == place);
             let text = format!("{place} at {}: process {}", line.t, line.p);
             match wrong {
                 UNNAMED => self.broken(17, "unnamed-error", "#72", text),

@@ -19,6 +19,7 @@ fn line(text: &str) -> Line {
         "once" => Op::SendOnce,
         "poll" => Op::Poll,
         "assign" => Op::Assign,
+        "grant" => Op::Grant,
         other => panic!("{other}"),
     };
     let ev = match words[2] {
@@ -144,4 +145,26 @@ fn sends_of_one_producer_out_of_order_break_rule_9() {
         9.1 poll invoke 10
         9.1 poll ok 11 11@0 10@1";
     assert_eq!(rules(text), [9]);
+}
+
+#[test]
+fn an_id_that_two_sessions_got_breaks_rule_24_unless_the_grant_was_given_up() {
+    let granted = GOOD.to_owned()
+        + "
+        1.9 grant invoke 1
+        1.9 grant ok 1 0@7
+        2.1 grant invoke 3
+        2.1 grant ok 4 0@7
+        2.2 once invoke 6 88
+        2.2 once ok 6 88@0";
+    assert_eq!(rules(&granted), [24, 1, 3, 8]);
+    let excuses = Excuses {
+        ids: true,
+        ..Excuses::default()
+    };
+    assert_eq!(judge(&history(&granted), &excuses).violations, []);
+    assert_eq!(
+        rules(&granted.replace("2.1 grant ok 4 0@7", "2.1 grant ok 4 0@8")),
+        [1, 3, 8]
+    );
 }

@@ -217,6 +217,15 @@ impl Producer {
             match answer::<InitProducerIdRequest>(frame, ID_VERSION) {
                 Ok(granted) if granted.error_code.is_none() => {
                     self.id = Some((granted.producer_id, granted.producer_epoch));
+                    self.base.operation += 1;
+                    let operation = self.base.operation;
+                    let id = Item {
+                        partition: "producer-id".to_owned(),
+                        offset: Some(granted.producer_id),
+                        value: u64::from(granted.producer_epoch.unsigned_abs()),
+                    };
+                    let line = |ev, v| self.base.line(t, operation, ev, Op::Grant, v);
+                    wants.extend([line(Ev::Invoke, Vec::new()), line(Ev::Ok, vec![id])]);
                     self.send(t, rng, wants);
                 }
                 _ => wants.push(Want::Tick(rng.delay(20_000_000))),

@@ -14,7 +14,7 @@ use crate::disk::{
 impl Disk {
     /// The process died: what was queued is done in part or not at all, what was completed stays.
     pub fn kill(&mut self, chance: &mut dyn Choose) {
-        for (_, op) in std::mem::take(&mut self.queue) {
+        for (_, op, _) in std::mem::take(&mut self.queue) {
             // A process dies between the pieces of what the kernel was asked for; the kernel finishes what it began.
             if chance.coin() {
                 if let FileOp::Put {
@@ -39,7 +39,7 @@ impl Disk {
 
     /// The power was cut: of all that was not made durable, chance decides what survives.
     pub fn power_cut(&mut self, chance: &mut dyn Choose) {
-        for (_, op) in std::mem::take(&mut self.queue) {
+        for (_, op, _) in std::mem::take(&mut self.queue) {
             if let FileOp::Put {
                 file, at, pieces, ..
             } = &op
@@ -65,7 +65,7 @@ impl Disk {
         names.retain(|name, _| there.contains(name));
         for node in self.nodes.values_mut() {
             let mut bytes = std::mem::take(&mut node.safe);
-            for change in std::mem::take(&mut node.pending) {
+            for (_, change) in std::mem::take(&mut node.pending) {
                 match change {
                     Change::Write { at, bytes: written } => {
                         survive(&mut bytes, at, &written, chance)
@@ -74,6 +74,7 @@ impl Disk {
                     Change::Cut { .. } => {}
                 }
             }
+            node.stained = false;
             node.safe = bytes.clone();
             node.live = bytes;
         }

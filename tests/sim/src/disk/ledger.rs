@@ -9,7 +9,8 @@ use sawlog_core::ids::{LogId, Offset, ShardId};
 use sawlog_core::log::commit;
 use sawlog_core::log::state::{BatchKind, Entry};
 
-use crate::disk::{Disk, Named, NodeId, size};
+use crate::blocks::Blocks;
+use crate::disk::{Disk, Named, NodeId, SECTOR, size};
 
 /// One of the rings of a node.
 pub type Ring = (ShardId, RingKind);
@@ -65,9 +66,10 @@ struct Stray {
     node: NodeId,
     at: usize,
     bytes: Vec<u8>,
+    /// What lay there, up to the end of where it landed instead.
     before: Vec<u8>,
-    /// Where it landed instead, and what lay there.
-    elsewhere: Option<(usize, Vec<u8>)>,
+    /// Where it landed instead: further on.
+    elsewhere: Option<usize>,
     /// The ring it belongs to and its number there.
     ring: Option<(Ring, u64)>,
     fault: &'static str,
@@ -100,6 +102,37 @@ pub struct Ledger {
     pub commits: BTreeSet<(Ring, u64)>,
     /// Faults that struck bytes.
     pub strikes: u64,
+}
+
+impl Stray {
+    /// Puts it where it should have landed, sector by sector, but for those that were written since.
+    fn undo(&self, blocks: &mut Blocks) {
+        let over = |at: usize| {
+            let mut image = self.before.clone();
+            let from = at - self.at;
+            image.resize(image.len().max(from + self.bytes.len()), 0);
+            image.splice(from..from + self.bytes.len(), self.bytes.iter().copied());
+            image
+        };
+        let after = self.elsewhere.map_or_else(|| self.before.clone(), over);
+        let right = over(self.at);
+        let mut from = 0;
+        while from < after.len().max(right.len()) {
+            let to = from + SECTOR - (self.at + from) % SECTOR;
+            let part = |image: &[u8]| {
+                let to = to.min(image.len());
+                image.get(from.min(to)..to).unwrap_or_default().to_vec()
+            };
+            let now = blocks.read(self.at + from, to - from);
+            // A file that has grown since has zeros where nobody wrote.
+            let mut left = part(&after);
+            left.resize(left.len().max(now.len()), 0);
+            if now == left {
+                blocks.write(self.at + from, &part(&right));
+            }
+            from = to;
+        }
+    }
 }
 
 impl Ledger {
@@ -227,12 +260,9 @@ impl Disk {
         let Some(node) = self.node(file) else {
             return;
         };
-        let read = |at: usize| {
-            let live = self.nodes.get(&node).map(|node| &node.live);
-            live.map(|live| live.read(at, bytes.len()))
-                .unwrap_or_default()
-        };
-        let (before, elsewhere) = (read(at), elsewhere.map(|at| (at, read(at))));
+        let end = elsewhere.unwrap_or(at) + bytes.len();
+        let live = self.nodes.get(&node).map(|node| &node.live);
+        let before = live.map(|live| live.read(at, end - at)).unwrap_or_default();
         let own = self.ledger.laid.get(&node).and_then(|laid| laid.get(&at));
         let ring = own.map(|laid| (laid.ring, laid.number));
         let fault = match elsewhere {
@@ -240,8 +270,8 @@ impl Disk {
             None => "lost-write",
         };
         self.struck(&file.to_string(), at, bytes.len());
-        if let Some((elsewhere, _)) = &elsewhere {
-            self.struck(&file.to_string(), *elsewhere, bytes.len());
+        if let Some(elsewhere) = elsewhere {
+            self.struck(&file.to_string(), elsewhere, bytes.len());
         }
         self.ledger.strikes += 1;
         self.ledger.scars.push(Scar::Stray(Stray {
@@ -370,17 +400,38 @@ impl Disk {
                     return;
                 };
                 for blocks in [&mut node.live, &mut node.safe] {
-                    if let Some((at, before)) = &stray.elsewhere
-                        && blocks.read(*at, stray.bytes.len()) == stray.bytes
-                    {
-                        blocks.write(*at, before);
-                    }
-                    let now = blocks.read(stray.at, stray.bytes.len());
-                    if now == stray.before || now.len() < stray.bytes.len() {
-                        blocks.write(stray.at, &stray.bytes);
-                    }
+                    stray.undo(blocks);
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_strayed_over_its_own_place_is_taken_back_but_not_over_what_came_later() {
+        let write = |disk: &mut Disk, at: usize, byte: u8, blocks: usize| {
+            let node = disk
+                .node(&FileName::named("ring"))
+                .expect("the root is there");
+            let node = disk.nodes.get_mut(&node).expect("it is there");
+            for image in [&mut node.live, &mut node.safe] {
+                image.write(at, &vec![byte; blocks * 4096]);
+            }
+        };
+        let mut disk = Disk::default();
+        let file = FileName::named("ring");
+        write(&mut disk, 0, 1, 5);
+        // Three blocks for the front land one block further on; then the fourth block is written.
+        disk.stray(&file, 0, &[2; 3 * 4096], Some(4096));
+        write(&mut disk, 4096, 2, 3);
+        write(&mut disk, 3 * 4096, 3, 1);
+        disk.heal();
+        let blocks: Vec<u8> = disk.read_all("ring").expect("it is there");
+        let first = |block: usize| blocks[block * 4096];
+        assert_eq!([0, 1, 2, 3, 4].map(first), [2, 2, 2, 3, 1]);
     }
 }

@@ -10,6 +10,7 @@
 //! * A name (created, renamed, removed) survives a power cut only if its directory was synced afterwards; else each
 //!   change survives or not. A file whose name did not survive is gone, its bytes with it.
 //! * A file's length follows its surviving bytes; a cut that was not synced survives or not.
+//! * A commit may overtake a sync or a read of its file; whether the sync saves it as well, nobody knows.
 //! * A failed sync leaves the pages clean: what it should have saved can be read until the power is cut, and no
 //!   later sync saves it (Rebello et al., ATC 2020).
 //! * A full disk refuses what would grow, and does nothing else.
@@ -55,8 +56,36 @@ struct Inode {
     live: Blocks,
     /// As it would be after a power cut that loses all that may be lost.
     safe: Blocks,
-    /// What may or may not survive, in the order it was done.
-    pending: Vec<Change>,
+    /// What may or may not survive, in the order it was done, and the turn of the operation that did it.
+    pending: Vec<(u64, Change)>,
+    /// A sync failed: no later one saves what it should have saved.
+    stained: bool,
+}
+
+impl Inode {
+    /// A sync that was asked for in this turn succeeds. What overtook it may be saved with it or not.
+    fn save(&mut self, turn: u64) {
+        let (saved, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|(of, _)| *of <= turn);
+        if later.is_empty() && !self.stained {
+            self.safe = self.live.clone();
+        } else {
+            for (_, change) in saved {
+                match change {
+                    Change::Write { at, bytes } => self.safe.write(at, &bytes),
+                    Change::Cut { len } => self.safe.resize(len),
+                }
+            }
+        }
+        self.pending = later;
+    }
+
+    /// A sync that was asked for in this turn fails: the pages are clean, and their bytes nowhere else.
+    fn stain(&mut self, turn: u64) {
+        self.pending.retain(|(of, _)| *of > turn);
+        self.stained = true;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -111,7 +140,10 @@ pub struct Disk {
     /// Names as they would be after a power cut that loses all that may be lost.
     safe: Names,
     naming: Vec<Naming>,
-    queue: VecDeque<(Ticket, FileOp)>,
+    queue: VecDeque<(Ticket, FileOp, u64)>,
+    /// Operations asked for so far, and the turn of the one that is being done.
+    asked: u64,
+    turn: u64,
     /// What is wrong with it.
     pub faults: Faults,
     /// How many faults of each kind have had their way.
@@ -123,7 +155,8 @@ pub struct Disk {
 impl Disk {
     /// Queues an operation.
     pub fn submit(&mut self, ticket: Ticket, op: FileOp) {
-        self.queue.push_back((ticket, op));
+        self.asked += 1;
+        self.queue.push_back((ticket, op, self.asked));
     }
 
     /// How many operations are queued.
@@ -131,14 +164,19 @@ impl Disk {
         self.queue.len()
     }
 
-    /// The queued operations that may complete next, by their place in the queue: the first on each file.
+    /// The queued operations that may complete next, by their place in the queue: the first on each file, and commits
+    /// that wait for nothing but syncs and reads.
     pub fn ready(&self) -> Vec<usize> {
-        let mut busy: BTreeSet<String> = BTreeSet::new();
+        let (mut busy, mut written) = (BTreeSet::new(), BTreeSet::new());
         let mut ready = Vec::new();
-        for (index, (_, op)) in self.queue.iter().enumerate() {
+        for (index, (_, op, _)) in self.queue.iter().enumerate() {
             let names = touched(op);
-            if names.iter().all(|name| !busy.contains(name)) {
+            let before = if is_commit(op) { &written } else { &busy };
+            if names.iter().all(|name| !before.contains(name)) {
                 ready.push(index);
+            }
+            if !matches!(op, FileOp::Sync(_) | FileOp::Read { .. }) {
+                written.extend(names.iter().cloned());
             }
             busy.extend(names);
         }
@@ -147,13 +185,13 @@ impl Disk {
 
     /// The queued operation at a place.
     pub fn peek(&self, index: usize) -> Option<&FileOp> {
-        self.queue.get(index).map(|(_, op)| op)
+        self.queue.get(index).map(|(_, op, _)| op)
     }
 
     /// Completes the queued operation at a place.
     pub fn complete(&mut self, index: usize) -> Option<(Ticket, Outcome)> {
-        let (ticket, op) = self.queue.remove(index)?;
-        Some((ticket, self.run(&op)))
+        let (ticket, op, turn) = self.queue.remove(index)?;
+        Some((ticket, self.run_in(turn, &op)))
     }
 
     /// Replaces part of a file at rest: stale or foreign blocks.
@@ -216,6 +254,12 @@ impl Disk {
 
     /// Does one operation as if it were the only one.
     pub fn run(&mut self, op: &FileOp) -> Outcome {
+        self.asked += 1;
+        self.run_in(self.asked, op)
+    }
+
+    fn run_in(&mut self, turn: u64, op: &FileOp) -> Outcome {
+        self.turn = turn;
         let writes = !matches!(op, FileOp::Read { .. } | FileOp::List(_));
         if self.faults.read_only && writes {
             self.fire("read-only");
@@ -231,11 +275,9 @@ impl Disk {
                 };
                 node.live = Blocks::default();
                 node.live.resize(size(*len));
-                node.pending.push(Change::Cut { len: 0 });
-                node.pending.push(Change::Write {
-                    at: 0,
-                    bytes: Bytes::from(vec![0; size(*len)]),
-                });
+                node.pending.push((turn, Change::Cut { len: 0 }));
+                let bytes = Bytes::from(vec![0; size(*len)]);
+                node.pending.push((turn, Change::Write { at: 0, bytes }));
                 Outcome::Done
             }
             FileOp::Put {
@@ -251,8 +293,7 @@ impl Disk {
                     return self.broken_sync();
                 }
                 for node in self.nodes.values_mut() {
-                    node.pending.clear();
-                    node.safe = node.live.clone();
+                    node.save(turn);
                 }
                 self.naming.clear();
                 self.safe = self.live.clone();
@@ -264,7 +305,7 @@ impl Disk {
                 };
                 let len = size(*len);
                 node.live.resize(len);
-                node.pending.push(Change::Cut { len });
+                node.pending.push((turn, Change::Cut { len }));
                 Outcome::Done
             }
             FileOp::Rename { from, to } => self.rename(from, to),
@@ -332,6 +373,7 @@ impl Disk {
         if how == How::Durable && self.sync_fails() {
             if let Some(node) = self.made(file) {
                 node.live.write(at, &bytes);
+                node.stained = true;
             }
             return self.broken_sync();
         }
@@ -344,7 +386,7 @@ impl Disk {
             node.safe.write(at, &bytes);
             node.pending
                 .iter_mut()
-                .for_each(|change| clip(change, at, bytes.len()));
+                .for_each(|(_, change)| clip(change, at, bytes.len()));
         }
         Outcome::Done
     }
@@ -353,11 +395,12 @@ impl Disk {
         if self.existing(file).is_none() {
             return absent(file);
         }
-        let fails = self.sync_fails();
+        let (fails, turn) = (self.sync_fails(), self.turn);
         if let Some(node) = self.existing(file) {
-            node.pending.clear();
-            if !fails {
-                node.safe = node.live.clone();
+            if fails {
+                node.stain(turn);
+            } else {
+                node.save(turn);
             }
         }
         if fails {
@@ -442,9 +485,10 @@ impl Disk {
     }
 
     fn write_live(&mut self, file: &FileName, at: usize, bytes: Bytes) {
+        let turn = self.turn;
         if let Some(node) = self.made(file) {
             node.live.write(at, &bytes);
-            node.pending.push(Change::Write { at, bytes });
+            node.pending.push((turn, Change::Write { at, bytes }));
         }
     }
 
@@ -604,6 +648,14 @@ fn flatten(pieces: &[Piece]) -> Bytes {
         }
     }
     Bytes::from(out)
+}
+
+/// A commit: it may overtake syncs and reads of its file, as the promises of an executor say.
+fn is_commit(op: &FileOp) -> bool {
+    let FileOp::Put { file, how, .. } = op else {
+        return false;
+    };
+    matches!(file, FileName::Ring { .. }) && *how != How::Bulk
 }
 
 /// The names whose order an operation takes part in.
