@@ -15,6 +15,9 @@ const FLOORS: &[(&str, u64)] = &[
     ("last-commit-in-doubt", 50),
     ("rot", 50),
     ("full-disk", 20),
+    ("topic-deleted-by-a-client", 1_000),
+    ("topic-grown-by-a-client", 500),
+    ("log-trimmed-by-a-client", 500),
 ];
 /// Dangerous places that a gate must have reached.
 pub const PLACES: &[&str] = &[
@@ -163,6 +166,12 @@ mod tests {
                 .iter()
                 .chain(&["last-commit-in-doubt"])
                 .map(|name| (*name, 1))
+                .chain(
+                    FLOORS
+                        .iter()
+                        .filter(|(name, _)| name.ends_with("-client"))
+                        .map(|(name, n)| (*name, *n)),
+                )
                 .collect(),
             ..Report::default()
         }

@@ -32,10 +32,17 @@ pub enum Op {
     Poll,
     /// Start reading at an offset: a new assignment.
     Assign,
-    /// Ask for the ends of a partition.
+    /// Ask where a partition starts.
     ListOffsets,
-    /// Create a topic; its name stands where a record's partition does.
+    /// Create a topic; its name stands where a record's partition does, the number of its partitions where an offset
+    /// does, and which life of that name it is where a value does.
     Create,
+    /// Delete a topic; named as above.
+    Delete,
+    /// Give a topic more partitions; named as above.
+    Grow,
+    /// Give up a partition's records below an offset.
+    Trim,
     /// List all topics.
     Topics,
     /// Ask for a producer id; it stands where a record's offset does, its epoch where its value does.

@@ -98,6 +98,11 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("M56", "spill-recomputes-checksum", 6, Rules(&[22])),
     mutant("M57", "poll-skips-a-batch", 1, Rules(&[7])),
     mutant("M59", "producer-ids-unlogged", 1, Rules(&[24])),
+    mutant("M60", "delete-drops-its-neighbour", 1, Rules(&[3])),
+    mutant("M61", "deleted-topic-kept", 1, Rules(&[26])),
+    mutant("M62", "snapshot-before-drop", 100, Rules(&[26])),
+    mutant("M63", "trim-answered-at-once", 150, Rules(&[25])),
+    mutant("M64", "command-answered-uncommitted", 1, Rules(&[19, 26])),
     mutant("M58", "chance-outside-the-seed", 1, Twice),
 ];
 

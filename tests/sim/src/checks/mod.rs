@@ -2,8 +2,11 @@
 //! Decides what is a violation; knows nothing of how the broker works. Rules have stable numbers: 1 to 16 are those of a
 //! Kafka log, and hold for any broker; from 17 on they ask what this one promises besides. Holds #2, #13, #112 and #113.
 
+mod gone;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::gone::{bare, topic_of};
 use crate::history::{CORRUPT, Ev, Line, Op, Operation, REFUSED_RETRY, UNNAMED, join};
 
 /// A rule that was broken.
@@ -66,7 +69,7 @@ impl Excuses {
     /// Whether what stood at this offset at this time was given up.
     fn covers(&self, partition: &str, offset: i64, at: u64) -> bool {
         self.cut.iter().any(|given| {
-            given.partition == partition
+            given.partition == bare(partition)
                 && (given.from..given.to).contains(&offset)
                 && at <= given.until
         })
@@ -81,10 +84,15 @@ pub fn judge(lines: &[Line], excuses: &Excuses) -> Verdict {
         verdict: &mut verdict,
         partitions: BTreeMap::new(),
         again: BTreeMap::new(),
+        trims: BTreeMap::new(),
+        deleted: BTreeSet::new(),
         excuses,
     };
+    judge.wishes(&operations);
     judge.no_id_granted_twice(&operations);
     judge.collect(&operations);
+    judge.nothing_trimmed_is_read(&operations);
+    judge.nothing_deleted_comes_back(&operations);
     judge.one_value_per_offset();
     judge.one_offset_per_value();
     judge.nothing_lost();
@@ -128,6 +136,10 @@ struct Judge<'a> {
     excuses: &'a Excuses,
     /// Sessions that share an id from this time on, because its grant was given up: each is told what is another's.
     again: BTreeMap<u32, u64>,
+    /// Up to where somebody wished each partition to be trimmed, granted or not.
+    trims: BTreeMap<String, i64>,
+    /// Topics, and which of their lives, that somebody wished to be deleted, granted or not.
+    deleted: BTreeSet<(String, u64)>,
     partitions: BTreeMap<String, Partition>,
 }
 
@@ -167,9 +179,29 @@ impl Judge<'_> {
         self.again.get(&p).is_some_and(|from| *from <= at)
     }
 
+    /// What clients wished to be gone: it may be, from the moment they asked.
+    fn wishes(&mut self, operations: &[Operation]) {
+        for operation in operations {
+            for item in &operation.v {
+                let name = item.partition.clone();
+                match operation.op {
+                    Op::Trim => {
+                        let to = self.trims.entry(name).or_default();
+                        *to = item.offset.unwrap_or(0).max(*to);
+                    }
+                    Op::Delete => {
+                        self.deleted.insert((name, item.value));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     fn collect(&mut self, operations: &[Operation]) {
+        let of_records = |op: Op| matches!(op, Op::Poll | Op::Send | Op::SendOnce);
         let done = operations.iter().filter(|one| one.ev == Ev::Ok);
-        for operation in done.filter(|one| one.op != Op::Grant) {
+        for operation in done.filter(|one| of_records(one.op)) {
             let once = operation.op == Op::SendOnce;
             let ended = operation.ended.unwrap_or(u64::MAX);
             if once && self.shares_its_id(operation.p, ended) {
@@ -204,7 +236,7 @@ impl Judge<'_> {
                             value: item.value,
                         });
                     }
-                    Op::Assign | Op::ListOffsets | Op::Create | Op::Topics | Op::Grant => {}
+                    _ => {}
                 }
             }
         }
@@ -247,13 +279,22 @@ impl Judge<'_> {
         let mut excused = 0;
         let excuses = self.excuses;
         for (name, partition) in &mut self.partitions {
+            let (topic, life) = topic_of(name);
+            if self.deleted.contains(&(topic.to_owned(), life)) {
+                continue;
+            }
+            let low = self.trims.get(name).copied().unwrap_or(0);
+            let unmade = life > 0 && excuses.topics.contains(topic);
             let there = &partition.there;
             for sent in partition
                 .sends
                 .iter()
-                .filter(|sent| !there.contains(&sent.value))
+                .filter(|sent| sent.offset >= low && !there.contains(&sent.value))
             {
-                if excuses.offline.contains(name) || excuses.covers(name, sent.offset, sent.ended) {
+                if unmade
+                    || excuses.offline.contains(bare(name))
+                    || excuses.covers(name, sent.offset, sent.ended)
+                {
                     excused += 1;
                 } else {
                     found.push(format!(
@@ -409,17 +450,31 @@ impl Judge<'_> {
         let Some(listed) = done(Op::Topics).next_back() else {
             return;
         };
-        let listed: BTreeSet<&str> = listed
+        let listed: BTreeMap<&str, Option<i64>> = listed
             .v
             .iter()
-            .map(|item| item.partition.as_str())
+            .map(|item| (item.partition.as_str(), item.offset))
             .collect();
-        for item in done(Op::Create).flat_map(|operation| &operation.v) {
+        let made = operations
+            .iter()
+            .filter(|one| matches!(one.op, Op::Create | Op::Grow) && one.ev == Ev::Ok);
+        for item in made.flat_map(|operation| &operation.v) {
             let name = item.partition.as_str();
-            if !listed.contains(name) && !self.excuses.topics.contains(name) {
-                let text = format!("topic {name} was answered for and is not there");
-                self.broken(19, "lost-topic", "#39 #41 #102", text);
+            let wished = self.deleted.contains(&(name.to_owned(), item.value));
+            if wished || self.excuses.topics.contains(name) {
+                continue;
             }
+            let text = match listed.get(name) {
+                None => format!("topic {name} was answered for and is not there"),
+                Some(n) if *n < item.offset && n.is_some() => {
+                    format!(
+                        "topic {name} has {n:?} partitions, {:?} were answered for",
+                        item.offset
+                    )
+                }
+                Some(_) => continue,
+            };
+            self.broken(19, "lost-topic", "#39 #41 #43 #102", text);
         }
     }
 }

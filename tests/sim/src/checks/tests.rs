@@ -20,6 +20,12 @@ fn line(text: &str) -> Line {
         "poll" => Op::Poll,
         "assign" => Op::Assign,
         "grant" => Op::Grant,
+        "trim" => Op::Trim,
+        "start" => Op::ListOffsets,
+        "create" => Op::Create,
+        "delete" => Op::Delete,
+        "grow" => Op::Grow,
+        "topics" => Op::Topics,
         other => panic!("{other}"),
     };
     let ev = match words[2] {
@@ -30,9 +36,11 @@ fn line(text: &str) -> Line {
         other => panic!("{other}"),
     };
     let item = |word: &&str| {
+        // `NAME=value@offset` is of another place than partition 0 of the topic t.
+        let (place, word) = word.split_once('=').unwrap_or(("t-0", word));
         let (value, offset) = word.split_once('@').unwrap_or((word, ""));
         Item {
-            partition: "t-0".to_owned(),
+            partition: place.to_owned(),
             offset: offset.parse().ok(),
             value: value.parse().unwrap(),
         }
@@ -167,4 +175,70 @@ fn an_id_that_two_sessions_got_breaks_rule_24_unless_the_grant_was_given_up() {
         rules(&granted.replace("2.1 grant ok 4 0@7", "2.1 grant ok 4 0@8")),
         [1, 3, 8]
     );
+}
+
+#[test]
+fn what_was_trimmed_may_be_missing_and_is_not_read_again_or_breaks_rule_25() {
+    let read = |from: &str| GOOD.replace("9.1 poll ok 12 10@0 11@1 12@2", from);
+    let trim = "
+        7.1 trim invoke 9 0@1
+        7.1 trim ok 10 0@1";
+    assert_eq!(rules(&(read("9.1 poll ok 12 11@1") + trim)), []);
+    assert_eq!(rules(&(GOOD.to_owned() + trim)), [25]);
+    let start = "
+        7.2 start invoke 11
+        7.2 start ok 12 0@0";
+    let later = read("9.1 poll ok 12 11@1") + trim + start;
+    assert_eq!(rules(&later), [25]);
+    assert_eq!(rules(&later.replace("12 0@0", "12 0@1")), []);
+    // Who asked before the answer came may still get it.
+    assert_eq!(
+        rules(&(GOOD.replace("9.1 poll invoke 11", "9.1 poll invoke 9") + trim)),
+        []
+    );
+    // Nothing above it may be missing.
+    assert_eq!(rules(&(read("9.1 poll ok 12") + trim)), [3]);
+    // A wish that nobody granted takes as much, and forbids nothing.
+    let wish = "
+        7.1 trim invoke 9 0@1
+        7.1 trim info 10";
+    assert_eq!(rules(&(read("9.1 poll ok 12 11@1") + wish)), []);
+    assert_eq!(rules(&(GOOD.to_owned() + wish)), []);
+}
+
+#[test]
+fn what_was_deleted_comes_back_in_no_later_life_of_its_name_or_breaks_rule_26() {
+    let lives = "
+        1.1 create invoke 1 g=1@1
+        1.1 create ok 2 g=1@1
+        1.2 send invoke 3 g-0@1=50
+        1.2 send ok 4 g-0@1=50@0
+        1.3 delete invoke 5 g=1
+        1.3 delete ok 6 g=1
+        1.4 create invoke 7 g=2@1
+        1.4 create ok 8 g=2@1
+        1.5 send invoke 9 g-0@2=51
+        1.5 send ok 10 g-0@2=51@0
+        9.1 poll invoke 11
+        9.1 poll ok 12 g-0@2=51@0
+        9.2 topics invoke 13
+        9.2 topics ok 14 g=0@1";
+    assert_eq!(rules(lives), []);
+    assert_eq!(
+        rules(&lives.replace("12 g-0@2=51@0", "12 g-0@2=50@0")),
+        [26, 1, 3]
+    );
+    // What was not deleted must be there, the topic and its records.
+    assert_eq!(rules(&lives.replace("12 g-0@2=51@0", "12")), [3]);
+    assert_eq!(rules(&lives.replace("14 g=0@1", "14")), [19]);
+    let grown = "
+        1.6 grow invoke 11 g=2@3
+        1.6 grow ok 11 g=2@3";
+    assert_eq!(rules(&(lives.to_owned() + grown)), [19]);
+    // And what was deleted is listed no more.
+    let gone = "
+        1.7 delete invoke 12 g=2
+        1.7 delete ok 12 g=2";
+    let (head, tail) = lives.split_at(lives.find("9.1 poll").unwrap());
+    assert_eq!(rules(&format!("{head}{gone}\n{tail}")), [26]);
 }

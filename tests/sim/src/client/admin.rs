@@ -116,11 +116,12 @@ impl Admin {
     }
 }
 
-fn there(code: ErrorCode) -> bool {
+pub(super) fn there(code: ErrorCode) -> bool {
     code.is_none() || code == Code::TopicAlreadyExists
 }
 
-/// A topic as the history names it: the name stands where a record's partition does.
+/// A topic as the history names it: the name stands where a record's partition does, the number of its partitions, where
+/// that is known, where an offset does.
 fn item(name: String) -> Item {
     Item {
         partition: name,
@@ -233,8 +234,13 @@ impl Lister {
         let Ok(answer) = answer::<MetadataRequest>(frame, METADATA_VERSION) else {
             return wants.push(Want::Tick(rng.delay(20_000_000)));
         };
-        let names = answer.topics.into_iter().filter_map(|topic| topic.name);
-        let v = names.map(item).collect();
+        let listed = answer.topics.into_iter().filter_map(|topic| {
+            Some(Item {
+                offset: i64::try_from(topic.partitions.len()).ok(),
+                ..item(topic.name?)
+            })
+        });
+        let v = listed.collect();
         wants.push(self.base.line(t, 1, Ev::Invoke, Op::Topics, Vec::new()));
         wants.push(self.base.line(t, 1, Ev::Ok, Op::Topics, v));
         self.done = true;

@@ -3,6 +3,9 @@
 
 use bytes::Bytes;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use sawlog_wire::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use sawlog_wire::records::{Batches, Caps, Codec, Inflater, Pool, Record, Records};
 use sawlog_wire::{Code, Pieces};
 
@@ -10,7 +13,8 @@ use crate::client::{Base, Client, Target, Want, answer, correlation_of, record_o
 use crate::history::{CORRUPT, Ev, Item, Op};
 use crate::rng::Rng;
 
-const FETCH_VERSION: i16 = 11;
+pub(super) const FETCH_VERSION: i16 = 11;
+pub(super) const LIST_VERSION: i16 = 3;
 
 /// Reads one partition from its start.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Consumer {
     target: Target,
     offset: i64,
     waiting: Option<i32>,
+    /// What it wanted is below the log's start, for which it asks first.
+    lost: bool,
     /// It reads to the end once, and is done then.
     pub last: bool,
     /// It has read to the end.
@@ -36,6 +42,7 @@ impl Client {
             target,
             offset,
             waiting,
+            lost: false,
             last,
             done: false,
             offline: false,
@@ -48,24 +55,12 @@ impl Consumer {
         if self.waiting.is_some() || self.done {
             return;
         }
-        let partition = FetchPartition {
-            partition: self.target.partition,
-            fetch_offset: self.offset,
-            partition_max_bytes: 20_000,
-            ..Default::default()
-        };
-        let topic = FetchTopic {
-            topic: self.target.topic.clone(),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let request = FetchRequest {
-            max_wait_ms: 50,
-            min_bytes: 1,
-            max_bytes: 50_000,
-            topics: vec![topic],
-            ..Default::default()
-        };
+        if self.lost {
+            let (correlation, want) = self.base.request(LIST_VERSION, &earliest(&self.target));
+            self.waiting = Some(correlation);
+            return wants.push(want);
+        }
+        let request = fetch(&self.target, self.offset);
         let (correlation, want) = self.base.request(FETCH_VERSION, &request);
         self.waiting = Some(correlation);
         self.base.operation += 1;
@@ -77,7 +72,7 @@ impl Consumer {
     }
 
     pub(super) fn cut(&mut self, t: u64, wants: &mut Vec<Want>) {
-        if self.waiting.take().is_some() {
+        if self.waiting.take().is_some() && !self.lost {
             wants.push(
                 self.base
                     .line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()),
@@ -90,6 +85,9 @@ impl Consumer {
             return;
         }
         self.waiting = None;
+        if self.lost {
+            return self.found(t, frame, rng, wants);
+        }
         let answer = answer::<FetchRequest>(frame, FETCH_VERSION);
         let part = answer
             .as_ref()
@@ -99,7 +97,9 @@ impl Consumer {
             return wants.push(Want::Hang);
         };
         if part.error_code.is_none() {
-            let Some(items) = self.items(part.records.clone()) else {
+            let Some(items) =
+                read_items(&self.target.name(), &mut self.offset, part.records.clone())
+            else {
                 let operation = self.base.operation;
                 let v = vec![Item {
                     partition: self.target.name(),
@@ -131,52 +131,113 @@ impl Consumer {
             self.base
                 .line(t, self.base.operation, Ev::Info, Op::Poll, Vec::new()),
         );
-        if part.error_code == Code::OffsetOutOfRange {
-            self.offset = part.log_start_offset.max(0);
-            self.base.operation += 1;
-            wants.push(
-                self.base
-                    .line(t, self.base.operation, Ev::Invoke, Op::Assign, Vec::new()),
-            );
-        }
+        self.lost = part.error_code == Code::OffsetOutOfRange;
         if part.error_code == Code::KafkaStorageError {
             self.offline = true;
         }
         wants.push(Want::Tick(rng.delay(20_000_000)));
     }
+}
 
-    /// The records from the wanted offset on; moves the offset behind them. `None` if the bytes are not what a producer
-    /// can have sent.
-    fn items(&mut self, records: Option<Pieces>) -> Option<Vec<Item>> {
-        let bytes = records.unwrap_or_default().into_bytes();
-        let mut items = Vec::new();
-        for batch in Batches::new(&bytes).flatten() {
-            batch.check_crc().ok()?;
-            let mut plain = Vec::new();
-            let codec = batch
-                .header
-                .attributes()
-                .map_or(Codec::None, |attributes| attributes.codec);
-            let pool = Pool::new(1 << 24);
-            Inflater::new()
-                .read_all(codec, batch.payload(), Caps::default(), &pool, &mut plain)
-                .ok()?;
-            for record in Records::new(&plain).flatten() {
-                let offset = record.offset(&batch.header);
-                if offset < self.offset {
-                    continue;
-                }
-                let timestamp = record.timestamp(&batch.header);
-                items.push(Item {
-                    partition: self.target.name(),
-                    offset: Some(offset),
-                    value: value_of(&record, timestamp)?,
-                });
-                self.offset = offset + 1;
-            }
-        }
-        Some(items)
+impl Consumer {
+    /// Where the log starts: a new assignment begins there.
+    fn found(&mut self, t: u64, frame: &Bytes, rng: &mut Rng, wants: &mut Vec<Want>) {
+        let answer = answer::<ListOffsetsRequest>(frame, LIST_VERSION);
+        let part = answer.as_ref().ok();
+        let part = part.and_then(|answer| answer.topics.first()?.partitions.first());
+        let code = part.map(|part| part.error_code);
+        self.offline |= code.is_some_and(|code| code == Code::KafkaStorageError);
+        let Some(part) = part.filter(|part| part.error_code.is_none()) else {
+            return wants.push(Want::Tick(rng.delay(20_000_000)));
+        };
+        self.lost = false;
+        self.offset = part.offset;
+        self.base.operation += 1;
+        let operation = self.base.operation;
+        wants.push(
+            self.base
+                .line(t, operation, Ev::Invoke, Op::Assign, Vec::new()),
+        );
+        self.poll(t, wants);
     }
+}
+
+/// Asks where a partition starts.
+pub(super) fn earliest(target: &Target) -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition {
+        partition_index: target.partition,
+        timestamp: -2,
+        ..Default::default()
+    };
+    let topic = ListOffsetsTopic {
+        name: target.topic.clone(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![topic],
+        ..Default::default()
+    }
+}
+
+/// Asks for one partition from `offset` on.
+pub(super) fn fetch(target: &Target, offset: i64) -> FetchRequest {
+    let partition = FetchPartition {
+        partition: target.partition,
+        fetch_offset: offset,
+        partition_max_bytes: 20_000,
+        ..Default::default()
+    };
+    let topic = FetchTopic {
+        topic: target.topic.clone(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    FetchRequest {
+        max_wait_ms: 50,
+        min_bytes: 1,
+        max_bytes: 50_000,
+        topics: vec![topic],
+        ..Default::default()
+    }
+}
+
+/// The records of a partition from the wanted offset on; moves the offset behind them. `None` if the bytes are not what a
+/// producer can have sent.
+pub(super) fn read_items(
+    name: &str,
+    wanted: &mut i64,
+    records: Option<Pieces>,
+) -> Option<Vec<Item>> {
+    let bytes = records.unwrap_or_default().into_bytes();
+    let mut items = Vec::new();
+    for batch in Batches::new(&bytes).flatten() {
+        batch.check_crc().ok()?;
+        let mut plain = Vec::new();
+        let codec = batch
+            .header
+            .attributes()
+            .map_or(Codec::None, |attributes| attributes.codec);
+        let pool = Pool::new(1 << 24);
+        Inflater::new()
+            .read_all(codec, batch.payload(), Caps::default(), &pool, &mut plain)
+            .ok()?;
+        for record in Records::new(&plain).flatten() {
+            let offset = record.offset(&batch.header);
+            if offset < *wanted {
+                continue;
+            }
+            let timestamp = record.timestamp(&batch.header);
+            items.push(Item {
+                partition: name.to_owned(),
+                offset: Some(offset),
+                value: value_of(&record, timestamp)?,
+            });
+            *wanted = offset + 1;
+        }
+    }
+    Some(items)
 }
 
 /// The value of a record, if the rest of it is what was sent under that value.

@@ -2,6 +2,7 @@
 //! what each makes of its answers stands in its own file. They know nothing of the broker but its protocol.
 
 mod admin;
+mod changer;
 mod consumer;
 mod producer;
 
@@ -12,6 +13,7 @@ use sawlog_wire::primitives::{DecodeError, Reader, Writer};
 use sawlog_wire::{Message, frame};
 
 pub use crate::client::admin::{Admin, Keeper, Lister};
+pub use crate::client::changer::{Changer, Powers, TOPIC};
 pub use crate::client::consumer::Consumer;
 pub use crate::client::producer::Producer;
 use crate::history::{Ev, Item, Line, Op};
@@ -67,6 +69,8 @@ pub enum Client {
     Admin(Admin),
     /// Creates small topics all along.
     Keeper(Keeper),
+    /// Deletes, grows, trims and alters.
+    Changer(Box<Changer>),
     /// Lists all topics once.
     Lister(Lister),
     /// Sends records.
@@ -162,6 +166,7 @@ impl Client {
         match self {
             Client::Admin(admin) => &mut admin.base,
             Client::Keeper(keeper) => &mut keeper.base,
+            Client::Changer(changer) => &mut changer.base,
             Client::Lister(lister) => &mut lister.base,
             Client::Producer(producer) => &mut producer.base,
             Client::Consumer(consumer) => &mut consumer.base,
@@ -174,6 +179,7 @@ impl Client {
         match self {
             Client::Admin(admin) => admin.base.process,
             Client::Keeper(keeper) => keeper.base.process,
+            Client::Changer(changer) => changer.base.process,
             Client::Lister(lister) => lister.base.process,
             Client::Producer(producer) => producer.base.process,
             Client::Consumer(consumer) => consumer.base.process,
@@ -186,6 +192,7 @@ impl Client {
         match self {
             Client::Admin(admin) => admin.done,
             Client::Keeper(keeper) => keeper.drained(),
+            Client::Changer(changer) => changer.drained(),
             Client::Lister(lister) => lister.done,
             Client::Producer(producer) => producer.drained(),
             Client::Consumer(consumer) => !consumer.last || consumer.done || consumer.offline,
@@ -198,6 +205,7 @@ impl Client {
         match self {
             Client::Producer(producer) => producer.quiet = true,
             Client::Keeper(keeper) => keeper.quiet = true,
+            Client::Changer(changer) => changer.rest(),
             _ => {}
         }
     }
@@ -217,6 +225,7 @@ impl Client {
             Client::Producer(producer) => producer.cut(t, wants),
             Client::Consumer(consumer) => consumer.cut(t, wants),
             Client::Keeper(keeper) => keeper.cut(t, wants),
+            Client::Changer(changer) => changer.cut(t, wants),
             Client::Admin(_) | Client::Lister(_) | Client::Noise(_) => {}
         }
         // Some come back so soon that what they sent is still on its way to the disk.
@@ -230,6 +239,7 @@ impl Client {
             let rests = match self {
                 Client::Producer(producer) => producer.quiet && producer.drained(),
                 Client::Keeper(keeper) => keeper.quiet && keeper.drained(),
+                Client::Changer(changer) => changer.quiet && changer.drained(),
                 Client::Consumer(consumer) => consumer.done,
                 Client::Admin(admin) => admin.done,
                 Client::Lister(lister) => lister.done,
@@ -243,6 +253,7 @@ impl Client {
         match self {
             Client::Admin(admin) => admin.ask(wants),
             Client::Keeper(keeper) => keeper.ask(t, rng, wants),
+            Client::Changer(changer) => changer.ask(t, rng, wants),
             Client::Lister(lister) => lister.ask(wants),
             Client::Producer(producer) => producer.send(t, rng, wants),
             Client::Consumer(consumer) => consumer.poll(t, wants),
@@ -265,6 +276,7 @@ impl Client {
             match self {
                 Client::Admin(admin) => admin.answered(&frame, rng, wants),
                 Client::Keeper(keeper) => keeper.answered(t, &frame, rng, wants),
+                Client::Changer(changer) => changer.answered(t, &frame, rng, wants),
                 Client::Lister(lister) => lister.answered(t, &frame, rng, wants),
                 Client::Producer(producer) => producer.answered(t, &frame, rng, wants),
                 Client::Consumer(consumer) => consumer.answered(t, &frame, rng, wants),

@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 5;
 const PATIENCE: u32 = 12;
 /// How long a producer typically thinks between two windows, in nanoseconds.
 const THINK: u64 = 20_000_000;
-const PRODUCE_VERSION: i16 = 9;
+pub(super) const PRODUCE_VERSION: i16 = 9;
 const ID_VERSION: i16 = 3;
 
 /// Sends records to a few partitions.
@@ -178,33 +178,8 @@ impl Producer {
         if let (true, Some((id, epoch))) = (self.once, self.id) {
             builder = builder.producer(id, epoch, sending.sequence);
         }
-        for value in &sending.values {
-            let (timestamp, bytes) = record_of(*value);
-            let record = NewRecord {
-                timestamp,
-                key: None,
-                value: Some(&bytes),
-                headers: &[],
-            };
-            builder.push(record).ok()?;
-        }
-        let batch = Bytes::from(builder.build().ok()?);
-        let data = PartitionProduceData {
-            index: target.partition,
-            records: Some(Pieces::from(batch)),
-            ..Default::default()
-        };
-        let topic = TopicProduceData {
-            name: target.topic.clone(),
-            partition_data: vec![data],
-            ..Default::default()
-        };
-        let request = ProduceRequest {
-            acks: self.acks,
-            timeout_ms: 3_000,
-            topic_data: vec![topic],
-            ..Default::default()
-        };
+        let batch = fill(builder, &sending.values)?;
+        let request = produce(&target, batch, self.acks);
         let (correlation, want) = self.base.request(PRODUCE_VERSION, &request);
         self.open.get_mut(index)?.correlation = correlation;
         Some(want)
@@ -342,7 +317,7 @@ impl Producer {
 }
 
 /// Whether an error says that nothing happened.
-fn definite(code: ErrorCode) -> bool {
+pub(super) fn definite(code: ErrorCode) -> bool {
     [
         Code::CorruptMessage,
         Code::InvalidRecord,
@@ -355,4 +330,43 @@ fn definite(code: ErrorCode) -> bool {
     ]
     .iter()
     .any(|definite| code == *definite)
+}
+
+fn fill(mut builder: BatchBuilder, values: &[u64]) -> Option<Bytes> {
+    for value in values {
+        let (timestamp, bytes) = record_of(*value);
+        let record = NewRecord {
+            timestamp,
+            key: None,
+            value: Some(&bytes),
+            headers: &[],
+        };
+        builder.push(record).ok()?;
+    }
+    Some(Bytes::from(builder.build().ok()?))
+}
+
+/// A plain batch of these values.
+pub(super) fn batch_of(values: &[u64]) -> Bytes {
+    fill(BatchBuilder::new(Codec::None), values).unwrap_or_default()
+}
+
+/// Sends one batch to one partition.
+pub(super) fn produce(target: &Target, batch: Bytes, acks: i16) -> ProduceRequest {
+    let data = PartitionProduceData {
+        index: target.partition,
+        records: Some(Pieces::from(batch)),
+        ..Default::default()
+    };
+    let topic = TopicProduceData {
+        name: target.topic.clone(),
+        partition_data: vec![data],
+        ..Default::default()
+    };
+    ProduceRequest {
+        acks,
+        timeout_ms: 3_000,
+        topic_data: vec![topic],
+        ..Default::default()
+    }
 }

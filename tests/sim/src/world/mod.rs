@@ -124,6 +124,8 @@ pub struct World {
     pub named: BTreeSet<String>,
     /// The names of all partitions there ever were.
     pub names: BTreeMap<LogId, String>,
+    /// The partitions of the newest metadata.
+    pub live: BTreeSet<LogId>,
     /// Starts that said that they followed a clean stop and did not.
     pub false_clean: u64,
     /// The last life served, and did not end by a stop.
@@ -192,6 +194,7 @@ impl World {
             starts: 0,
             named: BTreeSet::new(),
             names: BTreeMap::new(),
+            live: BTreeSet::new(),
             false_clean: 0,
             unclean: false,
             stopping: false,
@@ -425,7 +428,7 @@ impl World {
             }
             let mut wishes = Vec::new();
             let (trace, traced, print) = (&mut self.trace, self.traced, self.print);
-            let names = &mut self.names;
+            let (names, live) = (&mut self.names, &mut self.live);
             process.turn(
                 now,
                 &mut self.rng.node,
@@ -435,6 +438,7 @@ impl World {
                         hash(trace, now, shard, effect);
                     }
                     if let Effect::Image(image) = effect {
+                        *live = image.partitions().map(|(log, ..)| log).collect();
                         for (log, topic, _) in image.partitions() {
                             names
                                 .entry(log)
