@@ -72,12 +72,7 @@ impl Running {
         );
     }
 
-    pub(super) fn metadata_dir_listed(
-        &mut self,
-        now: Now,
-        entries: Vec<Entry>,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn metadata_dir_listed(&mut self, now: Now, entries: Vec<Entry>) {
         self.coming.listed = entries
             .iter()
             .filter_map(|entry| SnapshotId::of_name(&entry.name))
@@ -92,32 +87,32 @@ impl Running {
             );
         } else {
             // A node that was killed between its founding and its first election has none.
-            self.read_snapshot(now, out);
+            self.read_snapshot(now);
         }
     }
 
-    pub(super) fn quorum_state_read(&mut self, now: Now, bytes: &Bytes, out: &mut Vec<Effect>) {
+    pub(super) fn quorum_state_read(&mut self, now: Now, bytes: &Bytes) {
         match QuorumState::decode(bytes) {
             Ok(state) => {
                 self.coming.quorum_state = Some(state);
-                self.read_snapshot(now, out);
+                self.read_snapshot(now);
             }
-            Err(why) => self.quorum_state_lost(now, &why.to_string(), out),
+            Err(why) => self.quorum_state_lost(now, &why.to_string()),
         }
     }
 
     /// A quorum of one remembers its terms elsewhere, too.
-    pub(super) fn quorum_state_lost(&mut self, now: Now, why: &str, out: &mut Vec<Effect>) {
+    pub(super) fn quorum_state_lost(&mut self, now: Now, why: &str) {
         proof::sometimes("quorum-state-lost");
         self.coming.warnings.push(format!(
             "{METADATA_DIR}/{QUORUM_STATE} is unreadable ({why}): the next term is taken from the metadata log, for \
              nobody else votes"
         ));
-        self.read_snapshot(now, out);
+        self.read_snapshot(now);
     }
 
     /// Reads the newest snapshot that was not tried yet; without any, the log must begin at 0.
-    pub(super) fn read_snapshot(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn read_snapshot(&mut self, now: Now) {
         self.coming.block.clear();
         match self.coming.listed.first() {
             Some(id) => {
@@ -128,11 +123,11 @@ impl Running {
                     &mut self.ops,
                 );
             }
-            None => self.start_engines(now, out),
+            None => self.start_engines(now),
         }
     }
 
-    pub(super) fn snapshot_block_read(&mut self, now: Now, bytes: &Bytes, out: &mut Vec<Effect>) {
+    pub(super) fn snapshot_block_read(&mut self, now: Now, bytes: &Bytes) {
         let Some(id) = self.coming.listed.first().copied() else {
             return;
         };
@@ -155,14 +150,14 @@ impl Running {
                 self.coming.image = Some(image);
                 // Older ones are kept as they are: nothing is known against them.
                 self.coming.whole = core::mem::take(&mut self.coming.listed);
-                self.start_engines(now, out);
+                self.start_engines(now);
             }
-            Err(why) => self.snapshot_unreadable(now, &why, out),
+            Err(why) => self.snapshot_unreadable(now, &why),
         }
     }
 
     /// A snapshot that is not whole is never read as an empty state (#39): an older one, or the log, must say the same.
-    pub(super) fn snapshot_unreadable(&mut self, now: Now, why: &str, out: &mut Vec<Effect>) {
+    pub(super) fn snapshot_unreadable(&mut self, now: Now, why: &str) {
         proof::sometimes("snapshot-unreadable");
         if !self.coming.listed.is_empty() {
             let id = self.coming.listed.remove(0);
@@ -171,7 +166,7 @@ impl Running {
                 id.name()
             ));
         }
-        self.read_snapshot(now, out);
+        self.read_snapshot(now);
     }
 
     /// The image that a snapshot makes.

@@ -142,7 +142,7 @@ impl Running {
     }
 
     /// Mints the node's identity and lays out everything, un-synced.
-    pub(super) fn lay_out(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn lay_out(&mut self, now: Now) {
         let identity = Identity::mint(self.me, self.found.cluster_id.as_deref(), self.dice);
         let voter = self.voter(&identity);
         self.coming.identity = Some(identity);
@@ -160,7 +160,7 @@ impl Running {
         self.coming.whole = vec![snapshot.id];
         self.coming.snapshot = Some(snapshot);
         self.chores.begin(Chore::Founded, steps, &mut self.ops);
-        self.start_engines(now, out);
+        self.start_engines(now);
     }
 
     pub(super) fn voter(&self, identity: &Identity) -> Voter {

@@ -104,15 +104,13 @@ impl Running {
                 self.remains_listed(dir, entries, out)
             }
             (Chore::Ring(name), Outcome::Bytes(bytes)) => self.ring_looked_at(&name, &bytes, out),
-            (Chore::Cleared, _) => self.lay_out(now, out),
+            (Chore::Cleared, _) => self.lay_out(now),
             (Chore::Identity, Outcome::Bytes(bytes)) => self.identity_read(&bytes, out),
             (Chore::MetadataDir, Outcome::Listing(entries)) => {
-                self.metadata_dir_listed(now, entries, out)
+                self.metadata_dir_listed(now, entries)
             }
-            (Chore::QuorumState, Outcome::Bytes(bytes)) => self.quorum_state_read(now, &bytes, out),
-            (Chore::SnapshotBlock, Outcome::Bytes(bytes)) => {
-                self.snapshot_block_read(now, &bytes, out)
-            }
+            (Chore::QuorumState, Outcome::Bytes(bytes)) => self.quorum_state_read(now, &bytes),
+            (Chore::SnapshotBlock, Outcome::Bytes(bytes)) => self.snapshot_block_read(now, &bytes),
             (Chore::Founded, _) => {
                 self.coming.files_laid = true;
                 self.prove_if_laid();
@@ -152,8 +150,8 @@ impl Running {
                     out,
                 );
             }
-            Chore::QuorumState => return self.quorum_state_lost(now, &fault.text, out),
-            Chore::SnapshotBlock => return self.snapshot_unreadable(now, &fault.text, out),
+            Chore::QuorumState => return self.quorum_state_lost(now, &fault.text),
+            Chore::SnapshotBlock => return self.snapshot_unreadable(now, &fault.text),
             Chore::Snapshot if self.snapshot_failed(fault, out) => return,
             Chore::Tidy => {
                 let text = format!(
@@ -200,7 +198,7 @@ impl Running {
     }
 
     /// Shard 0 looks first: if the number of shards has changed, it brings the directory to the new one alone.
-    pub(super) fn start_engines(&mut self, now: Now, _out: &mut Vec<Effect>) {
+    pub(super) fn start_engines(&mut self, now: Now) {
         self.engine.start(
             now,
             self.dice,
