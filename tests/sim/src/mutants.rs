@@ -15,6 +15,8 @@
 //!   crash enumerator makes; `a_ring_id_that_is_ignored_is_caught`.
 //! * M55 `recycle-while-read`: whoever reads checks every batch and plans again when its place is no longer current, so a
 //!   client sees nothing but a later answer; `recycle_while_read_is_caught_7`.
+//! * M62 `snapshot-before-drop`: the fact that drops a log is one commit, a snapshot five operations: it had its way 247
+//!   times in 200 seeds, and no death fell between the two; `a_snapshot_that_forgets_a_deletion_under_way_is_caught_40`.
 //! * M46 `capacity-from-wire`: memory is counted by an allocator, not by a client;
 //!   `a_capacity_taken_from_the_wire_is_noticed`.
 
@@ -100,7 +102,6 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("M59", "producer-ids-unlogged", 1, Rules(&[24])),
     mutant("M60", "delete-drops-its-neighbour", 1, Rules(&[3])),
     mutant("M61", "deleted-topic-kept", 1, Rules(&[26])),
-    mutant("M62", "snapshot-before-drop", 100, Rules(&[26])),
     mutant("M63", "trim-answered-at-once", 150, Rules(&[25])),
     mutant("M64", "command-answered-uncommitted", 1, Rules(&[19, 26])),
     mutant("M58", "chance-outside-the-seed", 1, Twice),
