@@ -176,9 +176,9 @@ impl Ring {
         }
     }
 
-    /// Bytes of the files that count against the ring's bound. Files that only damaged logs need do not, up to as much
-    /// again: else a few damaged partitions would stop all others (#106).
-    pub(crate) fn counted(&self, kept: &Set<u64>, sizes: &Sizes) -> u64 {
+    /// Bytes of the files that count against the ring's bound. Files that only damaged logs need do not: else damaged
+    /// partitions would stop all others (#106). They are bounded by the disk, and told by each start.
+    pub(crate) fn counted(&self, kept: &Set<u64>) -> u64 {
         if proof::mutant("damaged-files-count") {
             return self.size();
         }
@@ -188,7 +188,7 @@ impl Ring {
             .filter(|file| kept.contains(&file.sequence))
             .map(|file| u64::from(file.len))
             .sum();
-        self.size() - kept.min(sizes.ring_max)
+        self.size() - kept
     }
 
     /// Bytes that this process has written and the spill has not looked at: while they are few, they are in memory.
@@ -282,8 +282,7 @@ impl Ring {
             };
             return Some((ops.ask(op), Some(MakeStep::Rename)));
         }
-        self.refused =
-            !space || self.counted(kept, sizes) + u64::from(sizes.ring_file) > sizes.ring_max;
+        self.refused = !space || self.counted(kept) + u64::from(sizes.ring_file) > sizes.ring_max;
         if self.refused {
             return None;
         }

@@ -486,7 +486,7 @@ impl Engine {
             lane.ring.stalled
                 || lane
                     .ring
-                    .counted(&self.keeper.newest().ring(lane.ring.kind).kept, &self.sizes)
+                    .counted(&self.keeper.newest().ring(lane.ring.kind).kept)
                     + u64::from(self.sizes.ring_file)
                     > self.sizes.ring_max
         })

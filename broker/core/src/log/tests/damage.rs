@@ -51,15 +51,15 @@ fn one_bad_sector_under_a_large_read_costs_its_own_partition_only_106() {
     one_sector_under_many_partitions();
 }
 
-/// Three damaged logs, each with its only batch in another file of a ring that may have four.
-pub(in crate::log) fn damaged_logs_in_three_files_of_four() {
+/// Damaged logs, each with its only batch in another file of a ring that may have four.
+pub(in crate::log) fn damaged_logs_in_as_many_files(logs: u8) {
     let mut world = World::fresh(EngineConf {
         ring_max: Some(256 << 10),
         ..small()
     });
     let busy = world.open_plain(1);
-    for n in 10..13 {
-        let id = world.open_plain(n);
+    for n in 0..logs {
+        let id = world.open_plain(10 + n);
         world.fill(id, 1, 50);
         world.settle();
         spoil(&mut world, id);
@@ -72,7 +72,11 @@ pub(in crate::log) fn damaged_logs_in_three_files_of_four() {
         world.fill(busy, 1, 3000);
         world.settle();
     }
-    assert_eq!(offline(&world).len(), 3, "the sectors were never read");
+    assert_eq!(
+        offline(&world).len(),
+        usize::from(logs),
+        "the sectors were never read"
+    );
     let next = world.engine.marks(busy).expect("known").next.0;
     assert_eq!(world.durable(busy), next, "#106: the shard stands still");
     let rings: u64 = world
@@ -81,13 +85,18 @@ pub(in crate::log) fn damaged_logs_in_three_files_of_four() {
         .iter()
         .map(|name| world.disk.files[name].len() as u64)
         .sum();
-    assert!(rings <= 2 * (256 << 10), "{rings}");
+    assert!(rings <= u64::from(4 + logs) * (64 << 10), "{rings}");
     world.stop();
 }
 
 #[test]
 fn files_that_damaged_logs_need_do_not_take_the_ring_from_the_others_106() {
-    damaged_logs_in_three_files_of_four();
+    damaged_logs_in_as_many_files(3);
+}
+
+#[test]
+fn more_damaged_files_than_the_ring_may_have_do_not_take_it_from_the_others_106() {
+    damaged_logs_in_as_many_files(12);
 }
 
 /// The log is trimmed while its directory is being made, and then the disk says that this failed.
