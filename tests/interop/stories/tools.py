@@ -95,7 +95,7 @@ def stories(target, asked):
             # So few bytes make no snapshot: the log is still whole, and alone says what the cluster is.
             log = copied(metadata) / ("0" * 20 + ".log")
             same_words(other, kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", log), "--records", [metadata / log.name])
-            assert name in kafka_tool("metadata-shell", "--snapshot", log, "ls", "/image/topics/byName"), log
+            assert name in topics_in(log), log
 
             # From here on snapshots are written after few bytes, as kafka/kafka sets it for Kafka itself.
             other.settings = ["metadata.log.max.record.bytes.between.snapshots=100"]
@@ -113,7 +113,7 @@ def stories(target, asked):
             same_words(other, told, "--records", [metadata / file.name for file in logs + snapshots])
             told = kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", ",".join(map(str, logs)))
             assert fillers[-1] in told, "what is newer than the older snapshot stays in the log"
-            told = kafka_tool("metadata-shell", "--snapshot", snapshots[-1], "ls", "/image/topics/byName")
+            told = topics_in(snapshots[-1])
             assert name in told and fillers[0] in told, f"{snapshots[-1]}: {told!r}"
             other.start()
             broker = Broker(other.address)
@@ -139,6 +139,15 @@ def same_words(other, told, flag, files):
     assert len(ours) == len(theirs), f"{len(ours)} lines of ours, {len(theirs)} of Kafka's"
     for one, other_one in zip(ours, theirs):
         assert one == other_one, f"\n  ours   {one}\n  Kafka's {other_one}"
+
+
+def topics_in(file):
+    """What Kafka's shell lists. It may run its command before what it read is published, and then lists nothing: it is asked again."""
+    for _ in range(10):
+        told = kafka_tool("metadata-shell", "--snapshot", file, "ls", "/image/topics/byName")
+        if told.strip():
+            break
+    return told
 
 
 def clean_end(other):
