@@ -324,6 +324,8 @@ impl Local {
                 break;
             }
         }
+        let behind = inner.shard.behind();
+        inner.lane.owe(behind);
         inner.answer(now);
     }
 }

@@ -127,6 +127,11 @@ impl Aligned {
         self
     }
 
+    /// Whether it counts against a bound.
+    pub fn is_counted(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// What it counts against, to count for another.
     pub fn uncounted(&mut self) -> Option<Held> {
         self.held.take()

@@ -173,6 +173,11 @@ impl Lane {
         Some(outcome)
     }
 
+    /// How far the spill is behind: so much stays in memory.
+    pub fn owe(&mut self, bytes: u64) {
+        self.tail.owe(bytes);
+    }
+
     /// Whether the last commit cost little: a write in line into the page cache.
     pub fn is_cheap(&self) -> bool {
         self.cheap

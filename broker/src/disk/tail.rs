@@ -1,6 +1,6 @@
 //! The commits written last, still in memory: tail reads and spilling take their bytes from here.
-//! Decides which memory is given up: the oldest, beyond twice of what readers reach back, and beyond the budget
-//! (`sawlog.cache.bytes`). Memory that goes round often stays in the processor's caches; first touch of it is dear.
+//! Decides which memory is given up: the oldest, beyond twice of what readers reach back and the spill has still to take,
+//! and beyond the budget (`sawlog.cache.bytes`). Memory that goes round often stays in the processor's caches; first touch of it is dear.
 //!
 //! Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
@@ -28,6 +28,8 @@ pub struct Tail {
     /// Bytes taken in so far: what the age of a stretch is counted in.
     taken: u64,
     reach: Reach,
+    /// Where in each file the first stretch of this process lay.
+    begun: BTreeMap<FileName, u64>,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
     ages: VecDeque<(FileName, u64)>,
@@ -51,6 +53,8 @@ struct Reach {
     now: Cell<u64>,
     before: u64,
     round: u64,
+    /// What the spill has still to take, and the room that it lies in.
+    owed: u64,
 }
 
 impl Reach {
@@ -61,7 +65,8 @@ impl Reach {
     /// How much to keep at most.
     fn room(&self, budget: u64) -> u64 {
         let reach = self.before.max(self.now.get());
-        reach.saturating_mul(2).clamp(LEAST.min(budget), budget)
+        let wanted = reach.saturating_mul(2).max(self.owed);
+        wanted.clamp(LEAST.min(budget), budget)
     }
 
     fn took(&mut self, cost: u64, budget: u64) {
@@ -105,6 +110,7 @@ impl Tail {
             held: 0,
             taken: 0,
             reach: Reach::default(),
+            begun: BTreeMap::new(),
             files: BTreeMap::new(),
             ages: VecDeque::new(),
             open: [None, None],
@@ -152,6 +158,9 @@ impl Tail {
             return;
         }
         let (bytes, born) = (buffer.freeze(), self.taken);
+        if !self.begun.contains_key(file) {
+            self.begun.insert(file.clone(), at);
+        }
         let old = self
             .files
             .entry(file.clone())
@@ -174,7 +183,7 @@ impl Tail {
     /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         let found = self.find(file, at, len);
-        if found.is_none() && matches!(file, FileName::Ring { .. }) {
+        if found.is_none() && self.begun.get(file).is_some_and(|begun| *begun <= at) {
             // It was here once: more is kept from now on.
             self.reach.note(self.budget);
         }
@@ -183,9 +192,11 @@ impl Tail {
 
     fn find(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         if let Some((start, stretch)) = self.sealed(file, at) {
-            self.reach.note(self.taken - stretch.born);
             let bytes = &stretch.bytes;
             let from = usize::try_from(at - start).ok()?;
+            if from < bytes.len() {
+                self.reach.note(self.taken - stretch.born);
+            }
             let to = from.checked_add(usize::try_from(len).ok()?)?;
             if to <= bytes.len() {
                 return Some(bytes.slice(from..to));
@@ -206,8 +217,15 @@ impl Tail {
         Some(copy.freeze())
     }
 
+    /// The spill is so many bytes of the log behind: these stay, or it would read them back from the disk (decision 0009).
+    pub fn owe(&mut self, bytes: u64) {
+        // A buffer is up to half as long again as what lies in it; the spill does not wait at its very end.
+        self.reach.owed = bytes.saturating_mul(2);
+    }
+
     /// Forgets a file that gets a new life.
     pub fn forget(&mut self, file: &FileName) {
+        self.begun.remove(file);
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
             // Else it would grow for ever where the budget holds all that the rings do (#132).
@@ -331,7 +349,9 @@ mod tests {
         let mut at = 0;
         let mut write = |tail: &mut Tail, n: u64| {
             for _ in 0..n {
-                tail.keep(&file, at, pool.take(MEBI as usize));
+                let mut buffer = pool.take(MEBI as usize);
+                buffer.filled(MEBI as usize);
+                tail.keep(&file, at, buffer);
                 at += MEBI;
             }
             at
@@ -345,7 +365,12 @@ mod tests {
         assert!(tail.get(&file, 0, 1).is_none());
         write(&mut tail, 70);
         assert!(near(tail.held(), 64), "{}", tail.held());
+        // What the spill has still to take stays, too.
+        tail.owe(20 * MEBI);
+        write(&mut tail, 130);
+        assert!(near(tail.held(), 40), "{}", tail.held());
         // Nobody came back in two rounds.
+        tail.owe(0);
         write(&mut tail, 130);
         assert!(near(tail.held(), 16), "{}", tail.held());
     }

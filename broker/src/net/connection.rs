@@ -217,6 +217,11 @@ impl Inbox {
             larger.push(held);
             self.ready = Bytes::new();
             self.filling = Some(larger);
+        } else if long && !self.is_counted() {
+            // It was read before anybody knew that it is long.
+            let counted = self.count(room).ok()?;
+            let filling = self.filling.take();
+            self.filling = filling.map(|filling| filling.counted(Some(counted)));
         }
         let filling = self.filling.as_mut()?;
         // Of a long frame no byte behind its end is read: what follows begins in a buffer of its own, without a copy.
@@ -253,7 +258,7 @@ impl Inbox {
         let Some((_, bytes)) = self.pace.filter(|(since, _)| since.elapsed() >= PACE) else {
             return Ok(());
         };
-        if bytes < PACE_BYTES && self.memory.is_wanted() && self.is_long() {
+        if bytes < PACE_BYTES && self.memory.is_wanted() && self.is_counted() {
             return Err(format!(
                 "a frame brought {bytes} bytes in {} seconds, and others wait for its memory \
                  (queued.max.request.bytes is {})",
@@ -273,8 +278,8 @@ impl Inbox {
     }
 
     /// Whether a frame under way counts against the bound.
-    fn is_long(&self) -> bool {
-        self.pace.is_some()
+    fn is_counted(&self) -> bool {
+        self.filling.as_ref().is_some_and(Aligned::is_counted)
     }
 
     fn no_memory(&self) -> String {
@@ -316,6 +321,7 @@ impl Inbox {
     fn rest(&mut self) {
         if let Some(little) = self.filling.take_if(|filling| filling.len() <= LITTLE) {
             self.ready = Bytes::copy_from_slice(little.as_ref());
+            self.pace = None;
         }
     }
 }
@@ -443,10 +449,10 @@ mod tests {
             inbox.room().unwrap().len() <= CHUNK,
             "memory for bytes that nobody sent"
         );
-        assert_eq!(memory.used(), 0, "a buffer of the length that anybody has");
-        // A connection that rested holds none: what it takes now is for a long frame, and counts.
+        assert_eq!(memory.used(), taken(CHUNK), "known to be long, it counts");
         inbox.rest();
-        assert!(inbox.room().unwrap().len() <= CHUNK);
+        assert_eq!(memory.used(), 0, "a connection that rests holds none");
+        assert!(inbox.pace.is_none() && inbox.room().unwrap().len() <= CHUNK);
         assert_eq!(memory.used(), taken(CHUNK));
     }
 
@@ -499,7 +505,7 @@ mod tests {
         // A frame of 1 MiB and its length takes 1.25 MiB, and while it grows what it had besides: two do not fit.
         let memory = Memory::new(4 << 19);
         let mut one = halfway(&memory, 600_000, 1 << 20);
-        assert!(memory.used() >= 600_000 && one.is_long());
+        assert!(memory.used() >= 600_000 && one.is_counted());
         let mut two = halfway(&memory, 600_000, 1 << 20);
         assert!(two.room().is_none(), "no room for both");
         assert!(memory.used() <= 4 << 19);

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Gauge {
     used: AtomicUsize,
+    /// Of these, what was answered and is not taken: it goes when its connection does.
+    untaken: AtomicUsize,
     limit: usize,
 }
 
@@ -16,6 +18,7 @@ impl Gauge {
     pub fn new(limit: usize) -> Arc<Gauge> {
         Arc::new(Gauge {
             used: AtomicUsize::new(0),
+            untaken: AtomicUsize::new(0),
             limit,
         })
     }
@@ -30,9 +33,15 @@ impl Gauge {
         self.used() >= self.limit - self.limit / 4
     }
 
-    /// Whether there is no more to be had: nothing that must be answered is read until there is.
+    /// Whether answers that nobody takes fill all of it: nothing that must be answered is read until some are gone. What
+    /// is kept for readers that wait does not count: it makes the next answers small, and never stops a producer.
     pub fn is_full(&self) -> bool {
-        self.used() >= self.limit
+        self.untaken.load(Ordering::Relaxed) >= self.limit
+    }
+
+    /// Whether it is nearly so: more than three quarters.
+    pub fn is_nearly_full(&self) -> bool {
+        self.untaken.load(Ordering::Relaxed) >= self.limit - self.limit / 4
     }
 
     /// What one taker may have now: a quarter of what is left, so that there is something for the next ones too.
@@ -46,6 +55,7 @@ impl Gauge {
 pub struct Holding {
     gauge: Arc<Gauge>,
     bytes: usize,
+    untaken: usize,
 }
 
 impl Holding {
@@ -55,25 +65,29 @@ impl Holding {
         Holding {
             gauge: gauge.clone(),
             bytes,
+            untaken: 0,
         }
     }
 
-    /// It is so many now.
-    pub fn set(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            let more = bytes - self.bytes;
-            self.gauge.used.fetch_add(more, Ordering::Relaxed);
-        } else if bytes < self.bytes {
-            let fewer = self.bytes - bytes;
-            self.gauge.used.fetch_sub(fewer, Ordering::Relaxed);
-        }
-        self.bytes = bytes;
+    /// It is so many now: answered and not taken, and kept for answers.
+    pub fn set(&mut self, untaken: usize, kept: usize) {
+        change(&self.gauge.used, &mut self.bytes, untaken + kept);
+        change(&self.gauge.untaken, &mut self.untaken, untaken);
     }
+}
+
+fn change(sum: &AtomicUsize, own: &mut usize, new: usize) {
+    if new > *own {
+        sum.fetch_add(new - *own, Ordering::Relaxed);
+    } else if new < *own {
+        sum.fetch_sub(*own - new, Ordering::Relaxed);
+    }
+    *own = new;
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        self.set(0);
+        self.set(0, 0);
     }
 }
 
@@ -87,14 +101,18 @@ mod tests {
         let mut one = Holding::new(&gauge, 30);
         let two = Holding::new(&gauge, 40);
         assert_eq!((gauge.used(), gauge.is_short()), (70, false));
-        one.set(35);
+        one.set(0, 35);
         assert_eq!((gauge.used(), gauge.is_short()), (75, true));
-        one.set(59);
-        assert!(!gauge.is_full());
-        one.set(60);
+        one.set(99, 1);
+        assert!(
+            gauge.is_nearly_full() && !gauge.is_full(),
+            "what is kept closes no door"
+        );
+        one.set(100, 0);
         assert!(gauge.is_full());
         drop(two);
-        one.set(10);
+        one.set(10, 0);
+        assert!(!gauge.is_nearly_full());
         assert_eq!((gauge.used(), gauge.is_short()), (10, false));
         drop(one);
         assert_eq!(gauge.used(), 0);

@@ -25,7 +25,7 @@ const TURN_MAX: usize = 256 << 10;
 const TELL_EVERY: usize = 64 << 10;
 /// How long a reader may take nothing while there is no memory for others.
 const STUCK_MAX: Duration = Duration::from_secs(10);
-/// How long a reader may be behind with anything while there is no memory for any answer.
+/// How long a reader may take nothing while there is no memory for any answer.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// One connection.
@@ -55,7 +55,7 @@ pub struct Member {
     blocked: bool,
     /// When it is given up if its socket takes nothing and others need the memory.
     stuck: Option<Deadline>,
-    /// Since when there is something that its socket has not taken.
+    /// Since when its socket has taken nothing of what there is.
     behind: Option<Mono>,
     /// Nothing is sent any more.
     given_up: bool,
@@ -153,7 +153,7 @@ impl Member {
 
     fn tell(&mut self) {
         self.told = self.unsent_bytes;
-        self.answers.set(self.unsent_bytes + self.conn.held());
+        self.answers.set(self.unsent_bytes, self.conn.held());
     }
 
     /// Writes what the socket takes.
@@ -184,6 +184,8 @@ impl Member {
         }
         self.behind = match self.unsent_bytes {
             0 => None,
+            // Who takes some of it is not the one to be cut.
+            left if left < before => Some(now.mono),
             _ => Some(self.behind.unwrap_or(now.mono)),
         };
         self.tell();
@@ -210,7 +212,7 @@ impl Member {
         self.unsent.clear();
         self.unsent_bytes = 0;
         self.told = 0;
-        self.answers.set(0);
+        self.answers.set(0, 0);
     }
 
     /// Whether its task has something to look at.

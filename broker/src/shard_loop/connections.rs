@@ -258,7 +258,7 @@ impl Inner {
             .map(|(number, member)| (member.overdue(now), *number));
         let mut overdue: Vec<(usize, u64)> = overdue.filter(|(bytes, _)| *bytes > 0).collect();
         overdue.sort_unstable();
-        while self.answers.is_short()
+        while self.answers.is_nearly_full()
             && let Some((bytes, number)) = overdue.pop()
         {
             let why = format!(

@@ -105,6 +105,9 @@ impl FetchSessions {
         if proof::mutant("sessions-without-bound") {
             return true;
         }
+        if bytes > self.bytes_max {
+            return false;
+        }
         while self.of.len() >= self.slots || self.bytes.saturating_add(bytes) > self.bytes_max {
             let Some(conn) = self.dispensable(now, bytes) else {
                 return false;

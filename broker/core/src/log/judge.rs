@@ -216,6 +216,10 @@ impl Judged {
             for log in logs {
                 fold.claim_lost(log);
             }
+            // What was deleted since has lost nothing more.
+            for log in fold.dropped.keys() {
+                fold.lost.remove(&checksum::seed(*log));
+            }
         }
         fold
     }

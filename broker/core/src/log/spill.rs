@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Bytes that were written and not yet put into segments, as far as this process has them in memory.
-    pub(crate) fn behind(&self) -> u64 {
+    pub fn behind(&self) -> u64 {
         let waiting: u64 = self.lanes.iter().map(|lane| lane.ring.behind()).sum();
         let jobs = self.spill.job.iter().chain(&self.spill.again);
         let read: u64 = jobs.map(|job| u64::from(job.len())).sum();

@@ -156,6 +156,11 @@ impl Running {
         self.phase == Phase::Up || proof::mutant("serve-before-own-term")
     }
 
+    /// See [`super::Shard::behind`].
+    pub(crate) fn behind(&self) -> u64 {
+        self.engine.behind()
+    }
+
     /// Ends a batch of events.
     pub(crate) fn flush(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.engine.flush(now, &mut self.ops);

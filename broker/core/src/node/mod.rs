@@ -78,4 +78,9 @@ impl Shard {
             running.flush(now, out);
         }
     }
+
+    /// Bytes of commits that the spill has not put into segments: what the executor should still have in memory.
+    pub fn behind(&self) -> u64 {
+        self.running.as_ref().map_or(0, |running| running.behind())
+    }
 }
