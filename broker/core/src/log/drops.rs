@@ -51,9 +51,9 @@ pub(crate) struct Drops {
 }
 
 impl Engine {
-    /// Whether a directory of this name still belongs to a log that is on its way out. From the wish on, not from the
+    /// Whether a directory of this name still belongs to another log, which is on its way out. From the wish on, not from the
     /// fact on: until that is durable the next log of the name would find the directory, and lose its own to the drop.
-    pub(crate) fn is_leavers(&self, dir: &Arc<str>) -> bool {
+    pub(crate) fn is_leavers(&self, of: LogId, dir: &Arc<str>) -> bool {
         let named = |log: &LogId| {
             let state = self.fold.logs.get(log).and_then(|state| state.dir.as_ref());
             let spec = self.live.get(log).and_then(|live| live.spec.as_ref());
@@ -63,7 +63,8 @@ impl Engine {
             return false;
         }
         let mut dropped = self.fold.dropped.values();
-        dropped.any(|dropped| dropped.as_ref() == Some(dir)) || self.drops.leaving.iter().any(named)
+        let mut others = self.drops.leaving.iter().filter(|log| **log != of);
+        dropped.any(|dropped| dropped.as_ref() == Some(dir)) || others.any(named)
     }
 
     /// Goes on with the logs that are to go.

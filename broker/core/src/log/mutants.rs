@@ -272,3 +272,11 @@ fn founded_with_one_checkpoint_is_caught_100() {
         super::tests::copies::one_copy_of_a_founding_is_lost,
     );
 }
+
+#[test]
+fn leaver_keeps_ring_files_is_caught_138() {
+    caught(
+        "leaver-keeps-ring-files",
+        super::tests::pressure::a_log_is_dropped_while_its_batches_fill_the_ring,
+    );
+}

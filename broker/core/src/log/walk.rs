@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::file::{FileName, FileOp, RingKind};
 use crate::ids::LogId;
 use crate::log::engine::{Engine, Why};
+use crate::log::live::Live;
 use crate::log::ring::Lies;
 use crate::log::spill::{Course, Files, Ready, SpillWhy};
 use crate::log::state::{RingBatch, RingPoint, Spot};
@@ -171,7 +172,7 @@ impl Engine {
         let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
             return Course::Skip;
         };
-        if live.offline.is_some() || live.dropping || state.is_torn() {
+        if live.offline.is_some() || state.is_torn() || self.keeps_its_files(live) {
             return Course::Skip;
         }
         // Bytes are summed only as far as the question needs.
@@ -188,12 +189,18 @@ impl Engine {
         self.files_of(log)
     }
 
+    /// The known bug: a log on its way out is like any other until the fact says that it is gone, and that fact may wait
+    /// for the very ring files that the log's batches hold.
+    fn keeps_its_files(&self, live: &Live) -> bool {
+        live.dropping && proof::mutant("leaver-keeps-ring-files")
+    }
+
     /// The course of a log that gets, or has, its files.
     pub(crate) fn files_of(&self, log: LogId) -> Course {
         let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
             return Course::Skip;
         };
-        if live.offline.is_some() || live.dropping || state.is_torn() {
+        if live.offline.is_some() || state.is_torn() || self.keeps_its_files(live) {
             return Course::Skip;
         }
         let dir = match (&state.dir, &live.spec) {
@@ -203,7 +210,7 @@ impl Engine {
             (None, None) => Arc::from(format!("unknown/{}-{}", log.topic.0, log.partition)),
         };
         // One that has its files there already keeps them.
-        if state.dir.is_none() && self.is_leavers(&dir) {
+        if state.dir.is_none() && self.is_leavers(log, &dir) {
             proof::sometimes("topic-deleted-and-made-again");
             return Course::Skip;
         }

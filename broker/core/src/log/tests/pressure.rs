@@ -301,3 +301,24 @@ fn whole_blocks_are_spilled_until_the_end_of_a_cycle_and_every_byte_once() {
     );
     assert_eq!(world.read_all(id, 0), (0..48).collect::<Vec<i64>>());
 }
+
+/// More than the ring takes is queued for a log, and then it is dropped: the fact waits for what was queued before it.
+pub(in crate::log) fn a_log_is_dropped_while_its_batches_fill_the_ring() {
+    let mut world = World::fresh(small());
+    let (id, other) = (world.open_plain(1), world.open_plain(2));
+    world.fill(other, 1, 10);
+    world.fill(id, 300, 3000);
+    world.engine.drop_log(id);
+    world.settle();
+    assert!(world.told.contains(&Told::Gone(id)), "#40: it never goes");
+    world.fill(other, 1, 10);
+    world.settle();
+    assert_eq!(world.durable(other), 2, "#138: the shard stands still");
+    assert!(world.disk.names("t1-0/").is_empty());
+    world.stop();
+}
+
+#[test]
+fn a_log_on_its_way_out_does_not_fill_the_ring_for_ever_40_138() {
+    a_log_is_dropped_while_its_batches_fill_the_ring();
+}
