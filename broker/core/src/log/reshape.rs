@@ -138,10 +138,18 @@ impl Reshape {
         self.judge_next(ops);
     }
 
-    /// The marker is there: an earlier start has written everything, and switches now.
+    /// The marker is there: an earlier start has written everything, and it is switched now. That start may have died
+    /// before the marker's name was durable: a power cut must not keep a name that is switched and lose the marker.
     pub(crate) fn resume(&mut self, ops: &mut Ops) {
         proof::sometimes("reshape-gone-on-with");
-        self.ask(Step::ListRoot, [FileOp::List(FileName::named(""))], ops);
+        if proof::mutant("marker-believed-unsynced") {
+            return self.ask(Step::ListRoot, [FileOp::List(FileName::named(""))], ops);
+        }
+        self.ask(
+            Step::SyncMarker,
+            [FileOp::SyncDir(FileName::named(""))],
+            ops,
+        );
     }
 
     fn judge_next(&mut self, ops: &mut Ops) {

@@ -133,3 +133,8 @@ fn a_new_layout_with_one_checkpoint_is_caught_100() {
     );
     assert!(!whole, "the mutant must be seen");
 }
+
+#[test]
+fn a_marker_that_is_believed_before_it_is_durable_is_caught_97() {
+    proof::caught("marker-believed-unsynced", shards::a_marker_is_gone_on_from);
+}

@@ -148,3 +148,32 @@ pub(super) fn one_copy_of_a_new_layout_rots() -> bool {
 fn another_number_of_shards_begins_with_two_checkpoints_of_which_either_may_rot_100() {
     assert!(one_copy_of_a_new_layout_rots());
 }
+
+/// A start finds the marker of one that died, and switches: what is durable before the first name changes?
+pub(super) fn a_marker_is_gone_on_from() {
+    let mut disk = two_shards();
+    let marked = (0..).find(|limit| {
+        disk = two_shards();
+        start_of(&mut disk, ShardId(0), 3, HERE, *limit).unwrap();
+        disk.0.contains_key("shards.next")
+    });
+    assert!(marked.is_some());
+    let synced = std::cell::Cell::new(false);
+    let look = |_: &Disk, op: &FileOp| {
+        match op {
+            FileOp::SyncDir(dir) if dir.to_string().is_empty() => synced.set(true),
+            FileOp::Rename { .. } | FileOp::Unlink(_) => {
+                assert!(synced.get(), "#97: {op:?} before the marker is durable");
+            }
+            _ => {}
+        }
+        None
+    };
+    let up = start_failing(&mut disk, SHARD, 3, HERE, usize::MAX, &look);
+    assert!(up.is_ok_and(|up| up.is_some()));
+}
+
+#[test]
+fn a_marker_that_a_start_finds_is_made_durable_before_anything_is_switched_97_102() {
+    a_marker_is_gone_on_from();
+}
