@@ -83,6 +83,8 @@ pub(crate) struct Reshape {
 enum Step {
     Judging(Box<Recovery>),
     Judged,
+    /// What an earlier change removed is gone for good.
+    SyncRoot,
     /// A fresh ring file of the new shard is made.
     Alloc,
     Gather,
@@ -263,7 +265,11 @@ impl Reshape {
             .rev()
             .map(|shard| self.plan(ShardId(shard)))
             .collect();
-        self.write_on(ops);
+        if proof::mutant("old-marker-comes-back") {
+            return self.write_on(ops);
+        }
+        // The marker of an earlier change may be unlinked and not gone: it must not meet this one's checkpoints.
+        self.ask(Step::SyncRoot, [FileOp::SyncDir(FileName::named(""))], ops);
     }
 
     /// What the new shard `shard` gets.
@@ -442,7 +448,7 @@ impl Reshape {
     fn next(&mut self, ops: &mut Ops) {
         match &self.step {
             Step::Judging(_) | Step::Judged | Step::SyncUnmark => {}
-            Step::Alloc | Step::Commit => self.write_on(ops),
+            Step::SyncRoot | Step::Alloc | Step::Commit => self.write_on(ops),
             Step::Gather => self.commit(ops),
             Step::Checkpoint => {
                 self.left.pop();

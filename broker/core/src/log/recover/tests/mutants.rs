@@ -138,3 +138,8 @@ fn a_new_layout_with_one_checkpoint_is_caught_100() {
 fn a_marker_that_is_believed_before_it_is_durable_is_caught_97() {
     proof::caught("marker-believed-unsynced", shards::a_marker_is_gone_on_from);
 }
+
+#[test]
+fn an_old_marker_that_comes_back_is_caught_97() {
+    proof::caught("old-marker-comes-back", shards::a_change_follows_another);
+}

@@ -177,3 +177,25 @@ pub(super) fn a_marker_is_gone_on_from() {
 fn a_marker_that_a_start_finds_is_made_durable_before_anything_is_switched_97_102() {
     a_marker_is_gone_on_from();
 }
+
+/// A change of the number of shards begins; what an earlier one removed must not come back to it.
+pub(super) fn a_change_follows_another() {
+    let synced = std::cell::Cell::new(false);
+    let look = |_: &Disk, op: &FileOp| {
+        match op {
+            FileOp::SyncDir(dir) if dir.to_string().is_empty() => synced.set(true),
+            FileOp::Alloc { .. } | FileOp::Put { .. } => {
+                assert!(synced.get(), "#97: {op:?} while an old marker may be there");
+            }
+            _ => {}
+        }
+        None
+    };
+    let up = start_failing(&mut two_shards(), SHARD, 3, HERE, usize::MAX, &look);
+    assert!(up.is_ok_and(|up| up.is_some()));
+}
+
+#[test]
+fn the_marker_of_an_earlier_change_cannot_come_back_to_the_next_one_97_102() {
+    a_change_follows_another();
+}
