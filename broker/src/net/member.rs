@@ -25,8 +25,9 @@ const TURN_MAX: usize = 256 << 10;
 const TELL_EVERY: usize = 64 << 10;
 /// How long a reader may take nothing while there is no memory for others.
 const STUCK_MAX: Duration = Duration::from_secs(10);
-/// How long a reader may take nothing while there is no memory for any answer.
+/// How long a reader may take less than this while there is no memory for any answer (#133).
 const BEHIND_MAX: Duration = Duration::from_secs(1);
+const PACE_LEAST: usize = 64 << 10;
 
 /// One connection.
 pub struct Member {
@@ -55,8 +56,9 @@ pub struct Member {
     blocked: bool,
     /// When it is given up if its socket takes nothing and others need the memory.
     stuck: Option<Deadline>,
-    /// Since when its socket has taken nothing of what there is.
+    /// Since when its socket has taken next to nothing of what there is, and how much it took.
     behind: Option<Mono>,
+    took: usize,
     /// Nothing is sent any more.
     given_up: bool,
     answers: Holding,
@@ -92,6 +94,7 @@ impl Member {
             blocked: false,
             stuck: None,
             behind: None,
+            took: 0,
             given_up: false,
             answers: Holding::new(answers, 0),
         }
@@ -182,12 +185,14 @@ impl Member {
         if self.blocked && self.stuck.is_none() {
             self.stuck = Some(now.after(STUCK_MAX));
         }
-        self.behind = match self.unsent_bytes {
-            0 => None,
-            // Who takes some of it is not the one to be cut.
-            left if left < before => Some(now.mono),
-            _ => Some(self.behind.unwrap_or(now.mono)),
-        };
+        self.took += before - self.unsent_bytes;
+        // Who takes it is not the one to be cut, however much there is.
+        if self.unsent_bytes == 0 {
+            self.behind = None;
+        } else if self.behind.is_none() || self.took >= PACE_LEAST {
+            self.behind = Some(now.mono);
+            self.took = 0;
+        }
         self.tell();
         Ok(())
     }
