@@ -1,6 +1,6 @@
 //! The commits written last, still in memory: tail reads and spilling take their bytes from here.
-//! Decides which memory is given up: the oldest, beyond twice of what readers reach back and the spill has still to take,
-//! and beyond the budget (`sawlog.cache.bytes`). Memory that goes round often stays in the processor's caches; first touch of it is dear.
+//! Decides which memory is given up: the oldest, beyond what readers reach back and the spill has still to take, each
+//! twice, and beyond the budget (`sawlog.cache.bytes`). First touch of memory is dear, so it goes round while it is warm.
 //!
 //! Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
