@@ -12,7 +12,8 @@ use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic};
 use sawlog_wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use sawlog_wire::messages::produce::{PartitionProduceData, TopicProduceData};
 use sawlog_wire::messages::{
-    CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
+    CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest,
+    ListOffsetsRequest, ProduceRequest,
 };
 use sawlog_wire::records::{BatchBuilder, Batches, Codec, NewRecord, Records};
 use sawlog_wire::{ErrorCode, Message, Reader, Request, ResponseHeader, Writer, frame};
@@ -20,6 +21,7 @@ use sawlog_wire::{ErrorCode, Message, Reader, Request, ResponseHeader, Writer, f
 use crate::broker::PATIENCE;
 
 const CREATE: i16 = 7;
+const DELETE: i16 = 5;
 const INIT: i16 = 4;
 /// The latest that names topics, not ids.
 const PRODUCE: i16 = 12;
@@ -165,6 +167,20 @@ impl Connection {
         for result in self.ask(CREATE, &request)?.topics {
             let (error, why) = (result.error_code, result.error_message);
             ensure!(error.is_none(), "create {name}: {error:?} {why:?}");
+        }
+        Ok(())
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&mut self, name: &str) -> Result<()> {
+        let request = DeleteTopicsRequest {
+            topic_names: vec![name.to_owned()],
+            timeout_ms: 30_000,
+            ..Default::default()
+        };
+        for result in self.ask(DELETE, &request)?.responses {
+            let error = result.error_code;
+            ensure!(error.is_none(), "delete {name}: {error:?}");
         }
         Ok(())
     }

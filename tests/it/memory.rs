@@ -71,15 +71,7 @@ fn readers_that_take_nothing_cost_bounded_memory_and_others_are_served_131_132()
         greedy.push(connection);
     }
     // All that will be read for them is read when the broker rests.
-    let mut last = (time_taken(&broker), Instant::now());
-    wait_until("the broker rests", || {
-        let now = time_taken(&broker);
-        if now != last.0 {
-            last = (now, Instant::now());
-        }
-        last.1.elapsed().as_millis() > 500
-    })
-    .unwrap();
+    rests(&broker);
     let memory = memory_at_its_highest(&broker);
     assert!(memory < MEMORY_MAX, "{} MiB", memory >> 20);
     // A batch that lies on the disk only.
@@ -94,6 +86,71 @@ fn readers_that_take_nothing_cost_bounded_memory_and_others_are_served_131_132()
     })
     .unwrap();
     drop(greedy);
+    broker.stop().unwrap();
+}
+
+/// Waits until the broker takes no processor time: all that was asked of it is done, or waits.
+fn rests(broker: &Broker) {
+    let mut last = (time_taken(broker), Instant::now());
+    wait_until("the broker rests", || {
+        let now = time_taken(broker);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        last.1.elapsed().as_millis() > 500
+    })
+    .unwrap();
+}
+
+#[test]
+fn fetches_that_wait_for_more_than_there_is_hold_no_records_131() {
+    const WAITING: usize = 80;
+    let folder = Folder::new("waiting").unwrap();
+    let start = Start::on(&folder.join("data"));
+    let broker = start.ready().unwrap();
+    let place = Place::first("t");
+    let mut honest = Connection::open(broker.address).unwrap();
+    honest.create_topic("t", 1, &[]).unwrap();
+    let value: Vec<u8> = (0..BATCH).map(|at| ((at * at) >> 3) as u8).collect();
+    for offset in 0..40 {
+        honest.append(&place, &[&value]).unwrap();
+        let (error, bytes) = honest.fetch(&place, offset).unwrap();
+        assert!(error.is_none() && bytes.len() > BATCH, "{error:?}");
+    }
+    // What serving takes.
+    let before = memory_at_its_highest(&broker);
+    let request = FetchRequest {
+        min_bytes: 50 << 20,
+        max_wait_ms: i32::MAX,
+        ..all_of(&place)
+    };
+    let wait = || {
+        let mut connection = Connection::open(broker.address).unwrap();
+        // The second one waits behind the first, and there is enough for it.
+        connection.send(12, &request).unwrap();
+        connection.send(12, &all_of(&place)).unwrap();
+        connection
+    };
+    let mut waiting: Vec<_> = (0..WAITING).map(|_| wait()).collect();
+    rests(&broker);
+    for _ in 0..20 {
+        honest.append(&place, &[b"each wakes all of them"]).unwrap();
+    }
+    rests(&broker);
+    let memory = memory_at_its_highest(&broker);
+    let (was, is) = (before >> 20, memory >> 20);
+    eprintln!("memory: {is} MiB at the most, {was} before {WAITING} Fetches waited");
+    // A quarter of what one batch for each of them would take.
+    assert!(memory < before + WAITING * BATCH / 4, "{was} MiB, {is} MiB");
+    // They do wait, and hear of what ends that.
+    honest.delete_topic("t").unwrap();
+    for connection in &mut waiting {
+        for _ in 0..2 {
+            let told = connection.receive::<FetchRequest>(12).unwrap();
+            let row = &told.responses[0].partitions[0];
+            assert!(!row.error_code.is_none(), "{row:?}");
+        }
+    }
     broker.stop().unwrap();
 }
 

@@ -36,6 +36,8 @@ pub enum Part {
     Append(AppendPart),
     /// Read from one log what is there now.
     Fetch(FetchPart),
+    /// Say how much such a read would bring, and read nothing.
+    Measure(FetchPart),
     /// Say when there may be more to read in one log; at once if there is already.
     Watch(WatchPart),
     /// The watch of this waiter in this log is not needed any more. It gets no answer, and may be gone already.
@@ -215,6 +217,8 @@ pub enum Response {
     Append(AppendAnswer),
     /// To [`Part::Fetch`].
     Fetch(FetchAnswer),
+    /// To [`Part::Measure`]; none if there is something else to tell than records.
+    Measured(Option<MeasureAnswer>),
     /// To [`Part::Watch`]: look again.
     Watched,
     /// To [`Part::Find`].
@@ -323,6 +327,19 @@ pub struct FetchAnswer {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// Whole batches, verified since they were last read from media (#7).
     pub records: Vec<Bytes>,
+}
+
+/// How much there is to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MeasureAnswer {
+    /// Bytes of whole batches, the one that holds the first offset among them.
+    pub bytes: u64,
+    /// Behind the last of them: who measures on begins here.
+    pub upto: Offset,
+    /// The end that this isolation may see.
+    pub end: Offset,
+    /// No more would be read, whatever came.
+    pub full: bool,
 }
 
 /// What was found.

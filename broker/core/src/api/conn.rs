@@ -50,8 +50,6 @@ pub struct Conn {
     brings: usize,
     /// Bytes of records in answers that are not written yet.
     held: usize,
-    /// Open requests that may wait for a while with nobody answering: long polls.
-    polls: usize,
     software: Option<Box<str>>,
     closed: bool,
 }
@@ -85,7 +83,6 @@ impl Conn {
             rows: 0,
             brings: 0,
             held: 0,
-            polls: 0,
             software,
             closed: false,
         }
@@ -121,7 +118,7 @@ impl Conn {
         let budget = Budget::for_frame(frame.len()).left().min(DECODED_MAX);
         let mut reader = Reader::of(&frame).with_budget(Budget::of(budget));
         if let Some(correlation) = unknown_api_versions(reader.clone()) {
-            return self.step_down(correlation, out);
+            return self.step_down(correlation, host, out);
         }
         let header = match RequestHeader::decode(&mut reader) {
             Ok(header) => header,
@@ -151,7 +148,6 @@ impl Conn {
         };
         match (row.split)(&mut call, &mut reader) {
             Ok(Begun::Job(job)) => {
-                self.polls += usize::from(job.deadline().is_some());
                 let (version, correlation) = (header.version, header.correlation_id);
                 let (rows, brings) = (job.rows(), job.brings(call.host.config));
                 self.rows += rows;
@@ -164,7 +160,7 @@ impl Conn {
                     correlation,
                     job,
                 });
-                self.flush(out);
+                self.flush(host, out);
             }
             Ok(Begun::Silent) => {
                 for (_, waiter, _) in out.asks.iter_mut().skip(asked) {
@@ -205,74 +201,27 @@ impl Conn {
             None => return,
             Some(at) => at,
         };
-        let Some(open) = self.open.get_mut(at) else {
-            return;
-        };
-        let mut call = Call {
-            host,
-            listener: &self.listener,
-            audience: self.audience,
-            version: open.version,
-            conn: self.id,
-            request: waiter.request,
-            asks: &mut out.asks,
-            warn: &mut out.warn,
-            software: &mut self.software,
-        };
-        let polled = open.job.deadline().is_some();
-        self.held -= open.job.holds();
-        open.job.hear(&mut call, waiter.part, response);
-        self.held += open.job.holds();
-        match (polled, open.job.deadline().is_some()) {
-            (false, true) => self.polls += 1,
-            (true, false) => self.polls -= 1,
-            _ => {}
-        }
+        self.act(host, out, at, |job, call| {
+            job.hear(call, waiter.part, response)
+        });
         if at == 0 {
-            self.flush(out);
+            self.flush(host, out);
         }
     }
 
-    /// Looks at requests whose time has come.
+    /// Looks at the request whose time has come. Only the oldest waits for a time: those behind it have not begun to.
     pub fn tick(&mut self, host: &mut Host<'_>, out: &mut Outbox) {
-        if self.closed || self.polls == 0 {
+        let now = host.now;
+        if !self.deadline().is_some_and(|due| due.passed(now)) {
             return;
         }
-        let now = host.now;
-        for (request, open) in (self.first..).zip(self.open.iter_mut()) {
-            if !open
-                .job
-                .deadline()
-                .is_some_and(|deadline| deadline.passed(now))
-            {
-                continue;
-            }
-            let mut call = Call {
-                host,
-                listener: &self.listener,
-                audience: self.audience,
-                version: open.version,
-                conn: self.id,
-                request,
-                asks: &mut out.asks,
-                warn: &mut out.warn,
-                software: &mut self.software,
-            };
-            open.job.tick(&mut call, now);
-            self.polls -= usize::from(open.job.deadline().is_none());
-        }
-        self.flush(out);
+        self.act(host, out, 0, |job, call| job.tick(call, now));
+        self.flush(host, out);
     }
 
     /// When [`Conn::tick`] has something to do.
     pub fn deadline(&self) -> Option<Deadline> {
-        if self.polls == 0 {
-            return None;
-        }
-        self.open
-            .iter()
-            .filter_map(|open| open.job.deadline())
-            .min()
+        self.open.front().and_then(|open| open.job.deadline())
     }
 
     /// How many requests are open.
@@ -290,10 +239,10 @@ impl Conn {
         self.software.as_deref()
     }
 
-    /// Writes the replies that are ready and whose turn it is.
-    fn flush(&mut self, out: &mut Outbox) {
-        while let Some(open) = self.open.front()
-            && open.job.ready()
+    /// Writes the replies that are ready and whose turn it is. Whoever comes to be the oldest is told so.
+    fn flush(&mut self, host: &mut Host<'_>, out: &mut Outbox) {
+        while self.begin(host, out)
+            && let Some(open) = self.open.front()
         {
             if let Err(error) =
                 open.job
@@ -314,8 +263,41 @@ impl Conn {
         }
     }
 
+    /// Begins the oldest request, if it has not begun; whether its reply is ready.
+    fn begin(&mut self, host: &mut Host<'_>, out: &mut Outbox) -> bool {
+        self.act(host, out, 0, |job, call| job.begin(call));
+        self.open.front().is_some_and(|open| open.job.ready())
+    }
+
+    /// Lets an open request act, and counts what it holds then.
+    fn act(
+        &mut self,
+        host: &mut Host<'_>,
+        out: &mut Outbox,
+        at: usize,
+        act: impl FnOnce(&mut Job, &mut Call<'_, '_>),
+    ) {
+        let Some(open) = self.open.get_mut(at) else {
+            return;
+        };
+        let mut call = Call {
+            host,
+            listener: &self.listener,
+            audience: self.audience,
+            version: open.version,
+            conn: self.id,
+            request: self.first + at as u64,
+            asks: &mut out.asks,
+            warn: &mut out.warn,
+            software: &mut self.software,
+        };
+        self.held -= open.job.holds();
+        act(&mut open.job, &mut call);
+        self.held += open.job.holds();
+    }
+
     /// Gotcha 1: the answer is in the oldest form, so that the client can choose from the range in it.
-    fn step_down(&mut self, correlation: i32, out: &mut Outbox) {
+    fn step_down(&mut self, correlation: i32, host: &mut Host<'_>, out: &mut Outbox) {
         let job = Job::ApiVersions(Box::new(api_versions::unknown_version()));
         self.open.push_back(Open {
             rows: 0,
@@ -325,7 +307,7 @@ impl Conn {
             correlation,
             job,
         });
-        self.flush(out);
+        self.flush(host, out);
     }
 
     /// A refusal for `acks=0` cannot be said: as Kafka does, the connection is closed so that the client looks again.
@@ -349,7 +331,6 @@ impl Conn {
         self.rows = 0;
         self.brings = 0;
         self.held = 0;
-        self.polls = 0;
         out.close = Some(why);
     }
 

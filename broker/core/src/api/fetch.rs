@@ -1,25 +1,24 @@
 //! Key 1, Fetch 4-18, for consumers (KIP-74, KIP-227, KIP-320, KIP-516, KIP-951).
 //! Decides which partitions are read how far, when there is enough to answer, and that every Fetch is answered by its
 //! `max_wait` (gotcha 12). Never reads a byte: it asks each log once, then again only where a watch says that there may be
-//! more. Records pass through as they lie in the log. Gotchas 11, 13 and 14; #26 is the log's to judge.
+//! more. Holds #131 for those that wait: a Fetch has records read only when its answer can leave with them. One that wants
+//! more than a byte is measured first, from where batches lie, each batch once; one behind another request waits its turn.
+//! Gotchas 11, 13 and 14; #26 is the log's to judge.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use sawlog_wire::messages::FetchResponse;
-use sawlog_wire::messages::fetch::{
-    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
-};
+use sawlog_wire::messages::fetch::FetchableTopicResponse;
 use sawlog_wire::primitives::DecodeError;
-use sawlog_wire::records::{Batches, Codec};
 use sawlog_wire::views::{FetchPartitionView, FetchView, TopicKey};
 use sawlog_wire::{Code, Pieces, Reader};
 
 use super::fetch_sessions::{self, Kind};
 use super::fields::{epoch, isolation, timeout};
-use super::hints;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
-use crate::answer::{FetchAnswer, FetchPart, Isolation, Part, WatchPart};
+use super::{fetch_rows, hints};
+use crate::answer::{FetchAnswer, FetchPart, Isolation, MeasureAnswer, Part, WatchPart};
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use crate::map::Set;
 use crate::now::{Deadline, Now};
@@ -39,14 +38,27 @@ pub(super) struct Job {
     room: usize,
     /// What the asks under way may bring at most.
     promised: usize,
-    /// The first want that was never asked.
+    /// The first want that was not asked to be read yet.
     next: usize,
     /// Asks under way.
     asked: usize,
     /// Some part came to an error or a parting of histories: the client is told at once.
     urgent: bool,
     deadline: Deadline,
-    done: bool,
+    phase: Phase,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Behind another request of its connection.
+    Behind,
+    /// It is measured what there is, until that is enough.
+    Measuring,
+    /// What there is is read: enough, or whatever there is at the deadline, or the first of it.
+    Reading,
+    /// The response is whole.
+    Done,
 }
 
 /// One partition to be read.
@@ -62,9 +74,10 @@ struct Want {
     promised: usize,
     /// Its last ask was for one whole batch at least, whatever its size.
     whole: bool,
-    /// Bytes of it in the response.
-    have: usize,
-    /// The end that it may see, as of its last answer.
+    /// Bytes that were measured, up to here.
+    there: usize,
+    upto: Offset,
+    /// The end that it may see, as of its last answer; none at all once no more of it could be told.
     end: Offset,
     state: State,
 }
@@ -111,7 +124,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
         least: usize::try_from(request.min_bytes).unwrap_or(0).min(room),
         room,
         deadline: call.host.now.after(timeout(request.max_wait_ms)),
-        done: false,
+        phase: Phase::Behind,
         ..Job::over(response)
     };
     match (kind, call.host.sessions.of(call.conn)) {
@@ -125,7 +138,9 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             job.collect(call, wanted, replica);
         }
     }
-    job.go_on(call);
+    if proof::mutant("fetch-read-out-of-turn") {
+        job.begin(call);
+    }
     Ok(Begun::Job(AnyJob::Fetch(Box::new(job))))
 }
 
@@ -145,7 +160,7 @@ impl Job {
             asked: 0,
             urgent: false,
             deadline: Deadline::default(),
-            done: true,
+            phase: Phase::Done,
         }
     }
 
@@ -196,18 +211,20 @@ impl Job {
                     max: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
                     promised: 0,
                     whole: false,
-                    have: 0,
+                    there: 0,
+                    upto: Offset(partition.fetch_offset),
                     end: Offset(partition.fetch_offset),
                     state: State::Still,
                 }),
                 Err(_) => self.urgent = true,
             }
-            row.partitions.push(nothing(partition.index, log.err()));
+            row.partitions
+                .push(fetch_rows::nothing(partition.index, log.err()));
         }
     }
 
     pub(super) fn ready(&self) -> bool {
-        self.done
+        self.phase == Phase::Done
     }
 
     /// Bytes of records in the response now.
@@ -223,7 +240,94 @@ impl Job {
 
     pub(super) fn deadline(&self) -> Option<Deadline> {
         // While asks are under way their answers come by themselves, and nothing else is to be done.
-        (!self.done && self.asked == 0).then_some(self.deadline)
+        self.waits().then_some(self.deadline)
+    }
+
+    fn waits(&self) -> bool {
+        let begun = matches!(self.phase, Phase::Measuring | Phase::Reading);
+        begun && self.asked == 0
+    }
+
+    /// It is the oldest request of its connection now. What was read for it earlier could not leave (#131).
+    pub(super) fn begin(&mut self, call: &mut Call<'_, '_>) {
+        if self.phase != Phase::Behind {
+            return;
+        }
+        // One byte is there as soon as anything is, so what is read can leave.
+        let known = self.least <= 1 || self.urgent || self.wants.is_empty();
+        let keeps = proof::mutant("parked-fetch-keeps-records");
+        if known || keeps || self.deadline.passed(call.host.now) {
+            return self.read(call);
+        }
+        self.phase = Phase::Measuring;
+        for at in 0..self.wants.len() {
+            self.measure(call, at);
+        }
+    }
+
+    fn measure(&mut self, call: &mut Call<'_, '_>, at: usize) {
+        let isolation = self.isolation;
+        let Some(want) = self.wants.get_mut(at) else {
+            return;
+        };
+        want.state = State::Asked;
+        self.asked += 1;
+        let first = want.upto == want.from;
+        let part = FetchPart {
+            log: want.log,
+            from: want.upto,
+            epoch: want.epoch,
+            last_epoch: want.last_epoch.filter(|_| first),
+            isolation,
+            max_bytes: bytes(want.max.saturating_sub(want.there)),
+            at_least_one: true,
+        };
+        call.ask(want.log, number(at), Part::Measure(part));
+    }
+
+    pub(super) fn measured(
+        &mut self,
+        call: &mut Call<'_, '_>,
+        part: u32,
+        answer: Option<MeasureAnswer>,
+    ) {
+        let measuring = self.phase == Phase::Measuring;
+        let want = self.wants.get_mut(part as usize);
+        let Some(want) = want.filter(|want| want.state == State::Asked && measuring) else {
+            return;
+        };
+        want.state = State::Still;
+        self.asked -= 1;
+        match answer {
+            None => self.urgent = true,
+            Some(answer) => {
+                let there = usize::try_from(answer.bytes).unwrap_or(usize::MAX);
+                want.there = want.there.saturating_add(there);
+                (want.upto, want.end) = (answer.upto, answer.end);
+                if answer.full {
+                    // What has no room counts as the room that it has not, as in Kafka.
+                    want.there = want.there.max(want.max);
+                    want.end = Offset(i64::MAX);
+                }
+            }
+        }
+        if self.asked > 0 {
+            return;
+        }
+        let there = self.wants.iter().map(|want| want.there);
+        let enough = there.fold(0, usize::saturating_add) >= self.least;
+        if enough || self.urgent || self.deadline.passed(call.host.now) {
+            self.read(call);
+        } else {
+            self.watch(call);
+        }
+    }
+
+    /// Has read what will be told.
+    fn read(&mut self, call: &mut Call<'_, '_>) {
+        self.unwatch(call);
+        self.phase = Phase::Reading;
+        self.go_on(call);
     }
 
     /// Asks as many logs as the room allows at once, though each brought as much as it may; the last ones, for whom there
@@ -257,19 +361,16 @@ impl Job {
             epoch: want.epoch,
             last_epoch: want.last_epoch,
             isolation,
-            max_bytes: u32::try_from(max).unwrap_or(u32::MAX),
+            max_bytes: bytes(max),
             at_least_one,
         };
         call.ask(want.log, number(at), Part::Fetch(part));
     }
 
     pub(super) fn hear(&mut self, call: &mut Call<'_, '_>, part: u32, answer: FetchAnswer) {
-        let at = part as usize;
-        let Some(want) = self
-            .wants
-            .get_mut(at)
-            .filter(|want| want.state == State::Asked)
-        else {
+        let reading = self.phase == Phase::Reading;
+        let want = self.wants.get_mut(part as usize);
+        let Some(want) = want.filter(|want| want.state == State::Asked && reading) else {
             return;
         };
         want.state = State::Still;
@@ -287,33 +388,30 @@ impl Job {
             .and_then(|topic| topic.partitions.get_mut(partition));
         if let Some(row) = row {
             let index = row.partition_index;
-            *row = told(index, answer, self.isolation, call.version);
-            want.have = row.records.as_ref().map_or(0, Pieces::len);
-            self.have += want.have;
-            self.room = self.room.saturating_sub(want.have);
+            *row = fetch_rows::told(index, answer, self.isolation, call.version);
+            let have = row.records.as_ref().map_or(0, Pieces::len);
+            self.have += have;
+            self.room = self.room.saturating_sub(have);
             let code = row.error_code;
             self.urgent |= !code.is_none() || row.diverging_epoch.epoch != -1;
             let moved = code == Code::NotLeaderOrFollower || code == Code::FencedLeaderEpoch;
             if moved && call.version >= 16 {
-                self.point(call, topic, partition, log);
+                fetch_rows::point(&mut self.response, call, (topic, partition), log);
             }
         }
         self.go_on(call);
     }
 
-    /// A log may have more now: what was read of it is read again, with what came since.
+    /// A log may have more now.
     pub(super) fn watched(&mut self, call: &mut Call<'_, '_>, part: u32) {
         let at = part as usize;
-        let Some(want) = self
-            .wants
-            .get_mut(at)
-            .filter(|want| want.state == State::Watching)
-        else {
+        let want = self.wants.get(at);
+        let Some(want) = want.filter(|want| want.state == State::Watching) else {
             return;
         };
-        let had = core::mem::take(&mut want.have);
-        self.have -= had;
-        self.room += had;
+        if self.phase == Phase::Measuring {
+            return self.measure(call, at);
+        }
         let max = want.max.min(self.room.saturating_sub(self.promised));
         let first = self.have == 0 && self.asked == 0;
         self.ask(call, at, max, first);
@@ -323,17 +421,18 @@ impl Job {
         if proof::mutant("fetch-waits-for-ever") {
             return;
         }
-        if !self.done && self.asked == 0 && self.deadline.passed(now) {
-            proof::sometimes("fetch-answered-at-its-deadline");
-            self.finish(call);
+        if !self.waits() || !self.deadline.passed(now) {
+            return;
+        }
+        proof::sometimes("fetch-answered-at-its-deadline");
+        match self.phase {
+            Phase::Measuring => self.read(call),
+            _ => self.finish(call),
         }
     }
 
-    /// All asked have answered: is it enough?
+    /// All that were asked to be read have answered: is there anything to tell?
     fn settle(&mut self, call: &mut Call<'_, '_>) {
-        if self.done {
-            return;
-        }
         // KIP-74: a first batch that is larger than all limits comes whole, or its reader would never get on.
         if self.have == 0
             && !self.urgent
@@ -346,19 +445,20 @@ impl Job {
             let max = self.wants.get(at).map_or(0, |want| want.max.min(self.room));
             return self.ask(call, at, max, true);
         }
-        let enough = self.have >= self.least || self.urgent || self.wants.is_empty();
-        if enough || self.deadline.passed(call.host.now) {
+        // What wants more than a byte was read because there was enough, or because it must be answered.
+        let keeps = proof::mutant("parked-fetch-keeps-records") && self.have < self.least;
+        let waits = self.least == 1 && self.have == 0 || keeps;
+        if !waits || self.urgent || self.wants.is_empty() || self.deadline.passed(call.host.now) {
             return self.finish(call);
         }
-        for at in 0..self.wants.len() {
-            let isolation = self.isolation;
-            let Some(want) = self
-                .wants
-                .get_mut(at)
-                .filter(|want| want.state == State::Still)
-            else {
-                continue;
-            };
+        self.watch(call);
+    }
+
+    /// Wants to be told of each log when there may be more.
+    fn watch(&mut self, call: &mut Call<'_, '_>) {
+        let isolation = self.isolation;
+        let still = |want: &&mut Want| want.state == State::Still;
+        for (at, want) in (0..).zip(&mut self.wants).filter(|(_, want)| still(want)) {
             want.state = State::Watching;
             let watch = WatchPart {
                 log: want.log,
@@ -369,134 +469,28 @@ impl Job {
         }
     }
 
-    fn finish(&mut self, call: &mut Call<'_, '_>) {
-        self.done = true;
-        fetch_sessions::settle(call.host.sessions, call.conn, self.kind, &mut self.response);
-        for (at, want) in self
-            .wants
-            .iter()
-            .enumerate()
-            .filter(|(_, want)| want.state == State::Watching)
+    fn unwatch(&mut self, call: &mut Call<'_, '_>) {
+        let watching = |want: &&mut Want| want.state == State::Watching;
+        for (at, want) in (0..)
+            .zip(&mut self.wants)
+            .filter(|(_, want)| watching(want))
         {
+            want.state = State::Still;
             call.ask(want.log, number(at), Part::Unwatch(want.log));
         }
     }
 
-    /// Says who leads now, if that is known (KIP-951).
-    fn point(&mut self, call: &Call<'_, '_>, topic: usize, partition: usize, log: LogId) {
-        let Some(leads) = hints::leader(call.host.image, call.listener, log) else {
-            return;
-        };
-        let row = self
-            .response
-            .responses
-            .get_mut(topic)
-            .and_then(|topic| topic.partitions.get_mut(partition));
-        if let Some(row) = row {
-            row.current_leader = LeaderIdAndEpoch {
-                leader_id: leads.broker.0,
-                leader_epoch: leads.epoch.0,
-                ..LeaderIdAndEpoch::default()
-            };
-        }
-        let known = self
-            .response
-            .node_endpoints
-            .iter()
-            .any(|node| node.node_id == leads.broker.0);
-        if let Some((endpoint, broker)) = leads.at
-            && !known
-        {
-            self.response.node_endpoints.push(NodeEndpoint {
-                node_id: leads.broker.0,
-                host: endpoint.host.clone(),
-                port: i32::from(endpoint.port),
-                rack: broker.rack.clone(),
-                ..NodeEndpoint::default()
-            });
-        }
+    fn finish(&mut self, call: &mut Call<'_, '_>) {
+        self.phase = Phase::Done;
+        fetch_sessions::settle(call.host.sessions, call.conn, self.kind, &mut self.response);
+        self.unwatch(call);
     }
+}
+
+fn bytes(max: usize) -> u32 {
+    u32::try_from(max).unwrap_or(u32::MAX)
 }
 
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// A partition of which nothing is known, or nothing is told.
-fn nothing(index: i32, code: Option<Code>) -> PartitionData {
-    PartitionData {
-        partition_index: index,
-        error_code: code.unwrap_or(Code::None).into(),
-        high_watermark: -1,
-        aborted_transactions: Some(Vec::new()),
-        records: Some(Pieces::new()),
-        ..PartitionData::default()
-    }
-}
-
-/// What a log answered, in the words of a version.
-fn told(index: i32, answer: FetchAnswer, isolation: Isolation, version: i16) -> PartitionData {
-    if answer.code != Code::None {
-        return nothing(index, Some(answer.code));
-    }
-    let marks = PartitionData {
-        partition_index: index,
-        high_watermark: answer.hw.0,
-        last_stable_offset: answer.stable.0,
-        log_start_offset: answer.start.0,
-        // Sorted by first offset, and there are no transactions yet (gotcha 14).
-        aborted_transactions: (isolation == Isolation::ReadCommitted).then(Vec::new),
-        ..PartitionData::default()
-    };
-    if let Some((LeaderEpoch(epoch), Offset(end_offset))) = answer.diverging {
-        let diverging_epoch = EpochEndOffset {
-            epoch,
-            end_offset,
-            ..EpochEndOffset::default()
-        };
-        return PartitionData {
-            diverging_epoch,
-            records: Some(Pieces::new()),
-            ..marks
-        };
-    }
-    if version >= 10 {
-        return PartitionData {
-            records: Some(answer.records.into_iter().collect()),
-            ..marks
-        };
-    }
-    // KIP-110: a reader that old cannot read zstd. It gets what stands before, and the error when that is nothing.
-    let mut readable = Pieces::new();
-    for bytes in answer.records {
-        let plain: usize = Batches::new(&bytes)
-            .map_while(Result::ok)
-            .take_while(|batch| {
-                !batch
-                    .header
-                    .attributes()
-                    .is_ok_and(|attributes| attributes.codec == Codec::Zstd)
-            })
-            .map(|batch| batch.bytes.len())
-            .sum();
-        let whole = plain == bytes.len();
-        readable.push(bytes.slice(..plain.min(bytes.len())));
-        if !whole {
-            let none = readable.is_empty();
-            let code = if none {
-                Code::UnsupportedCompressionType
-            } else {
-                Code::None
-            };
-            return PartitionData {
-                error_code: code.into(),
-                records: Some(readable),
-                ..marks
-            };
-        }
-    }
-    PartitionData {
-        records: Some(readable),
-        ..marks
-    }
 }

@@ -102,11 +102,19 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// It is the oldest request of its connection.
+    pub(super) fn begin(&mut self, call: &mut Call<'_, '_>) {
+        if let Job::Fetch(job) = self {
+            job.begin(call);
+        }
+    }
+
     /// Takes one answer in. An answer that fits nothing is dropped (#137).
     pub(super) fn hear(&mut self, call: &mut Call<'_, '_>, part: u32, response: Response) {
         match (self, response) {
             (Job::Produce(job), Response::Append(answer)) => job.hear(call, part, answer),
             (Job::Fetch(job), Response::Fetch(answer)) => job.hear(call, part, answer),
+            (Job::Fetch(job), Response::Measured(answer)) => job.measured(call, part, answer),
             (Job::Fetch(job), Response::Watched) => job.watched(call, part),
             (Job::ListOffsets(job), Response::Find(answer)) => job.hear(call, part, answer),
             (Job::OffsetForLeaderEpoch(job), Response::EpochEnd { code, epoch, end }) => {

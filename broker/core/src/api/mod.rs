@@ -19,6 +19,7 @@ mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod fetch;
+mod fetch_rows;
 mod fetch_sessions;
 mod fields;
 mod find_coordinator;

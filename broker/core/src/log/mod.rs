@@ -61,7 +61,7 @@ mod write;
 pub use conf::{EngineConf, Sizes};
 pub use engine::{Appended, Engine};
 pub use live::LogSpec;
-pub use read::Planned;
+pub use read::{Measured, Planned};
 pub use refusal::{AppendRefusal, CutRefusal, ReadRefusal, TrimRefusal};
 pub use told::{Broken, FoundAt, Ops, Report, Told};
 

@@ -32,6 +32,17 @@ pub enum Planned {
     Later,
 }
 
+/// How much there is for a reader, told without reading it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Measured {
+    /// Bytes of the batches that a plan would name.
+    pub bytes: u64,
+    /// Behind the last of them.
+    pub upto: Offset,
+    /// A plan has no room for the batch that follows.
+    pub full: bool,
+}
+
 /// Who wants the bytes that the engine reads for the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wants {
@@ -79,6 +90,10 @@ struct Collect {
     left: u64,
     end: Offset,
     at_least_one: bool,
+    /// Behind the last batch that was added.
+    upto: Offset,
+    /// There was no room for a batch below the end.
+    full: bool,
 }
 
 impl Collect {
@@ -96,8 +111,10 @@ impl Collect {
         let fits = u64::from(len) <= self.left || (first && self.at_least_one);
         let hidden = next > self.end && !proof::mutant("plan-beyond-end");
         if hidden || !fits || self.places.len() >= PLACES_MAX {
+            self.full |= !hidden;
             return false;
         }
+        self.upto = next;
         if first || !same {
             let name = name();
             if self.files.last() != Some(&name) {
@@ -127,6 +144,50 @@ impl Engine {
         at_least_one: bool,
         ops: &mut Ops,
     ) -> Result<Planned, ReadRefusal> {
+        let collected = self.collect(log, from, end, max_bytes, at_least_one, ops)?;
+        let (Some(collected), Some(live)) = (collected, self.live.get(&log)) else {
+            return Ok(Planned::Later);
+        };
+        let plan = ReadPlan {
+            log,
+            pin: u64::from(live.generation.0),
+            files: collected.files,
+            places: collected.places,
+        };
+        self.pin(&plan);
+        Ok(Planned::Ready(plan))
+    }
+
+    /// How much such a plan would name; none while a part of an index is being loaded (`Told::Look` follows).
+    pub fn measure(
+        &mut self,
+        log: LogId,
+        from: Offset,
+        end: Offset,
+        max_bytes: u32,
+        ops: &mut Ops,
+    ) -> Result<Option<Measured>, ReadRefusal> {
+        let collected = self.collect(log, from, end, max_bytes, true, ops)?;
+        Ok(collected.map(|collected| Measured {
+            bytes: collected
+                .places
+                .iter()
+                .map(|place| u64::from(place.len))
+                .sum(),
+            upto: collected.upto,
+            full: collected.full,
+        }))
+    }
+
+    fn collect(
+        &mut self,
+        log: LogId,
+        from: Offset,
+        end: Offset,
+        max_bytes: u32,
+        at_least_one: bool,
+        ops: &mut Ops,
+    ) -> Result<Option<Collect>, ReadRefusal> {
         let live = self.live.get(&log).ok_or(ReadRefusal::NotOpen)?;
         if let Some(why) = &live.offline {
             return Err(ReadRefusal::Offline(why.clone()));
@@ -135,7 +196,6 @@ impl Engine {
         if from < start || from > next {
             return Err(ReadRefusal::OutOfRange { start, end: next });
         }
-        let generation = live.generation;
         let end = end.min(live.marks.written);
         let mut collect = Collect {
             files: Vec::new(),
@@ -143,6 +203,8 @@ impl Engine {
             left: u64::from(max_bytes),
             end,
             at_least_one,
+            upto: from,
+            full: false,
         };
         let mut cursor = from;
         let spilled = self
@@ -160,7 +222,7 @@ impl Engine {
                     self.windows.forget_segment(log, base);
                     self.windows.lookers.insert(log);
                     self.rebuild(key, format!("does not lead to offset {cursor}"), ops);
-                    return Ok(Planned::Later);
+                    return Ok(None);
                 }
                 Part::Need(key) => {
                     self.want_window(key, ops);
@@ -168,7 +230,7 @@ impl Engine {
                         open = false;
                     } else {
                         self.windows.lookers.insert(log);
-                        return Ok(Planned::Later);
+                        return Ok(None);
                     }
                 }
             }
@@ -176,14 +238,7 @@ impl Engine {
         if open && cursor >= spilled {
             self.ring_part(log, cursor, &mut collect);
         }
-        let plan = ReadPlan {
-            log,
-            pin: u64::from(generation.0),
-            files: collect.files,
-            places: collect.places,
-        };
-        self.pin(&plan);
-        Ok(Planned::Ready(plan))
+        Ok(Some(collect))
     }
 
     fn ring_part(&self, log: LogId, cursor: Offset, collect: &mut Collect) {

@@ -34,8 +34,17 @@ pub(crate) struct Partition {
     pub(crate) parked: Parked,
     /// Whether it stands in `busy`.
     pub(crate) listed: bool,
-    /// Reads that wait for an index to be loaded.
-    pub(crate) looking: Vec<(Waiter, FetchPart)>,
+    /// Who waits for an index to be loaded.
+    pub(crate) looking: Vec<(Waiter, Look)>,
+}
+
+/// What somebody wants of a log whose index is being loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    /// To read.
+    Read(FetchPart),
+    /// To know how much there is to read.
+    Measure(FetchPart),
 }
 
 impl Partition {
@@ -60,6 +69,7 @@ impl Running {
         match part {
             Part::Append(part) => self.append(now, waiter, part, out),
             Part::Fetch(part) => self.fetch(waiter, part, out),
+            Part::Measure(part) => self.measure(waiter, part, out),
             Part::Watch(part) => self.watch(waiter, part, out),
             Part::Unwatch(log) => {
                 if let Some(partition) = self.partitions.get_mut(&log) {
@@ -199,11 +209,12 @@ impl Running {
             |promise| promise.late.clone(),
             |waiter, reply| answers.push(Effect::Reply(waiter, reply)),
         );
-        for (waiter, _) in core::mem::take(&mut partition.looking) {
-            out.push(Effect::Reply(
-                waiter,
-                Response::Fetch(fetch_answer(Code::KafkaStorageError, &NO_MARKS)),
-            ));
+        for (waiter, look) in core::mem::take(&mut partition.looking) {
+            let answer = match look {
+                Look::Read(_) => Response::Fetch(fetch_answer(Code::KafkaStorageError, &NO_MARKS)),
+                Look::Measure(_) => Response::Measured(None),
+            };
+            out.push(Effect::Reply(waiter, answer));
         }
         self.busy.remove(&log);
     }
@@ -246,6 +257,7 @@ impl Running {
                 }))
             }
             Part::Fetch(_) => Some(Response::Fetch(fetch_answer(code, &NO_MARKS))),
+            Part::Measure(_) => Some(Response::Measured(None)),
             Part::Watch(_) => Some(Response::Watched),
             Part::Find(_) => Some(Response::Find(FindAnswer {
                 code,

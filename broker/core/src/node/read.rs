@@ -1,4 +1,4 @@
-//! Reads: fetch, watch, find. From the question to a plan, a watch or an answer.
+//! Reads: fetch, measure, watch, find. From the question to a plan, a watch or an answer.
 //! Decides what a reader of this epoch and isolation may see; the bytes themselves never come here. Holds #7, #9, #26.
 
 use alloc::vec::Vec;
@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use sawlog_wire::Code;
 
 use crate::answer::{
-    FetchAnswer, FetchPart, Find, FindAnswer, FindPart, Isolation, Response, WatchPart,
+    FetchAnswer, FetchPart, Find, FindAnswer, FindPart, Isolation, MeasureAnswer, Response,
+    WatchPart,
 };
 use crate::effect::Effect;
 use crate::file::{ReadPlan, Served};
@@ -14,7 +15,7 @@ use crate::ids::{LeaderEpoch, LogId, Offset, Waiter};
 use crate::log::{FoundAt, Planned, ReadRefusal};
 use crate::marks::Marks;
 use crate::node::life::Running;
-use crate::node::parts::{NO_MARKS, NOTHING_FOUND, Tag, fetch_answer};
+use crate::node::parts::{Look, NO_MARKS, NOTHING_FOUND, Tag, fetch_answer};
 use crate::replica::Leader;
 
 impl Running {
@@ -52,13 +53,7 @@ impl Running {
                         ));
                         return;
                     }
-                    Ok(Planned::Later) => {
-                        if let Some(partition) = self.partitions.get_mut(&log) {
-                            partition.looking.push((waiter, part));
-                        }
-                        self.busy_with(log);
-                        return;
-                    }
+                    Ok(Planned::Later) => return self.later(log, waiter, Look::Read(part)),
                     Err(ReadRefusal::NotOpen) => Code::NotLeaderOrFollower,
                     Err(ReadRefusal::OutOfRange { .. }) => Code::OffsetOutOfRange,
                     Err(ReadRefusal::Offline(_)) => Code::KafkaStorageError,
@@ -85,9 +80,54 @@ impl Running {
         let Some(partition) = self.partitions.get_mut(&log) else {
             return;
         };
-        for (waiter, part) in core::mem::take(&mut partition.looking) {
-            self.fetch(waiter, part, out);
+        for (waiter, look) in core::mem::take(&mut partition.looking) {
+            match look {
+                Look::Read(part) => self.fetch(waiter, part, out),
+                Look::Measure(part) => self.measure(waiter, part, out),
+            }
         }
+    }
+
+    fn later(&mut self, log: LogId, waiter: Waiter, look: Look) {
+        if let Some(partition) = self.partitions.get_mut(&log) {
+            partition.looking.push((waiter, look));
+        }
+        self.busy_with(log);
+    }
+
+    /// How much a read would bring, from what is known of where batches lie. Whatever else there is to tell the reader is
+    /// told when it reads.
+    pub(super) fn measure(&mut self, waiter: Waiter, part: FetchPart, out: &mut Vec<Effect>) {
+        let answer = match self.measured(&part) {
+            Ok(Some(answer)) => Some(answer),
+            Ok(None) => return self.later(part.log, waiter, Look::Measure(part)),
+            Err(()) => None,
+        };
+        out.push(Effect::Reply(waiter, Response::Measured(answer)));
+    }
+
+    /// None while a part of an index is being loaded.
+    fn measured(&mut self, part: &FetchPart) -> Result<Option<MeasureAnswer>, ()> {
+        if self.parted(part).is_some() {
+            return Err(());
+        }
+        let (_, end) = self
+            .readable(part.log, part.epoch, part.isolation)
+            .map_err(|_| ())?;
+        let (log, from, max) = (part.log, part.from, part.max_bytes);
+        let found = self.engine.measure(log, from, end, max, &mut self.ops);
+        let found = found.map_err(|_| ())?;
+        Ok(found.map(|found| MeasureAnswer {
+            bytes: found.bytes,
+            upto: found.upto,
+            // An index of which only a part is loaded tells of that part: the reader goes on there.
+            end: if found.full || found.upto == from {
+                end
+            } else {
+                found.upto
+            },
+            full: found.full,
+        }))
     }
 
     /// What came of a plan; the bytes themselves never came here.

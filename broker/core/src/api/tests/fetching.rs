@@ -5,7 +5,7 @@ use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData, Re
 use sawlog_wire::messages::{ApiKey, FetchRequest, FetchResponse};
 
 use super::*;
-use crate::answer::{FetchPart, Isolation, WatchPart};
+use crate::answer::{FetchPart, Isolation, MeasureAnswer, WatchPart};
 
 const KIB: i32 = 1024;
 
@@ -39,6 +39,26 @@ pub(super) fn reads(bench: &mut Bench) -> Vec<(Waiter, FetchPart)> {
         other => panic!("{other:?}"),
     };
     bench.asks().into_iter().map(read).collect()
+}
+
+/// What was asked to be measured, in order.
+fn measures(bench: &mut Bench) -> Vec<(Waiter, FetchPart)> {
+    let measure = |(_, waiter, part)| match part {
+        Part::Measure(part) => (waiter, part),
+        other => panic!("{other:?}"),
+    };
+    bench.asks().into_iter().map(measure).collect()
+}
+
+/// What a log says that was measured: so many bytes up to its end.
+fn measured(bytes: usize, end: i64) -> Response {
+    let (bytes, upto, full) = (bytes as u64, Offset(end), false);
+    Response::Measured(Some(MeasureAnswer {
+        bytes,
+        upto,
+        end: upto,
+        full,
+    }))
 }
 
 /// What was asked to be watched, in order.
@@ -114,86 +134,211 @@ fn gotcha_11_the_batch_that_holds_an_offset_passes_whole() {
     assert_eq!(rows(told)[0].records, Some(whole.into()));
 }
 
+/// Waits for a Fetch's `max_wait` of 500 ms and looks at what its two logs told: nothing, and what `stored` has.
+fn answered_at_its_deadline(min_bytes: i32, stored: &[Bytes]) {
+    let mut bench = Bench::new(&[("t", 1), ("u", 1)]);
+    let request = FetchRequest {
+        min_bytes,
+        ..fetch(&[("t", 0, 7), ("u", 0, 0)])
+    };
+    bench.send(12, &request);
+    let bytes = stored.iter().map(Bytes::len).sum();
+    let end = stored.len() as i64;
+    let answer = |bench: &mut Bench| {
+        let asked = reads(bench);
+        bench.answer(asked[0].0, there(7, &[]));
+        bench.answer(asked[1].0, there(end, stored));
+    };
+    if min_bytes == 1 {
+        answer(&mut bench);
+    } else {
+        let asked = measures(&mut bench);
+        bench.answer(asked[0].0, measured(0, 7));
+        bench.answer(asked[1].0, measured(bytes, end));
+    }
+    let watched = watches(&mut bench);
+    assert_eq!(watched.len(), 2);
+    assert_eq!(
+        (watched[0].1.log, watched[0].1.beyond),
+        (log("t", 0), Offset(7))
+    );
+    bench.pass(499);
+    assert!(bench.frames().is_empty());
+    let deadline = bench.conn.deadline().expect("somebody waits");
+    assert_eq!(deadline.0.0, bench.now.mono.0 + 1_000_000);
+    bench.pass(1);
+    // Nothing is left behind in the logs.
+    let mut asks = bench.asks();
+    let left: Vec<Part> = asks.drain(..2).map(|(_, _, part)| part).collect();
+    assert_eq!(
+        left,
+        [Part::Unwatch(log("t", 0)), Part::Unwatch(log("u", 0))]
+    );
+    // What there is is read now.
+    bench.out.asks = asks;
+    if min_bytes > 1 {
+        answer(&mut bench);
+    }
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let told = rows(told);
+    assert_eq!((told[0].error_code.0, told[0].high_watermark), (0, 7));
+    assert_eq!(bytes_of(&told[1]), bytes);
+    assert_eq!(bench.conn.deadline(), None);
+    // A watch that was on its way is dropped.
+    bench.answer(watched[0].0, Response::Watched);
+    assert!(bench.asks().is_empty());
+}
+
 #[test]
 pub(super) fn gotcha_12_every_fetch_is_answered_within_its_max_wait_though_min_bytes_is_never_met()
 {
-    for (min_bytes, stored) in [(1, &[][..]), (1 << 20, &[batch(Codec::None, 1)])] {
-        let mut bench = Bench::new(&[("t", 1), ("u", 1)]);
-        bench.send(
-            12,
-            &FetchRequest {
-                min_bytes,
-                ..fetch(&[("t", 0, 7), ("u", 0, 0)])
-            },
-        );
-        let asked = reads(&mut bench);
-        bench.answer(asked[0].0, there(7, &[]));
-        bench.answer(asked[1].0, there(stored.len() as i64, stored));
-        let watched = watches(&mut bench);
-        assert_eq!(watched.len(), 2);
-        assert_eq!(
-            (watched[0].1.log, watched[0].1.beyond),
-            (log("t", 0), Offset(7))
-        );
-        bench.pass(499);
-        assert!(bench.frames().is_empty());
-        let deadline = bench.conn.deadline().expect("somebody waits");
-        assert_eq!(deadline.0.0, bench.now.mono.0 + 1_000_000);
-        bench.pass(1);
-        let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
-        let told = rows(told);
-        assert_eq!((told[0].error_code.0, told[0].high_watermark), (0, 7));
-        assert_eq!(
-            bytes_of(&told[1]),
-            stored.iter().map(Bytes::len).sum::<usize>()
-        );
-        // Nothing is left behind in the logs.
-        let left: Vec<Part> = bench.asks().into_iter().map(|(_, _, part)| part).collect();
-        assert_eq!(
-            left,
-            [Part::Unwatch(log("t", 0)), Part::Unwatch(log("u", 0))]
-        );
-        assert_eq!(bench.conn.deadline(), None);
-        // A watch that was on its way is dropped.
-        bench.answer(watched[0].0, Response::Watched);
-        assert!(bench.asks().is_empty());
-    }
+    answered_at_its_deadline(1, &[]);
+    answered_at_its_deadline(1 << 20, &[batch(Codec::None, 1)]);
 }
 
 #[test]
 fn a_watch_is_a_hint_that_log_is_read_again_and_the_others_are_not() {
     let mut bench = Bench::new(&[("t", 2)]);
-    bench.send(
-        12,
-        &FetchRequest {
-            min_bytes: 300,
-            ..fetch(&[("t", 0, 0), ("t", 1, 0)])
-        },
-    );
-    let asked = reads(&mut bench);
-    let small = batch(Codec::None, 1);
-    bench.answer(asked[0].0, there(0, &[]));
-    bench.answer(asked[1].0, there(1, std::slice::from_ref(&small)));
+    bench.send(12, &fetch(&[("t", 0, 0), ("t", 1, 0)]));
+    for (waiter, _) in reads(&mut bench) {
+        bench.answer(waiter, there(0, &[]));
+    }
     let watched = watches(&mut bench);
-    // Not yet enough: one log is read again, and watched again.
+    // It was nothing: that log is read again, and watched again.
     bench.answer(watched[1].0, Response::Watched);
     let again = reads(&mut bench);
-    assert_eq!(
-        (again.len(), again[0].1.log, again[0].1.from),
-        (1, log("t", 1), Offset(0))
-    );
-    assert_eq!(bench.conn.deadline(), None, "an answer is on its way");
-    bench.answer(again[0].0, there(1, std::slice::from_ref(&small)));
-    let watched_again = watches(&mut bench);
-    assert_eq!(watched_again.len(), 1);
-    // The other one brings enough.
+    assert_eq!((again.len(), again[0].1.log), (1, log("t", 1)));
+    bench.answer(again[0].0, there(0, &[]));
+    assert_eq!(watches(&mut bench).len(), 1);
     bench.answer(watched[0].0, Response::Watched);
     let again = reads(&mut bench);
-    bench.answer(again[0].0, there(2, &[small.clone(), small.clone()]));
+    let small = batch(Codec::None, 1);
+    bench.answer(again[0].0, there(1, std::slice::from_ref(&small)));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    let told: Vec<usize> = rows(told).iter().map(bytes_of).collect();
+    assert_eq!(told, [small.len(), 0]);
+    assert_eq!(bench.asked().1, Part::Unwatch(log("t", 1)));
+}
+
+#[test]
+pub(super) fn a_fetch_that_waits_for_more_is_measured_on_and_holds_no_records_131() {
+    let mut bench = Bench::new(&[("t", 2)]);
+    let small = batch(Codec::None, 1);
+    let request = FetchRequest {
+        min_bytes: 3 * small.len() as i32,
+        ..fetch(&[("t", 0, 0), ("t", 1, 0)])
+    };
+    bench.send(12, &request);
+    // Any log would answer a read with what it has.
+    let mut watched = Vec::new();
+    for (_, waiter, part) in bench.asks() {
+        match part {
+            Part::Measure(_) => bench.answer(waiter, measured(small.len(), 1)),
+            _ => bench.answer(waiter, there(1, std::slice::from_ref(&small))),
+        }
+        assert_eq!(bench.conn.held(), 0, "#131");
+        watched.extend(watches(&mut bench));
+    }
+    // More in one log, and not yet enough: only what came since is measured.
+    bench.answer(watched[1].0, Response::Watched);
+    assert_eq!(bench.conn.deadline(), None, "an answer is on its way");
+    let again = measures(&mut bench);
+    assert_eq!(
+        (again.len(), again[0].1.log, again[0].1.from),
+        (1, log("t", 1), Offset(1))
+    );
+    bench.answer(again[0].0, measured(0, 1));
+    let watched_again = watches(&mut bench);
+    assert_eq!(watched_again[0].1.beyond, Offset(1));
+    // The other one brings enough: all are read, from where they were asked for.
+    bench.answer(watched[0].0, Response::Watched);
+    let again = measures(&mut bench);
+    bench.answer(again[0].0, measured(small.len(), 2));
+    let mut asks = bench.asks();
+    assert_eq!(asks.remove(0).2, Part::Unwatch(log("t", 1)));
+    bench.out.asks = asks;
+    let asked = reads(&mut bench);
+    let from: Vec<_> = asked.iter().map(|(_, part)| part.from).collect();
+    assert_eq!(from, [Offset(0); 2]);
+    bench.answer(asked[0].0, there(2, &[small.clone(), small.clone()]));
+    bench.answer(asked[1].0, there(1, std::slice::from_ref(&small)));
     let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
     let told: Vec<usize> = rows(told).iter().map(bytes_of).collect();
     assert_eq!(told, [2 * small.len(), small.len()]);
-    assert_eq!(bench.asked().1, Part::Unwatch(log("t", 1)));
+}
+
+#[test]
+pub(super) fn a_fetch_behind_another_reads_nothing_until_its_turn_131() {
+    let mut bench = Bench::new(&[("t", 2)]);
+    bench.send(12, &fetch(&[("t", 0, 0)]));
+    bench.send(12, &fetch(&[("t", 1, 0)]));
+    let asked = reads(&mut bench);
+    assert_eq!(asked.len(), 1, "the second could not be told yet");
+    bench.answer(asked[0].0, there(0, &[]));
+    let watched = watches(&mut bench);
+    // The time of both passes, and each is answered in turn.
+    bench.pass(500);
+    assert_eq!(bench.frames().len(), 1);
+    let mut asks = bench.asks();
+    assert_eq!(asks.remove(0).2, Part::Unwatch(log("t", 0)));
+    bench.out.asks = asks;
+    let asked = reads(&mut bench);
+    assert_eq!((asked.len(), asked[0].1.log), (1, log("t", 1)));
+    bench.answer(asked[0].0, there(0, &[]));
+    assert_eq!(bench.frames().len(), 1, "its deadline is over");
+    bench.answer(watched[0].0, Response::Watched);
+    assert!(bench.asks().is_empty());
+}
+
+#[test]
+fn what_has_no_room_in_a_fetch_counts_as_full_and_is_watched_only_for_its_end() {
+    let mut bench = Bench::new(&[("t", 2)]);
+    let mut request = FetchRequest {
+        min_bytes: 1500,
+        ..fetch(&[("t", 0, 0), ("t", 1, 0)])
+    };
+    for topic in &mut request.topics {
+        topic.partitions[0].partition_max_bytes = 1000;
+    }
+    bench.send(12, &request);
+    let asked = measures(&mut bench);
+    let full = Response::Measured(Some(MeasureAnswer {
+        bytes: 700,
+        upto: Offset(1),
+        end: Offset(9),
+        full: true,
+    }));
+    bench.answer(asked[0].0, full);
+    bench.answer(asked[1].0, measured(400, 4));
+    let watched = watches(&mut bench);
+    let beyond: Vec<_> = watched.iter().map(|(_, part)| part.beyond).collect();
+    assert_eq!(beyond, [Offset(i64::MAX), Offset(4)]);
+    bench.answer(watched[1].0, Response::Watched);
+    let again = measures(&mut bench);
+    assert_eq!(again[0].1.max_bytes, 600, "what it has room for yet");
+    bench.answer(again[0].0, measured(100, 5));
+    assert_eq!(bench.asks().len(), 3, "1,000 and 500 are enough");
+}
+
+#[test]
+fn an_end_of_waiting_that_a_measure_meets_is_told_by_a_read() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    let request = FetchRequest {
+        min_bytes: 1000,
+        ..fetch(&[("t", 0, 0)])
+    };
+    bench.send(12, &request);
+    let asked = measures(&mut bench);
+    bench.answer(asked[0].0, measured(10, 1));
+    let watched = watches(&mut bench);
+    // The topic is deleted, or its start has gone past what was measured.
+    bench.answer(watched[0].0, Response::Watched);
+    let asked = measures(&mut bench);
+    bench.answer(asked[0].0, Response::Measured(None));
+    let asked = reads(&mut bench);
+    bench.answer(asked[0].0, not_there(Code::OffsetOutOfRange));
+    let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+    assert_eq!(rows(told)[0].error_code, Code::OffsetOutOfRange);
 }
 
 #[test]

@@ -45,6 +45,18 @@ fn a_fetch_that_waits_for_ever_is_noticed() {
 }
 
 #[test]
+fn records_kept_for_a_fetch_that_waits_are_noticed() {
+    caught(
+        "parked-fetch-keeps-records",
+        fetching::a_fetch_that_waits_for_more_is_measured_on_and_holds_no_records_131,
+    );
+    caught(
+        "fetch-read-out-of-turn",
+        fetching::a_fetch_behind_another_reads_nothing_until_its_turn_131,
+    );
+}
+
+#[test]
 fn a_session_of_any_epoch_is_noticed() {
     caught(
         "session-epoch-ignored",

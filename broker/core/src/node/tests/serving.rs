@@ -157,6 +157,44 @@ pub(super) fn a_watch_is_answered_when_there_is_more_to_read() {
 }
 
 #[test]
+fn a_measure_tells_what_a_read_would_bring_and_leaves_all_else_to_the_read() {
+    let mut world = World::started(Files::new(), 1);
+    let log = log(world.create_one("a", 1), 0);
+    let batches = [batch(&["x", "y"], None), batch(&["z"], None)];
+    let lens = batches.each_ref().map(|batch| batch.len() as u32);
+    for batch in batches {
+        world.produce(log, batch);
+    }
+    let both = lens[0] + lens[1];
+    let mut measure = |from: i64, max_bytes: u32, epoch| {
+        let part = FetchPart {
+            log,
+            from: Offset(from),
+            epoch: Some(LeaderEpoch(epoch)),
+            last_epoch: None,
+            isolation: Isolation::ReadUncommitted,
+            max_bytes,
+            at_least_one: true,
+        };
+        match world.answer(ShardId(0), Part::Measure(part)) {
+            Response::Measured(answer) => answer.map(|told| {
+                assert_eq!(told.end, Offset(3), "#9");
+                (told.bytes as u32, told.upto.0, told.full)
+            }),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(measure(0, both, 0), Some((both, 3, false)));
+    assert_eq!(measure(1, both, 0), Some((both, 3, false)), "gotcha 11");
+    assert_eq!(measure(0, both - 1, 0), Some((lens[0], 2, true)));
+    assert_eq!(measure(0, 0, 0), Some((lens[0], 2, true)), "KIP-74");
+    assert_eq!(measure(2, both, 0), Some((lens[1], 3, false)));
+    assert_eq!(measure(3, both, 0), Some((0, 3, false)));
+    assert_eq!(measure(4, both, 0), None, "out of range");
+    assert_eq!(measure(0, both, 9), None, "#26");
+}
+
+#[test]
 pub(super) fn a_request_that_names_another_leadership_is_refused_by_name() {
     let mut world = World::started(Files::new(), 1);
     let log = log(world.create_one("a", 1), 0);
