@@ -58,12 +58,19 @@ enum Key {
 impl Key {
     /// What a partition of this topic takes at most: as if each had the name for itself.
     fn line(&self) -> usize {
-        LINE_BYTES
-            + match self {
-                Key::Name(name) => name.len() + 2 * size_of::<usize>(),
-                Key::Id(_) => 0,
-            }
+        line_bytes(&match self {
+            Key::Name(name) => TopicKey::Name(name),
+            Key::Id(id) => TopicKey::Id(*id),
+        })
     }
+}
+
+fn line_bytes(topic: &TopicKey<'_>) -> usize {
+    LINE_BYTES
+        + match topic {
+            TopicKey::Name(name) => name.len() + 2 * size_of::<usize>(),
+            TopicKey::Id(_) => 0,
+        }
 }
 
 /// One partition of a session.
@@ -117,15 +124,14 @@ pub(super) fn begin(
         }
         0 => {
             sessions.end(conn);
-            let lines: usize = fetch
-                .topics
-                .iter()
-                .map(|topic| topic.partitions.len())
-                .sum();
-            let least = lines
-                .saturating_mul(LINE_BYTES)
-                .saturating_add(SESSION_BYTES);
-            if lines == 0 || least > BYTES_MAX || !sessions.make_room(now, least) {
+            // As many as are named, each with its topic's name: the session is no larger.
+            let lines = fetch.topics.iter().map(|topic| {
+                let (lines, each) = (topic.partitions.len(), line_bytes(&topic.topic));
+                lines.saturating_mul(each)
+            });
+            let lines = lines.fold(0, usize::saturating_add);
+            let most = lines.saturating_add(SESSION_BYTES);
+            if lines == 0 || most > BYTES_MAX || !sessions.make_room(now, most) {
                 return Ok(Kind::Alone);
             }
             let mut session = Session::new(number(conn, request), by_id);

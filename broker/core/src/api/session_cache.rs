@@ -2,6 +2,7 @@
 //! which one makes room for another, as in Kafka (KIP-227). Decides who gets a session, never what one means
 //! (`fetch_sessions`). Holds #131 and #132 for sessions: who gets none is answered in full, under number 0.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::fetch_sessions::{BYTES_MAX, Session};
@@ -100,35 +101,42 @@ impl FetchSessions {
     }
 
     /// Makes room for a new session of about this size, and says whether there is: judged before one is put together,
-    /// because whoever is refused asks again with every request.
+    /// because whoever is refused asks again with every request. Nobody is ended for one that is refused all the same.
     pub(super) fn make_room(&mut self, now: Now, bytes: usize) -> bool {
         if proof::mutant("sessions-without-bound") {
             return true;
         }
-        if bytes > self.bytes_max {
-            return false;
+        let (mut slots, mut sum) = (self.of.len() + 1, self.bytes.saturating_add(bytes));
+        let mut go = Vec::new();
+        for (conn, size) in self.dispensable(now, bytes) {
+            if slots <= self.slots && sum <= self.bytes_max {
+                break;
+            }
+            slots -= 1;
+            sum -= size;
+            go.push(conn);
         }
-        while self.of.len() >= self.slots || self.bytes.saturating_add(bytes) > self.bytes_max {
-            let Some(conn) = self.dispensable(now, bytes) else {
-                return false;
-            };
-            proof::sometimes("session-made-room-for-another");
-            self.end(conn);
+        let fits = slots <= self.slots && sum <= self.bytes_max;
+        if fits || proof::mutant("refused-session-ends-others") {
+            for conn in go {
+                proof::sometimes("session-made-room-for-another");
+                self.end(conn);
+            }
         }
-        true
+        fits
     }
 
-    /// The session that is worth less than one of this size.
-    fn dispensable(&self, now: Now, bytes: usize) -> Option<ConnId> {
-        let settled = |since: Mono| now.since(since) > SETTLED;
-        let (used, idle) = self.uses.first()?;
-        if settled(*used) {
-            return Some(*idle);
-        }
-        let smaller = self.sizes.iter().take_while(|(size, _)| *size < bytes);
-        let mut old =
-            smaller.filter(|(_, conn)| self.of.get(conn).is_some_and(|entry| settled(entry.begun)));
-        old.next().map(|(_, conn)| *conn)
+    /// The sessions that are worth less than one of this size, those that are worth least first, and what each holds.
+    fn dispensable(&self, now: Now, bytes: usize) -> impl Iterator<Item = (ConnId, usize)> {
+        let settled = move |since: Mono| now.since(since) > SETTLED;
+        let entry = |conn: &ConnId| Some((*conn, self.of.get(conn)?));
+        let idle = self.uses.iter().take_while(move |(used, _)| settled(*used));
+        let idle = idle.filter_map(move |(_, conn)| entry(conn));
+        let smaller = self.sizes.iter().take_while(move |(size, _)| *size < bytes);
+        let old = smaller
+            .filter_map(move |(_, conn)| entry(conn))
+            .filter(move |(_, entry)| settled(entry.begun) && !settled(entry.used));
+        idle.chain(old).map(|(conn, entry)| (conn, entry.bytes))
     }
 
     /// A connection begins a session, for which room was made; false if it turned out too large for that.

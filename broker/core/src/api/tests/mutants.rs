@@ -85,6 +85,14 @@ fn sessions_without_a_bound_are_noticed() {
 }
 
 #[test]
+fn others_ended_for_a_session_that_is_refused_are_noticed() {
+    caught(
+        "refused-session-ends-others",
+        sessions::a_session_that_is_refused_all_the_same_ends_no_other,
+    );
+}
+
+#[test]
 fn a_session_of_any_size_is_noticed() {
     caught(
         "session-of-any-size",

@@ -248,6 +248,27 @@ fn a_larger_session_takes_the_place_of_a_smaller_one_that_is_old() {
 }
 
 #[test]
+pub(super) fn a_session_that_is_refused_all_the_same_ends_no_other() {
+    let mut bench = Bench::new(&[("t", 16)]).with_sessions(1000);
+    let large: Vec<_> = (0..3).map(|number| bench.begins(number, 15)).collect();
+    let small: Vec<_> = (100..102).map(|number| bench.begins(number, 1)).collect();
+    let all: Vec<_> = (0..3).zip(large).chain((100..).zip(small)).collect();
+    assert!(all.iter().all(|(_, id)| *id > 0), "{all:?}");
+    // All are old, and in use; the small ones are worth less than a larger one, for which they do not make room.
+    for (epoch, millis) in [(1, 60_000), (2, 60_001)] {
+        bench.pass(millis);
+        for (number, id) in &all {
+            assert_eq!(bench.goes_on(*number, (*id, epoch)), Code::None);
+        }
+    }
+    let before = (bench.sessions.len(), bench.sessions.bytes());
+    assert_eq!(bench.begins(200, 14), 0);
+    assert_eq!((bench.sessions.len(), bench.sessions.bytes()), before);
+    // One for which a few of them suffice takes the place of those.
+    assert!(bench.begins(200, 2) > 0);
+}
+
+#[test]
 pub(super) fn sessions_hold_no_more_bytes_than_a_node_has_for_them_131() {
     let mut bench = Bench::new(&[("t", 16)]).with_sessions(1000);
     let large = (1..100)
