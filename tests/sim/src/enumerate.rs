@@ -25,6 +25,7 @@ use life::Tally;
 pub const MUTANTS: &[&str] = &[
     "checkpoint-ahead-of-durable",
     "drop-by-name",
+    "drop-forgets-the-name",
     "founded-with-one-checkpoint",
     "no-dir-fsync",
     "recovered-tail-only-synced",
@@ -46,6 +47,7 @@ const PLACES: &[&str] = &[
     "checkpoint-with-commits-in-flight",
     "crash-twice-inside-recovery",
     "cut-then-rewritten-then-crash",
+    "deletion-gone-on-with",
     "file-recycled-after-the-checkpoint-that-knew-it",
     "founding-cut-short",
     "moved-behind-newer",

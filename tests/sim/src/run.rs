@@ -257,10 +257,6 @@ fn settle(world: &mut World, within: u64) {
     }
 }
 
-/// Known, to be taken out when it is mended: a topic that is deleted after its first spill began and before a checkpoint
-/// names its directory leaves it behind if the process dies meanwhile (the worlds of seeds 1841, 1992 and 3837 did).
-const KNOWN: u64 = 500 * MS;
-
 /// Directories of partitions that the metadata named once and names no more.
 fn left_over(world: &World) -> Vec<String> {
     let files = world.disk.files().into_iter().map(|(path, _)| path);
@@ -272,9 +268,7 @@ fn left_over(world: &World) -> Vec<String> {
         let mut owners = world.names.iter().filter(|(log, _)| of(log));
         owners.any(|(log, name)| {
             let lives = world.live.iter().any(|live| live.topic == log.topic);
-            let at = world.left.get(log).copied().unwrap_or(0);
-            let died = world.died.iter().any(|died| died.abs_diff(at) < KNOWN);
-            !lives && !died && !world.named.contains(name)
+            !lives && !world.named.contains(name)
         })
     })
     .collect()

@@ -12,7 +12,7 @@ use sawlog_wire::metadata::{
 };
 
 use crate::cluster::image::{
-    Broker, Controller, FeatureRange, Image, Partition, ProducerIds, Topic,
+    Broker, Controller, FeatureRange, Image, Partition, ProducerIds, Removed, Topic,
 };
 use crate::cluster::record::Record;
 use crate::config::{self, TopicConfig};
@@ -222,7 +222,8 @@ impl Image {
         self.configs.remove(&name);
         // The batch that holds the record ends behind the image's offset, wherever that is.
         let end = Offset(self.offset.0.saturating_add(1));
-        self.removed.insert(TopicId(record.topic_id), end);
+        self.removed
+            .insert(TopicId(record.topic_id), Removed { name, end });
         Ok(())
     }
 

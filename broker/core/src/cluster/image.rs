@@ -39,9 +39,18 @@ pub struct Image {
     pub defaults: Arc<TopicConfig>,
     /// The first producer id that no block has granted yet, and who got the last block.
     pub producer_ids: ProducerIds,
-    /// Deleted topics of which a shard may still have something, and the end of the log that their deletion lies below:
-    /// only what stands here is ever removed (#40). In no snapshot, so none is written while there are any.
-    pub removed: Map<TopicId, Offset>,
+    /// Deleted topics of which a shard may still have something: only what stands here is ever removed (#40). In no
+    /// snapshot, so none is written while there are any.
+    pub removed: Map<TopicId, Removed>,
+}
+
+/// A deleted topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Removed {
+    /// Its name: a shard that never wrote down where it began to put a partition's files looks for them by it.
+    pub name: Arc<str>,
+    /// The end of the metadata log that the deletion lies below.
+    pub end: Offset,
 }
 
 /// How far producer ids have been given out (#73).
@@ -137,7 +146,7 @@ impl Image {
 
     /// No shard has anything left of topics whose deletion lies below this offset.
     pub fn forget_removed(&mut self, upto: Offset) {
-        self.removed.retain(|_, end| *end > upto);
+        self.removed.retain(|_, removed| removed.end > upto);
     }
 
     /// One partition of a topic.

@@ -61,6 +61,18 @@ pub(crate) fn is_tagged(text: &[u8], topic: Uuid) -> bool {
     text.lines().any(|line| line.trim_end() == own)
 }
 
+/// Whether the process died, or the power went, while the name tag of that topic was being written.
+pub(crate) fn is_begun(text: &[u8], topic: Uuid) -> bool {
+    let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
+    let written = text.get(..text.len() - zeros).unwrap_or_default();
+    metadata_text(topic).as_bytes().starts_with(written)
+}
+
+/// Whether a directory has no segment and no sidecar.
+pub(crate) fn is_empty(entries: &[Entry]) -> bool {
+    !entries.iter().any(|entry| segment_of(entry).is_some())
+}
+
 impl Engine {
     /// Asks for the first step; `put_block` comes again when the directory is ready.
     pub(crate) fn make_ready(&mut self, log: LogId, ops: &mut Ops) {
@@ -121,10 +133,10 @@ impl Engine {
             }
             // Without its name tag a directory with segments is nobody's; an empty one gets the tag.
             (DirStep::Read(entries), Outcome::Failed(fault)) if fault.kind == FaultKind::Absent => {
-                if entries.iter().any(|entry| segment_of(entry).is_some()) {
-                    self.put_aside(log, ops);
-                } else {
+                if is_empty(&entries) {
                     self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops);
+                } else {
+                    self.put_aside(log, ops);
                 }
             }
             (DirStep::List | DirStep::Read(_), Outcome::Failed(fault)) => {
@@ -205,8 +217,6 @@ impl Engine {
         let Some(dir) = self.spill_dir(log) else {
             return;
         };
-        let zeros = text.iter().rev().take_while(|byte| **byte == 0).count();
-        let written = text.get(..text.len() - zeros).unwrap_or_default();
         // No topic can have the metadata log's name: another id there is rot in the tag, and putting the directory aside
         // would take the snapshots with it (#39).
         if is_tagged(text, log.topic.0) || log == LogId::METADATA {
@@ -217,9 +227,8 @@ impl Engine {
             self.tidy(log, entries, ops);
             return;
         }
-        let empty = !entries.iter().any(|entry| segment_of(entry).is_some());
-        if empty && metadata_text(log.topic.0).as_bytes().starts_with(written) {
-            // The process died, or the power went, while the tag was being written: it is written again.
+        if is_empty(entries) && is_begun(text, log.topic.0) {
+            // It is written again.
             let name = FileName::Named(dir);
             self.dir_ask(log, DirStep::Make, FileOp::MakeDir(name), ops);
             return;

@@ -1,6 +1,6 @@
 //! The end of a log: once the fact `dropped` is durable its directory is renamed, the parent synced, the files removed.
 //! Decides the order of that, what must be waited for, and who may use the name meanwhile; a log nobody dropped by a
-//! committed record is never touched, nor a directory that does not carry the dropped log's id (#40, #45).
+//! committed record is never touched, nor a directory that carries another id than the dropped log's (#40, #45).
 
 use alloc::format;
 use alloc::sync::Arc;
@@ -22,6 +22,8 @@ use crate::proof;
 pub(crate) enum DropStep {
     /// Whose is the directory of that name?
     Tag,
+    /// It has no whole tag: does it hold anything?
+    List,
     /// The directory gets the name that says so.
     Rename,
     /// The directory above it is synced.
@@ -37,8 +39,8 @@ pub(crate) enum DropStep {
 pub(crate) struct Drops {
     /// Told to go; their last batches are still on their way.
     pub(crate) wanted: Vec<LogId>,
-    /// Told to go, and not gone yet: their directories' names are theirs until then.
-    pub(crate) leaving: Set<LogId>,
+    /// Told to go, and not gone yet: the names of their directories are theirs until then.
+    pub(crate) leaving: Map<LogId, Arc<str>>,
     /// Being removed.
     pub(crate) going: Set<LogId>,
     /// Logs whose directory was made ready for writing.
@@ -54,16 +56,15 @@ impl Engine {
     /// Whether a directory of this name still belongs to another log, which is on its way out. From the wish on, not from the
     /// fact on: until that is durable the next log of the name would find the directory, and lose its own to the drop.
     pub(crate) fn is_leavers(&self, of: LogId, dir: &Arc<str>) -> bool {
-        let named = |log: &LogId| {
+        let named = |(log, named): (&LogId, &Arc<str>)| {
             let state = self.fold.logs.get(log).and_then(|state| state.dir.as_ref());
-            let spec = self.live.get(log).and_then(|live| live.spec.as_ref());
-            state.or(spec.map(|spec| &spec.dir)) == Some(dir)
+            state.unwrap_or(named) == dir
         };
         if proof::mutant("drop-by-name") {
             return false;
         }
         let mut dropped = self.fold.dropped.values();
-        let mut others = self.drops.leaving.iter().filter(|log| **log != of);
+        let mut others = self.drops.leaving.iter().filter(|(log, _)| **log != of);
         dropped.any(|dropped| dropped.as_ref() == Some(dir)) || others.any(named)
     }
 
@@ -83,6 +84,12 @@ impl Engine {
                 self.queue_fact(log, Fact::Dropped);
             }
         }
+        // A first spill may be making the directory just now, or was cut short: whether it did, its tag will say.
+        for (log, dir) in &mut self.fold.dropped {
+            if dir.is_none() {
+                *dir = self.drops.leaving.get(log).cloned();
+            }
+        }
         // A spill under way may be writing into the directory; its files are not moved from under it.
         if self.spill.phase != SpillPhase::Idle {
             return;
@@ -95,9 +102,11 @@ impl Engine {
             .copied()
             .collect();
         for log in dropped {
-            self.drops.going.insert(log);
             match self.dropped_dir(log) {
+                // The metadata still knows the name, if anything may be left.
+                None if self.names_follow && !proof::mutant("drop-forgets-the-name") => {}
                 Some(dir) => {
+                    self.drops.going.insert(log);
                     let op = FileOp::Read {
                         file: dirs::metadata_name(&dir),
                         at: 0,
@@ -121,12 +130,6 @@ impl Engine {
 
     /// The fact is durable.
     pub(crate) fn dropped(&mut self, log: LogId, ops: &mut Ops) {
-        // A first spill may be making the directory just now, or was cut short: whether it did, its tag will say.
-        if let (Some(dir @ None), Some(live)) =
-            (self.fold.dropped.get_mut(&log), self.live.get(&log))
-        {
-            *dir = live.spec.as_ref().map(|spec| spec.dir.clone());
-        }
         self.void_course(log);
         self.live.remove(&log);
         self.windows.forget(log);
@@ -163,13 +166,20 @@ impl Engine {
                 Outcome::Bytes(text)
                     if dirs::is_tagged(&text, log.topic.0) || proof::mutant("drop-by-name") =>
                 {
-                    let op = FileOp::Rename {
-                        from: FileName::Named(dir.clone()),
-                        to: going_name(&dir, log),
-                    };
-                    self.drop_ask(log, DropStep::Rename, op, ops);
+                    self.leave(log, &dir, ops);
                 }
-                // Gone already, never made, or the next topic's of this name.
+                Outcome::Bytes(text) if !dirs::is_begun(&text, log.topic.0) => {
+                    // The next topic's of this name.
+                    self.renamed(log, &dir, ops);
+                }
+                // Gone already, never made, or made and not tagged.
+                _ => {
+                    let op = FileOp::List(FileName::Named(dir));
+                    self.drop_ask(log, DropStep::List, op, ops);
+                }
+            },
+            DropStep::List => match outcome {
+                Outcome::Listing(entries) if dirs::is_empty(&entries) => self.leave(log, &dir, ops),
                 _ => self.renamed(log, &dir, ops),
             },
             DropStep::Rename => self.renamed(log, &dir, ops),
@@ -187,6 +197,14 @@ impl Engine {
             }
             DropStep::Gone => self.gone(log, ops),
         }
+    }
+
+    fn leave(&mut self, log: LogId, dir: &Arc<str>, ops: &mut Ops) {
+        let op = FileOp::Rename {
+            from: FileName::Named(dir.clone()),
+            to: going_name(dir, log),
+        };
+        self.drop_ask(log, DropStep::Rename, op, ops);
     }
 
     fn renamed(&mut self, log: LogId, dir: &str, ops: &mut Ops) {

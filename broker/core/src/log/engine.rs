@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -422,8 +423,15 @@ impl Engine {
         Ok(())
     }
 
-    /// A committed delete named the log (#40): its appends end now, its bytes go once the fact is durable.
-    pub fn drop_log(&mut self, log: LogId) {
+    /// A committed delete named the log (#40): its appends end now, its bytes go once the fact is durable. `dir` is the
+    /// directory that its first spill makes: it may have been begun by a process that died before a checkpoint named it.
+    pub fn drop_log(&mut self, log: LogId, dir: Arc<str>) {
+        if let Some(known) = self.fold.dropped.get_mut(&log) {
+            if !proof::mutant("drop-forgets-the-name") {
+                known.get_or_insert(dir);
+            }
+            return;
+        }
         let Some(live) = self.live.get_mut(&log) else {
             return;
         };
@@ -431,8 +439,13 @@ impl Engine {
             live.dropping = true;
             // What is queued or in flight lands first: an entry behind the fact would make the log anew.
             self.drops.wanted.push(log);
-            self.drops.leaving.insert(log);
+            self.drops.leaving.insert(log, dir);
         }
+    }
+
+    /// Logs whose deletion is durable, and whose directory may still be there.
+    pub fn dropped_logs(&self) -> impl Iterator<Item = LogId> + '_ {
+        self.fold.dropped.keys().copied()
     }
 
     /// Forgets a producer that was silent for too long (#74).

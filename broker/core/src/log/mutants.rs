@@ -152,6 +152,14 @@ fn drop_by_name_is_caught_40() {
 }
 
 #[test]
+fn drop_forgets_the_name_is_caught_40() {
+    caught(
+        "drop-forgets-the-name",
+        super::tests::drops::a_drop_is_finished_by_name,
+    );
+}
+
+#[test]
 fn checkpoint_ahead_of_durable_is_caught_96() {
     caught("checkpoint-ahead-of-durable", || {
         let mut world = World::fresh(small());

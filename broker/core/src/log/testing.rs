@@ -2,6 +2,7 @@
 //! Decides nothing. Crashes, faults and reordering are the simulator's; this disk forgets nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_wire::records::batch::{self, BatchHeader};
@@ -209,6 +210,10 @@ pub(crate) fn log(n: u8) -> LogId {
     }
 }
 
+fn dir_of(id: LogId) -> Arc<str> {
+    format!("t{}-{}", id.topic.0.0[0], id.partition).into()
+}
+
 /// One batch of `count` records of `bytes` each, all of this time.
 pub(crate) fn batch(
     count: usize,
@@ -308,12 +313,15 @@ impl World {
         world
     }
 
+    pub(crate) fn drop_log(&mut self, id: LogId) {
+        self.engine.drop_log(id, dir_of(id));
+    }
+
     pub(crate) fn open(&mut self, id: LogId, config: TopicConfig) {
-        let dir = format!("t{}-{}", id.topic.0.0[0], id.partition).into();
         self.engine.open(
             id,
             LogSpec {
-                dir,
+                dir: dir_of(id),
                 config,
                 urgent: id == LogId::METADATA,
             },

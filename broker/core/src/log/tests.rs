@@ -13,6 +13,7 @@ use std::time::Duration;
 pub(super) mod copies;
 mod cut;
 pub(super) mod damage;
+pub(super) mod drops;
 mod names;
 pub(super) mod pressure;
 pub(super) mod time;
@@ -540,7 +541,7 @@ fn a_dropped_log_goes_after_its_fact_is_durable_and_the_next_of_its_name_is_anot
     }
     assert!(!world.disk.names("t1-0/").is_empty());
     world.fill(id, 1, 1000);
-    world.engine.drop_log(id);
+    world.drop_log(id);
     world.settle();
     assert!(world.told.contains(&Told::Gone(id)));
     assert!(world.disk.names("t1-0").is_empty());
@@ -573,7 +574,7 @@ pub(super) fn the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45()
     // 1. Its last batch is not synced when it is told to go, so the fact must wait.
     world.fill(id, 1, 1000);
     world.flush();
-    world.engine.drop_log(id);
+    world.drop_log(id);
     // 2. The next one of its name is made, and enough is written to spill it.
     let mut next = log(1);
     next.topic.0.0[15] = 99;
@@ -623,7 +624,7 @@ fn a_drop_that_is_made_again_leaves_the_next_topics_directory_40() {
     let tag = world.disk.files.get_mut("t1-0/partition.metadata");
     *tag.expect("a tag") = b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAw".to_vec();
     let before = world.disk.names("t1-0/");
-    world.engine.drop_log(id);
+    world.drop_log(id);
     world.settle();
     assert!(world.told.contains(&Told::Gone(id)));
     assert_eq!(world.disk.names("t1-0/"), before);
@@ -814,7 +815,7 @@ fn a_dropped_log_stays_dropped_after_a_start_40() {
         world.fill(b, 1, 100);
         world.settle();
     }
-    world.engine.drop_log(a);
+    world.drop_log(a);
     world.flush();
     // The fact is written, and nothing else is done.
     while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {

@@ -235,7 +235,7 @@ impl Life {
             return;
         }
         let Some(id) = self.pick() else { return };
-        self.world.engine.drop_log(id);
+        self.world.drop_log(id);
         self.known.entry(id).or_default().dropped = true;
     }
 
@@ -296,7 +296,7 @@ impl Life {
             if known.dropped {
                 if self.world.engine.marks(*id).is_some() {
                     // The fact was not durable: the node would drop it again.
-                    self.world.engine.drop_log(*id);
+                    self.world.drop_log(*id);
                 }
                 continue;
             }

@@ -203,11 +203,12 @@ impl Engine {
         if live.offline.is_some() || state.is_torn() || self.keeps_its_files(live) {
             return Course::Skip;
         }
-        let dir = match (&state.dir, &live.spec) {
-            (Some(dir), _) => dir.clone(),
-            (None, Some(spec)) => spec.dir.clone(),
-            (None, None) if self.names_follow => return Course::Skip,
-            (None, None) => Arc::from(format!("unknown/{}-{}", log.topic.0, log.partition)),
+        let named = live.spec.as_ref().map(|spec| &spec.dir);
+        let named = named.or_else(|| self.drops.leaving.get(&log));
+        let dir = match state.dir.as_ref().or(named) {
+            Some(dir) => dir.clone(),
+            None if self.names_follow => return Course::Skip,
+            None => Arc::from(format!("unknown/{}-{}", log.topic.0, log.partition)),
         };
         // One that has its files there already keeps them.
         if state.dir.is_none() && self.is_leavers(log, &dir) {

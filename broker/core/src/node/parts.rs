@@ -188,6 +188,10 @@ impl Running {
         if log == LogId::METADATA {
             return self.metadata_offline(why, out);
         }
+        if self.going.contains(&log) {
+            // Its topic is deleted: nobody misses it, and its bytes go as they are.
+            return;
+        }
         let name = self
             .partitions
             .get(&log)

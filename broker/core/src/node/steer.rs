@@ -75,20 +75,23 @@ impl Running {
         if image.removed.is_empty() {
             return;
         }
-        let gone = |log: &LogId| {
-            image.removed.contains_key(&log.topic)
-                || (proof::mutant("delete-drops-its-neighbour")
-                    && log.topic != LogId::METADATA.topic
-                    && log.partition != PartitionId(0))
+        let gone = |log: LogId| {
+            let removed = image.removed.get(&log.topic).map(|removed| &removed.name);
+            let neighbour = proof::mutant("delete-drops-its-neighbour")
+                && log.topic != LogId::METADATA.topic
+                && log.partition != PartitionId(0);
+            let name = removed.or_else(|| image.names.get(&log.topic).filter(|_| neighbour))?;
+            Some((log, Arc::from(format!("{name}-{}", log.partition))))
         };
-        let logs: Vec<LogId> = self.engine.logs().filter(gone).collect();
-        for log in logs {
+        let logs = self.engine.logs().chain(self.engine.dropped_logs());
+        let logs: Vec<(LogId, Arc<str>)> = logs.filter_map(gone).collect();
+        for (log, dir) in logs {
             if proof::mutant("deleted-topic-kept") {
                 continue;
             }
             self.abandon(log, out);
             self.partitions.remove(&log);
-            self.engine.drop_log(log);
+            self.engine.drop_log(log, dir);
             self.going.insert(log);
         }
         self.cleared(out);

@@ -388,9 +388,9 @@ impl Life {
         }
         if let Some(id) = self.pick() {
             self.tell(|| format!("drop {:?}", id.topic));
-            self.rig.engine.drop_log(id);
             if let Some(known) = self.oracle.logs.get_mut(&id) {
                 known.dropped = true;
+                self.rig.engine.drop_log(id, known.dir.clone());
             }
         }
     }
@@ -464,12 +464,7 @@ impl Life {
         self.oracle.settle(&self.rig);
         self.epoch += 1;
         for (id, known) in &mut self.oracle.logs {
-            if known.dropped {
-                // The fact was not durable: the node drops it again.
-                if self.rig.engine.marks(*id).is_some() {
-                    self.rig.engine.drop_log(*id);
-                }
-            } else {
+            if !known.dropped {
                 self.rig.engine.begin_epoch(*id, LeaderEpoch(self.epoch));
             }
         }
@@ -570,6 +565,11 @@ impl Life {
                 if seen != second {
                     return Err(format!("#97: first {seen:?}, then {second:?}"));
                 }
+            } else if self.oracle.is_leaving() {
+                // What was deleted goes to the end, and leaves nothing behind.
+                proof::sometimes("deletion-gone-on-with");
+                rig.settle(&mut self.rng)?;
+                self.oracle.judge_end(&rig)?;
             }
             return Ok(());
         }

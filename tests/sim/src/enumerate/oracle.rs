@@ -154,7 +154,7 @@ impl Oracle {
         }
     }
 
-    /// Judges what came up after a crash. Opens every log.
+    /// Judges what came up after a crash. Opens every log, and drops what was deleted, as the metadata would say.
     pub(super) fn judge(
         &self,
         rig: &mut Rig,
@@ -181,6 +181,10 @@ impl Oracle {
                 if known.gone && found.is_some() {
                     return Err(format!("#40: {log:?} was gone and is back: {found:?}"));
                 }
+                // The metadata forgets a deletion once everything is gone.
+                if !known.gone {
+                    rig.engine.drop_log(*log, known.dir.clone());
+                }
                 continue;
             }
             rig.open(*log, &known.dir, &known.config);
@@ -190,7 +194,39 @@ impl Oracle {
             let batches = self.judge_log(rig, *log, known, marks, need, rng)?;
             seen.insert(*log, (marks, batches));
         }
+        rig.engine.named();
+        self.judge_dirs(rig, |known| known.gone)?;
         Ok(seen)
+    }
+
+    /// Whether a deletion is still being carried out.
+    pub(super) fn is_leaving(&self) -> bool {
+        let mut known = self.logs.values();
+        known.any(|known| known.dropped && !known.gone)
+    }
+
+    /// What came up has come to rest: nothing is left of what was deleted (#40, #45).
+    pub(super) fn judge_end(&self, rig: &Rig) -> Result<(), String> {
+        let left = rig.engine.logs().chain(rig.engine.dropped_logs());
+        let dropped = |log: &LogId| self.logs.get(log).is_some_and(|known| known.dropped);
+        if let Some(log) = left.into_iter().find(dropped) {
+            return Err(format!("#40: the deletion of {log:?} does not end"));
+        }
+        self.judge_dirs(rig, |known| known.dropped)
+    }
+
+    fn judge_dirs(&self, rig: &Rig, gone: impl Fn(&Known) -> bool) -> Result<(), String> {
+        let files = rig.disk.files().into_iter();
+        let tags = files.filter(|(path, _)| path.ends_with("/partition.metadata"));
+        for (path, _) in tags {
+            let text = rig.disk.read_all(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let of = |log: &LogId| text.contains(&format!("topic_id: {}", log.topic.0));
+            if let Some((log, _)) = self.logs.iter().find(|(log, it)| gone(it) && of(log)) {
+                return Err(format!("#40 #45: {log:?} is gone and {path} is left"));
+            }
+        }
+        Ok(())
     }
 
     fn judge_log(

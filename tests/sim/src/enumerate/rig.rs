@@ -182,6 +182,7 @@ impl Rig {
     ) -> Rig {
         disk.faults = Faults::default();
         let mut rig = Rig::new(disk, boot, now, shard, shards);
+        rig.engine.names_follow();
         rig.engine.start(
             now,
             Dice(rng.dice()),

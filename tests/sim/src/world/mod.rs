@@ -126,10 +126,6 @@ pub struct World {
     pub names: BTreeMap<LogId, String>,
     /// The partitions of the newest metadata.
     pub live: BTreeSet<LogId>,
-    /// When each partition left the metadata.
-    pub left: BTreeMap<LogId, u64>,
-    /// When the process died.
-    pub died: Vec<u64>,
     /// Starts that said that they followed a clean stop and did not.
     pub false_clean: u64,
     /// The last life served, and did not end by a stop.
@@ -199,8 +195,6 @@ impl World {
             named: BTreeSet::new(),
             names: BTreeMap::new(),
             live: BTreeSet::new(),
-            left: BTreeMap::new(),
-            died: Vec::new(),
             false_clean: 0,
             unclean: false,
             stopping: false,
@@ -290,9 +284,6 @@ impl World {
         let stopping = std::mem::take(&mut self.stopping);
         self.unclean = how != "stopped" && !stopping && (self.unclean || self.ready());
         self.disk.died(self.now);
-        if how != "stopped" {
-            self.died.push(self.now);
-        }
         self.process = None;
         self.aim = None;
         self.stalled_until = 0;
@@ -437,7 +428,7 @@ impl World {
             }
             let mut wishes = Vec::new();
             let (trace, traced, print) = (&mut self.trace, self.traced, self.print);
-            let (names, live, left) = (&mut self.names, &mut self.live, &mut self.left);
+            let (names, live) = (&mut self.names, &mut self.live);
             process.turn(
                 now,
                 &mut self.rng.node,
@@ -447,9 +438,7 @@ impl World {
                         hash(trace, now, shard, effect);
                     }
                     if let Effect::Image(image) = effect {
-                        let had = std::mem::take(live);
                         *live = image.partitions().map(|(log, ..)| log).collect();
-                        left.extend(had.difference(live).map(|log| (*log, now.mono.0)));
                         for (log, topic, _) in image.partitions() {
                             names
                                 .entry(log)

@@ -308,7 +308,7 @@ pub(in crate::log) fn a_log_is_dropped_while_its_batches_fill_the_ring() {
     let (id, other) = (world.open_plain(1), world.open_plain(2));
     world.fill(other, 1, 10);
     world.fill(id, 300, 3000);
-    world.engine.drop_log(id);
+    world.drop_log(id);
     world.settle();
     assert!(world.told.contains(&Told::Gone(id)), "#40: it never goes");
     world.fill(other, 1, 10);

@@ -3,6 +3,7 @@
 use sawlog_wire::Code;
 
 use crate::answer::*;
+use crate::event::Event;
 use crate::ids::*;
 use crate::node::testing::*;
 
@@ -104,6 +105,47 @@ pub(super) fn a_deletion_that_was_answered_outlives_a_death_at_any_operation_40(
             );
         }
     }
+}
+
+/// A stop spills a topic for the first time and is killed; the topic is deleted in the next life.
+#[test]
+fn a_deletion_removes_what_a_first_spill_had_only_begun_40() {
+    let mut world = World::started(Files::new(), 2);
+    let (gone, kept) = (world.create_one("gone", 4), world.create_one("kept", 4));
+    for number in 0..4 {
+        world.produce(log(gone, number), batch(&["x"], None));
+        world.produce(log(kept, number), batch(&["y"], None));
+    }
+    let files = world.files.clone();
+    let (mut begun, mut at) = (0, 0);
+    loop {
+        let mut world = World::started(files.clone(), 2);
+        at += 1;
+        let die_at = world.operations + at;
+        world.die_at = Some(die_at);
+        world.give(ShardId(0), Event::Stop);
+        world.run();
+        if world.operations < die_at {
+            break;
+        }
+        begun += u32::from(on_disk(&world, "gone"));
+        let mut world = World::started(world.files, 2);
+        assert_eq!(world.delete(&["gone"]), [Code::None]);
+        let left: Vec<_> = world
+            .files
+            .keys()
+            .filter(|path| path.contains("gone"))
+            .collect();
+        assert!(left.is_empty(), "#40: died at {at}: {left:?}");
+        let ids = |path: &&String| path.starts_with("unknown/");
+        assert_eq!(world.files.keys().find(ids), None, "#40: died at {at}");
+        assert_eq!(
+            world.fetch(log(kept, 3), 0).hw,
+            Offset(1),
+            "#40: died at {at}"
+        );
+    }
+    assert!(begun > 4, "#144: {begun} of {at} deaths left a directory");
 }
 
 #[test]
