@@ -187,6 +187,11 @@ impl Aligned {
         );
     }
 
+    /// Keeps the first `n` bytes only.
+    pub fn truncate(&mut self, n: usize) {
+        self.len = self.len.min(n);
+    }
+
     /// How many bytes are in it.
     pub fn len(&self) -> usize {
         self.len

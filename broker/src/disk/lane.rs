@@ -11,7 +11,7 @@ use sawlog_core::ids::Ticket;
 use super::buffer::Aligned;
 use super::files::Files;
 use super::reading::Reading;
-use super::tail::Tail;
+use super::tail::{LEAST, Tail};
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
 const INLINE_MAX: usize = 64 << 10;
@@ -35,18 +35,18 @@ pub enum Back {
 pub struct Landed {
     desk: Desk,
     names: Vec<FileName>,
-    /// The buffer of a ring write.
+    /// What came of a ring write.
     kept: Option<Kept>,
     /// How long a ring write took.
     took: Option<(RingKind, Duration)>,
 }
 
-/// A buffer that is part of the tail now.
+/// Where a ring was written, and the buffer that is part of the tail now; none if the write failed.
 #[derive(Debug)]
 pub struct Kept {
     file: FileName,
     at: u64,
-    buffer: Aligned,
+    buffer: Option<Aligned>,
 }
 
 /// Where completions of threads go: the shard's inbox.
@@ -115,7 +115,7 @@ impl Lane {
     /// A lane over an open directory. `inbox` takes completions from other threads.
     pub fn new(files: Arc<Files>, cache_bytes: u64, inbox: Inbox) -> Lane {
         Lane {
-            tail: Tail::new(cache_bytes, files.pool()),
+            tail: Tail::new(cache_bytes, LEAST, files.pool()),
             files,
             inbox,
             desks: ["commit", "flush", "alloc", "keep", "read", "bulk"].map(Worker::new),
@@ -168,6 +168,9 @@ impl Lane {
         let files = self.files.clone();
         let bytes = self.tail.add(kind, file, *at, pieces);
         let outcome = files.write(file, *at, bytes, *how);
+        if outcome != Outcome::Done {
+            self.tail.lost(file, *at);
+        }
         self.pace(kind).note(started.elapsed());
         self.cheap = *how == How::Cached;
         Some(outcome)
@@ -202,8 +205,14 @@ impl Lane {
                 self.away.remove(&name);
             }
         }
-        if let Some(Kept { file, at, buffer }) = kept {
-            self.tail.keep(&file, at, buffer);
+        match kept {
+            Some(Kept {
+                file,
+                at,
+                buffer: Some(buffer),
+            }) => self.tail.keep(&file, at, buffer),
+            Some(Kept { file, at, .. }) => self.tail.lost(&file, at),
+            None => {}
         }
         if let Some((kind, took)) = took {
             self.pace(kind).note(took);
@@ -369,7 +378,11 @@ fn kept(op: FileOp, written: Option<Aligned>) -> Option<Kept> {
             file: file @ FileName::Ring { .. },
             at,
             ..
-        } => written.map(|buffer| Kept { file, at, buffer }),
+        } => Some(Kept {
+            file,
+            at,
+            buffer: written,
+        }),
         _ => None,
     }
 }

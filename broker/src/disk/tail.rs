@@ -17,13 +17,14 @@ use super::buffer::{Aligned, PAGE, Pool};
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
 /// What is kept even if nobody reads: the spill follows more closely.
-const LEAST: u64 = 16 << 20;
+pub const LEAST: u64 = 16 << 20;
 
 /// See the file's head.
 #[derive(Debug)]
 pub struct Tail {
     pool: Pool,
     budget: u64,
+    least: u64,
     held: u64,
     /// Bytes taken in so far: what the age of a stretch is counted in.
     taken: u64,
@@ -63,10 +64,10 @@ impl Reach {
     }
 
     /// How much to keep at most.
-    fn room(&self, budget: u64) -> u64 {
+    fn room(&self, least: u64, budget: u64) -> u64 {
         let reach = self.before.max(self.now.get());
         let wanted = reach.saturating_mul(2).max(self.owed);
-        wanted.clamp(LEAST.min(budget), budget)
+        wanted.clamp(least.min(budget), budget)
     }
 
     fn took(&mut self, cost: u64, budget: u64) {
@@ -102,11 +103,13 @@ impl Window {
 }
 
 impl Tail {
-    /// An empty cache that holds at most `budget` bytes, and a window of each ring; its memory comes from `pool`.
-    pub fn new(budget: u64, pool: Pool) -> Tail {
+    /// An empty cache that holds at most `budget` bytes, `least` though nobody reads, and a window of each ring; its
+    /// memory comes from `pool`.
+    pub fn new(budget: u64, least: u64, pool: Pool) -> Tail {
         Tail {
             pool,
             budget,
+            least,
             held: 0,
             taken: 0,
             reach: Reach::default(),
@@ -152,6 +155,23 @@ impl Tail {
         self.insert(file, at, buffer);
     }
 
+    /// The commit at `at` failed: nobody knows what lies there now, so it is not remembered, and no window goes on over it.
+    pub fn lost(&mut self, file: &FileName, at: u64) {
+        for kind in [RingKind::Durable, RingKind::Fast] {
+            let open = slot(&mut self.open, kind);
+            let Some(mut window) = open.take_if(|window| window.file == *file) else {
+                continue;
+            };
+            let before = at.saturating_sub(window.at);
+            if !proof::mutant("failed-commit-remembered") {
+                window.buffer.truncate(usize::try_from(before).unwrap_or(0));
+            }
+            if !window.buffer.is_empty() {
+                self.insert(file, window.at, window.buffer);
+            }
+        }
+    }
+
     fn insert(&mut self, file: &FileName, at: u64, buffer: Aligned) {
         let cost = cost(&buffer);
         if cost > self.budget {
@@ -171,7 +191,7 @@ impl Tail {
         self.taken += cost;
         self.reach.took(cost, self.budget);
         self.ages.push_back((file.clone(), at));
-        let room = self.reach.room(self.budget);
+        let room = self.room();
         while self.held > room {
             let Some((file, at)) = self.ages.pop_front() else {
                 break;
@@ -236,6 +256,11 @@ impl Tail {
                 *open = None;
             }
         }
+    }
+
+    /// How much is kept now at most.
+    pub fn room(&self) -> u64 {
+        self.reach.room(self.least, self.budget)
     }
 
     /// Bytes of memory in use, the windows that fill left out.
@@ -321,7 +346,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * 2 * PAGE as u64, pool.clone());
+        let mut tail = Tail::new(3 * 2 * PAGE as u64, LEAST, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
             tail.keep(&file, u64::from(i) * 4096, page(&pool, i));
@@ -340,7 +365,7 @@ mod tests {
      {
         const MEBI: u64 = 1 << 20;
         let pool = Pool::new(0);
-        let mut tail = Tail::new(64 * MEBI, pool.clone());
+        let mut tail = Tail::new(64 * MEBI, LEAST, pool.clone());
         let file = FileName::Ring {
             shard: sawlog_core::ids::ShardId(0),
             kind: DURABLE,
@@ -378,7 +403,7 @@ mod tests {
     #[test]
     fn small_commits_lie_in_one_window_as_in_the_file_and_can_be_read_at_once() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, pool.clone());
+        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
         let file = FileName::named("ring");
         let commit = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 100])), Piece::Zeros(28)];
         let add = |tail: &mut Tail, file: &FileName, at, with| {
@@ -406,7 +431,7 @@ mod tests {
     #[test]
     fn a_commit_that_was_written_another_way_ends_the_window_7() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, pool.clone());
+        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
         let file = FileName::named("ring");
         let pieces = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 128]))];
         tail.add(RingKind::Fast, &file, 0, &pieces(1));
@@ -425,7 +450,7 @@ mod tests {
     #[test]
     fn what_is_written_out_of_a_window_is_aligned() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, pool.clone());
+        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
         let file = FileName::named("ring");
         for at in [4096_u64, 8192, 12288, 1 << 20] {
             let pieces = [Piece::Zeros(PAGE)];
