@@ -9,6 +9,10 @@ use crate::file::Free;
 /// Blocks of the durable ring: a commit begins on a fresh one (#96).
 pub(crate) const BLOCK: u32 = 4096;
 
+/// Memory for each batch that a cycle has met, at most: its places in its log's list and in its file's, whose queues double
+/// as they grow, its line for the sidecar, and the slice that it is read as. Half a cycle's bytes may be that, no more.
+const BATCH_STATE: u64 = 256;
+
 /// What an engine runs by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EngineConf {
@@ -98,6 +102,8 @@ pub struct Sizes {
     pub batch_max: u32,
     /// A spill cycle takes this many bytes of commits, and a checkpoint is written after as many.
     pub spill_every: u64,
+    /// And no more batches than this, however small they are: what is known of each stays in memory until a cycle ends.
+    pub spill_batches: u32,
     /// How far a spill stays behind: little enough that the executor still has the bytes in memory.
     pub spill_lag: u64,
     /// Bytes of a ring that only urgent commits may take when no other file is ready.
@@ -127,13 +133,15 @@ impl Sizes {
             .ring_max
             .unwrap_or((part / 8).min(1 << 30))
             .max(3 * ring_file);
+        let spill_every = (ring_file / 2).min(32 << 20);
         let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
         Sizes {
             ring_file: narrow(ring_file),
             first_file: narrow(ring_file.min(1 << 20)),
             ring_max,
             batch_max: narrow((ring_file / 4).min(32 << 20)),
-            spill_every: (ring_file / 2).min(32 << 20),
+            spill_every,
+            spill_batches: narrow(spill_every / 2 / BATCH_STATE).max(1),
             spill_lag: (ring_file / 16).min(4 << 20),
             reserve: narrow((ring_file / 16 / block * block).max(block)),
             free_low: (total / 64).min(256 << 20).max(ring_file / 2),

@@ -288,3 +288,11 @@ fn leaver_keeps_ring_files_is_caught_138() {
         super::tests::pressure::a_log_is_dropped_while_its_batches_fill_the_ring,
     );
 }
+
+#[test]
+fn a_cycle_of_any_number_of_batches_is_noticed() {
+    caught(
+        "cycle-of-any-batches",
+        super::tests::a_cycle_of_small_batches_ends_before_what_is_known_of_them_outgrows_their_bytes_132,
+    );
+}

@@ -122,6 +122,7 @@ impl Engine {
                 continue;
             };
             self.spill.poured += u64::from(lies.len);
+            self.spill.batches = self.spill.batches.saturating_add(1);
             let at = (lies.at - job.at) as usize;
             let stored = if bytes.len() >= at + lies.len as usize {
                 bytes.slice(at..at + lies.len as usize)

@@ -104,6 +104,9 @@ pub(crate) struct Spill {
     pub(crate) poured: u64,
     /// And after how many it ends, even if there is more.
     pub(crate) goal: u64,
+    /// Batches read in this cycle, and after how many it ends.
+    pub(crate) batches: u32,
+    pub(crate) batches_goal: u32,
     pub(crate) job: Option<Job>,
     /// Parts of a read that failed, to be asked before anything else.
     pub(crate) again: VecDeque<Job>,
@@ -123,6 +126,14 @@ pub(crate) struct Spill {
     pub(crate) moved: u64,
     /// Cycles run for a ring that is full, since a commit landed or a reader went away.
     pub(crate) relief: u32,
+}
+
+impl Spill {
+    /// Whether the cycle ends, even if there is more.
+    fn has_enough(&self) -> bool {
+        let many = self.batches >= self.batches_goal && !proof::mutant("cycle-of-any-batches");
+        self.poured >= self.goal || many
+    }
 }
 
 impl Engine {
@@ -154,10 +165,11 @@ impl Engine {
             self.spill.phase = SpillPhase::Walk;
             self.spill.poured = 0;
             let whole = self.lanes.iter().map(|lane| lane.ring.size()).sum();
-            self.spill.goal = if self.spill.all {
-                whole
+            self.spill.batches = 0;
+            (self.spill.goal, self.spill.batches_goal) = if self.spill.all {
+                (whole, u32::MAX)
             } else {
-                self.sizes.spill_every
+                (self.sizes.spill_every, self.sizes.spill_batches)
             };
             self.spill.failed = false;
             self.spill.moved = 0;
@@ -290,7 +302,7 @@ impl Engine {
             }
             match self.spill.phase {
                 SpillPhase::Idle => return,
-                SpillPhase::Walk if self.spill.poured >= self.spill.goal => {
+                SpillPhase::Walk if self.spill.has_enough() => {
                     self.spill.phase = SpillPhase::Stragglers;
                 }
                 SpillPhase::Walk => match self.walk() {

@@ -88,6 +88,26 @@ fn what_was_written_is_read_back_from_the_ring_and_from_segments_1_7() {
 }
 
 #[test]
+pub(super) fn a_cycle_of_small_batches_ends_before_what_is_known_of_them_outgrows_their_bytes_132()
+{
+    let mut world = World::fresh(small());
+    let id = world.open_plain(1);
+    let mut most = 0;
+    for _ in 0..100 {
+        world.fill(id, 10, 20);
+        world.settle();
+        most = most.max(world.engine.fold.logs[&id].ring.len());
+    }
+    let cycle = world.engine.sizes.spill_batches as usize;
+    // The next cycle begins a little later, and the batches of one step may be many.
+    assert!(
+        most <= 2 * cycle,
+        "{most} batches are remembered, {cycle} end a cycle"
+    );
+    assert_eq!(world.read_all(id, 0), (0..1000).collect::<Vec<_>>());
+}
+
+#[test]
 fn segment_files_hold_whole_batches_and_nothing_else_104() {
     let mut world = World::fresh(small());
     let id = world.open_plain(1);
