@@ -38,6 +38,7 @@ pub const NO_PRODUCER_ID: i64 = -1;
 /// "No timestamp".
 pub const NO_TIMESTAMP: i64 = -1;
 
+const LENGTH_AT: usize = 8;
 const EPOCH_AT: usize = 12;
 const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
@@ -427,6 +428,22 @@ pub fn set_log_append_time(batch: &mut [u8], now: i64) {
         (header.raw_attributes | 0x08).to_be_bytes(),
     );
     set_max_timestamp(batch, now);
+}
+
+/// Says that the records lie in this codec, and how long they are now. The CRC is not right any more then.
+pub(super) fn set_codec(batch: &mut [u8], codec: Codec) -> Result<(), BatchFault> {
+    let size = batch.len();
+    let Some(header) = BatchHeader::read(batch) else {
+        return Ok(());
+    };
+    let length = i32::try_from(size - LENGTH_PREFIX).map_err(|_| BatchFault::TooLarge {
+        size,
+        max: i32::MAX as usize,
+    })?;
+    let attributes = header.raw_attributes & !0x07 | i16::from(codec.number());
+    put(batch, LENGTH_AT, length.to_be_bytes());
+    put(batch, ATTRIBUTES_AT, attributes.to_be_bytes());
+    Ok(())
 }
 
 /// Computes and writes the CRC.

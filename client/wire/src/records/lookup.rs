@@ -2,7 +2,7 @@
 //! which record is meant; decompresses under the same caps as everything else (#130), and the caller
 //! has checked the CRC (#7).
 
-use super::batch::{Batch, Codec};
+use super::batch::{Batch, Codec, NO_TIMESTAMP};
 use super::fault::BatchFault;
 use super::inflate::{Caps, Inflater};
 use super::pool::Pool;
@@ -46,12 +46,33 @@ pub fn first_with_max_timestamp(
     scan(batch, caps, inflater, pool, |found| found.timestamp == max)
 }
 
+/// The records of a client's batch that are older than `earliest` or later than `latest`, the first `most` of them. Their
+/// offsets are their places, for such a batch begins at offset 0; one without a time is neither old nor new.
+pub fn outside(
+    batch: &Batch<'_>,
+    (earliest, latest): (i64, i64),
+    most: usize,
+    caps: Caps,
+    inflater: &mut Inflater,
+    pool: &Pool,
+) -> Result<Vec<Found>, BatchFault> {
+    let mut all = Vec::new();
+    scan(batch, caps, inflater, pool, |found| {
+        let inside = (earliest..=latest).contains(&found.timestamp);
+        if !inside && found.timestamp != NO_TIMESTAMP {
+            all.push(*found);
+        }
+        all.len() >= most
+    })?;
+    Ok(all)
+}
+
 fn scan(
     batch: &Batch<'_>,
     caps: Caps,
     inflater: &mut Inflater,
     pool: &Pool,
-    is_it: impl Fn(&Found) -> bool,
+    is_it: impl FnMut(&Found) -> bool,
 ) -> Result<Option<Found>, BatchFault> {
     let codec = batch.header.attributes()?.codec;
     if codec == Codec::None {
@@ -64,7 +85,7 @@ fn scan(
 fn scan_walk(
     batch: &Batch<'_>,
     mut walk: impl Walk,
-    is_it: impl Fn(&Found) -> bool,
+    mut is_it: impl FnMut(&Found) -> bool,
 ) -> Result<Option<Found>, BatchFault> {
     let header = &batch.header;
     let mut index = 0;

@@ -1,6 +1,7 @@
 //! A budget of bytes that several threads share: memory is taken before it is allocated and comes
 //! back when the grant is dropped (#131). Decides only whether there is room; allocates nothing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A fixed sum of bytes for one purpose, for instance decompression.
@@ -28,6 +29,15 @@ impl Pool {
             bytes: 0,
         };
         grant.grow(bytes).then_some(grant)
+    }
+
+    /// As [`Pool::take`], for as long as what was taken is held, wherever that goes.
+    pub fn hold(self: &Arc<Pool>, bytes: usize) -> Option<Hold> {
+        if !self.add(bytes) {
+            return None;
+        }
+        let pool = self.clone();
+        Some(Hold { pool, bytes })
     }
 
     /// Bytes that the pool has.
@@ -93,6 +103,28 @@ impl Drop for Grant<'_> {
     }
 }
 
+/// Bytes taken from a [`Pool`] that outlive the call that took them.
+#[derive(Debug)]
+pub struct Hold {
+    pool: Arc<Pool>,
+    bytes: usize,
+}
+
+impl Hold {
+    /// Gives back all but so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.pool.used.fetch_sub(rest, Ordering::Relaxed);
+        self.bytes -= rest;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.pool.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +140,19 @@ mod tests {
         assert!(pool.take(usize::MAX).is_none());
         drop(first);
         assert_eq!((pool.used(), pool.peak()), (0, 100));
+    }
+
+    #[test]
+    fn what_is_held_comes_back_piece_by_piece_and_then_whole() {
+        let pool = Arc::new(Pool::new(100));
+        let mut held = pool.hold(90).expect("room");
+        assert!(pool.hold(11).is_none());
+        assert_eq!(pool.used(), 90, "nothing comes back that was not taken");
+        held.shrink(40);
+        assert_eq!(pool.used(), 40);
+        held.shrink(50);
+        assert_eq!(pool.used(), 40, "it never grows");
+        drop(held);
+        assert_eq!((pool.used(), pool.peak()), (0, 90));
     }
 }

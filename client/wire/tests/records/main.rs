@@ -17,6 +17,7 @@ use sawlog_wire::records::{
 
 mod drawn;
 mod lies;
+mod rewritten;
 
 const RULES: Rules = Rules {
     bytes_max: 1 << 20,
