@@ -9,6 +9,7 @@ pub mod boot;
 pub mod clock;
 pub mod disk;
 pub mod eager;
+pub mod environment;
 pub mod holds;
 pub mod lock;
 pub mod memory;

@@ -78,6 +78,23 @@ fn unescape(text: &str) -> Result<String, String> {
     Ok(plain)
 }
 
+/// A value as a line of such a file says it.
+pub fn escape(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for (at, letter) in value.char_indices() {
+        match letter {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            '\u{c}' => text.push_str("\\f"),
+            ' ' if at == 0 => text.push_str("\\ "),
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

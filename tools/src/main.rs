@@ -12,6 +12,7 @@ mod commands;
 mod exit;
 #[cfg(test)]
 mod reference;
+mod settings;
 mod show;
 mod text;
 
@@ -29,6 +30,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Broker(commands::broker::Arguments),
+    Config(commands::config::Arguments),
     Topic(commands::topic::Arguments),
     Produce(commands::produce::Arguments),
     Consume(commands::consume::Arguments),
@@ -38,6 +40,7 @@ enum Command {
 fn main() -> ExitCode {
     exit::end(match Arguments::parse().command {
         Command::Broker(arguments) => commands::broker::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments),
         Command::Topic(arguments) => commands::topic::run(&arguments),
         Command::Produce(arguments) => commands::produce::run(&arguments),
         Command::Consume(arguments) => commands::consume::run(&arguments),

@@ -1,27 +1,29 @@
-//! `sawlog broker`: runs a node. Decides where its settings come from (`-X` over file over default) and how it logs;
-//! what they mean is the table of keys' affair.
+//! `sawlog broker`: runs a node, or looks at the settings that it would run by. Decides how it logs; where its settings
+//! come from is `settings`' affair, and what they mean that of the table of keys.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
-use sawlog_broker::{boot, properties};
-use sawlog_core::config::{self, BrokerConfig};
+use anyhow::{Context, Result};
+use sawlog_broker::boot;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
+use crate::settings::{Given, Sources};
 
 /// Run a broker: one safe node in ./data, ready for any Kafka client.
 ///
-/// Settings have Kafka's names. They come from -X, then from the file, then from the defaults.
+/// Settings have Kafka's names. They come from --data, then from -X, then from the environment (KAFKA_LOG_RETENTION_HOURS
+/// is log.retention.hours), then from the file, then from the defaults. `sawlog config explain KEY` tells what one does.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A file in the format of Kafka's server.properties
-    #[arg(long, short = 'c', value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One setting, for example -X log.dirs=/var/lib/sawlog
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    given: Given,
+    /// Say whether these settings can be used, and run nothing
+    #[arg(long)]
+    check_config: bool,
+    /// Print all settings and where each comes from, as a file that --config reads, and run nothing
+    #[arg(long, conflicts_with = "check_config")]
+    print_config: bool,
     /// What to log: error, warn, info, debug, or a filter like sawlog_broker=debug
     #[arg(
         long,
@@ -38,46 +40,38 @@ pub(crate) struct Arguments {
 
 /// Runs the node until it is told to stop.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    // What is not UTF-8 has no setting's name, or no value that any takes.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let sources = Sources::read(&arguments.given, variables)?;
+    let config = sources.settle()?;
+    if arguments.print_config || arguments.check_config {
+        for warning in &sources.warnings {
+            say(warning);
+        }
+        if arguments.print_config {
+            let written = std::io::stdout()
+                .lock()
+                .write_all(sources.print().as_bytes());
+            written.map_err(|error| Failure::writing(&error))?;
+        }
+        return Ok(Exit::Done);
+    }
     start_logging(arguments)?;
-    let config = settings(arguments)?;
-    boot::run(boot::Options { config, ready: say })
+    for warning in &sources.warnings {
+        tracing::warn!("{warning}");
+    }
+    let ready = announce;
+    boot::run(boot::Options { config, ready })
         .map(|()| Exit::Done)
         .map_err(|complaint| Failure::Told(Exit::Failed, Box::new(complaint)))
 }
 
-fn say(line: &str) {
+fn announce(line: &str) {
     // Whoever started us may not be reading; the node serves all the same.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
-}
-
-fn settings(arguments: &Arguments) -> Result<BrokerConfig> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    if let Some(file) = &arguments.config {
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-        let entries =
-            properties::parse(&text).map_err(|why| anyhow!("{}: {why}", file.display()))?;
-        pairs.extend(entries.into_iter().map(|(key, value, _)| (key, value)));
-    }
-    for pair in &arguments.set {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(anyhow!(
-                "-X {pair}: a setting is KEY=VALUE, for example -X num.partitions=3"
-            ));
-        };
-        pairs.push((key.trim().to_owned(), value.trim().to_owned()));
-    }
-    config::broker(
-        pairs
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    )
-    .map_err(|complaints| {
-        let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
-        anyhow!("{}", lines.join("\nsawlog: "))
-    })
 }
 
 /// Colours are for a terminal, and for nobody who asks for none: `variable` is the environment.

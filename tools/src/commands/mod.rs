@@ -1,6 +1,7 @@
 //! One file per command, one folder where a command has parts. Decides nothing: each command reads and asks for itself.
 
 pub(crate) mod broker;
+pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod log;
 pub(crate) mod produce;
