@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sawlog_core::api::Door;
 use sawlog_core::complaint::Complaint;
-use sawlog_core::config::BrokerConfig;
+use sawlog_core::config::{BrokerConfig, Told};
 use sawlog_core::effect::Line;
 use sawlog_core::event::{Event, Found};
 use sawlog_core::ids::{BootId, Endpoint, ShardId};
@@ -96,7 +97,7 @@ fn serve(
         ));
     };
     let local = tokio::task::LocalSet::new();
-    runtime.block_on(local.run_until(drive(bound, posts, said, announce)))
+    runtime.block_on(local.run_until(drive(bound, &config, posts, said, announce)))
 }
 
 /// One thread per shard; each waits in its inbox for its start.
@@ -136,6 +137,7 @@ fn start_threads(
 /// From the start to the end: hands signals to the shards, and what they say to people.
 async fn drive(
     bound: Vec<Bound>,
+    config: &BrokerConfig,
     posts: Arc<[Post]>,
     mut said: mpsc::UnboundedReceiver<Line>,
     announce: impl Fn(&str, &str),
@@ -155,7 +157,7 @@ async fn drive(
                 let Some(bound) = bound.take() else { continue };
                 let addresses: Vec<String> =
                     bound.iter().map(|one| one.address.to_string()).collect();
-                accept(bound, &posts)?;
+                accept(bound, config, &posts)?;
                 announce(&addresses.join(", "), &text);
             }
             Some(Line::Info(text)) => tracing::info!("{text}"),
@@ -204,11 +206,12 @@ fn shards_of_machine() -> u16 {
 }
 
 /// Deals connections out to the shards in turn.
-fn accept(bound: Vec<Bound>, posts: &Arc<[Post]>) -> Result<(), Complaint> {
+fn accept(bound: Vec<Bound>, config: &BrokerConfig, posts: &Arc<[Post]>) -> Result<(), Complaint> {
     for one in bound {
+        let entrance = Entrance::of(config, &one.name);
         let listener = tokio::net::TcpListener::from_std(one.socket);
         let listener = listener.map_err(|error| no_thread("accept connections", &error))?;
-        let (posts, name): (_, Arc<str>) = (posts.clone(), one.name.into());
+        let posts = posts.clone();
         tokio::task::spawn_local(async move {
             let mut next = 0;
             loop {
@@ -218,7 +221,7 @@ fn accept(bound: Vec<Bound>, posts: &Arc<[Post]>) -> Result<(), Complaint> {
                     .and_then(|(socket, _)| socket.into_std())
                 {
                     Ok(socket) => {
-                        send(&posts, next, Mail::Socket(name.clone(), socket));
+                        send(&posts, next, Mail::Socket(entrance.door(&socket), socket));
                         next = (next + 1) % posts.len();
                     }
                     Err(error) => {
@@ -274,7 +277,45 @@ fn cannot_listen(listener: &Endpoint, error: &io::Error) -> Complaint {
     }
 }
 
-/// What clients are told: `advertised.listeners`, else each listener's own address.
+/// Whom the clients of one listener are told this node to be.
+enum Entrance {
+    /// All the same.
+    One(Arc<Door>),
+    /// Each the address that it reached, at this port or the one that it reached.
+    Reached(String, Option<u16>),
+}
+
+impl Entrance {
+    fn of(config: &BrokerConfig, name: &str) -> Entrance {
+        let listener = config.listeners.iter().find(|at| at.listener == name);
+        match listener.map(|at| config.told(at)) {
+            Some(Told::AsReached(port)) => Entrance::Reached(name.to_owned(), port),
+            _ => Entrance::One(Door::of(name)),
+        }
+    }
+
+    fn door(&self, socket: &std::net::TcpStream) -> Arc<Door> {
+        let (name, port) = match self {
+            Entrance::One(door) => return door.clone(),
+            Entrance::Reached(name, port) => (name, port),
+        };
+        // A socket that cannot say where it ends is about to end itself.
+        let Ok(reached) = socket.local_addr() else {
+            return Door::of(name);
+        };
+        Arc::new(Door {
+            listener: name.clone(),
+            reached: Some(Endpoint {
+                listener: name.clone(),
+                // An IPv4 client of a socket of both versions must not be told an address of version 6.
+                host: reached.ip().to_canonical().to_string(),
+                port: port.unwrap_or(reached.port()),
+            }),
+        })
+    }
+}
+
+/// How this node is registered: `advertised.listeners`, else each listener's own address.
 fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
     let port_of = |name: &str| {
         bound
@@ -287,20 +328,10 @@ fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
         let Some(address) = port_of(&listener.listener) else {
             continue;
         };
-        let advertised = config
-            .advertised
-            .iter()
-            .find(|one| one.listener == listener.listener);
-        let (host, port) = match advertised {
-            Some(one) => (
-                one.host.clone(),
-                if one.port == 0 {
-                    address.port()
-                } else {
-                    one.port
-                },
-            ),
-            None => (own_name(&listener.host, address), address.port()),
+        let (host, port) = match config.told(listener) {
+            Told::Here(one) => (one.host.clone(), one.port),
+            Told::AsBound => (listener.host.clone(), address.port()),
+            Told::AsReached(port) => (own_name(address), port.unwrap_or(address.port())),
         };
         endpoints.push(Endpoint {
             listener: listener.listener.clone(),
@@ -311,18 +342,17 @@ fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
     endpoints
 }
 
-/// The name of a listener's own address. One on every address is told by the name of the machine, as in Kafka.
-fn own_name(host: &str, address: SocketAddr) -> String {
-    if !host.is_empty() {
-        return host.to_owned();
-    }
+/// By what name this node is registered for a listener whose clients are each told the address that they reached: other
+/// nodes' clients have reached none of its addresses yet.
+fn own_name(address: SocketAddr) -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = match name.trim() {
         "" => address.ip().to_string(),
         name => name.to_owned(),
     };
-    tracing::warn!(
-        "clients of the listener on {address} are told to connect to {name}; name another with advertised.listeners"
+    tracing::info!(
+        "clients of the listener on {address} are each told the address that they reached; behind NAT or a mapped port, \
+         name another with advertised.listeners"
     );
     name
 }
@@ -368,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_without_a_host_is_told_by_the_name_of_the_machine() {
+    fn a_listener_on_every_address_is_registered_by_the_name_of_the_machine() {
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         let nameless = ("listeners", "PLAINTEXT://:0");
         assert_eq!(told(&[nameless]), (machine.trim().to_owned(), true));
@@ -379,5 +409,37 @@ mod tests {
             let expected = ("broker.example".to_owned(), false);
             assert_eq!(told(&[listener, advertised]), expected);
         }
+    }
+
+    #[test]
+    fn each_client_of_a_listener_on_every_address_is_told_the_one_that_it_reached() {
+        let bound = bind("PLAINTEXT", "", 0).unwrap();
+        let listener = &bound.first().unwrap().socket;
+        let port = listener.local_addr().unwrap().port();
+        let reached = |settings: &[(&str, &str)], address: &str| {
+            let config = config::broker(settings.iter().copied()).unwrap();
+            let _client = std::net::TcpStream::connect((address, port)).unwrap();
+            let (socket, _) = loop {
+                match listener.accept() {
+                    Ok(accepted) => break accepted,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => panic!("{error}"),
+                }
+            };
+            let door = Entrance::of(&config, "PLAINTEXT").door(&socket);
+            assert_eq!(door.listener, "PLAINTEXT");
+            let reached = door.reached.clone();
+            reached.map(|at| (at.host, at.port == port, at.port == 7))
+        };
+        let every = ("listeners", "PLAINTEXT://:9092");
+        for address in ["127.0.0.1", "127.0.0.2", "::1"] {
+            let expected = Some((address.to_owned(), true, false));
+            assert_eq!(reached(&[every], address), expected);
+        }
+        let auto = ("advertised.listeners", "PLAINTEXT://auto:7");
+        let expected = Some(("127.0.0.1".to_owned(), false, true));
+        assert_eq!(reached(&[every, auto], "127.0.0.1"), expected);
+        let named = ("advertised.listeners", "PLAINTEXT://broker.example:1");
+        assert_eq!(reached(&[every, named], "127.0.0.1"), None);
     }
 }

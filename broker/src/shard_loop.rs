@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sawlog_core::answer::Response;
-use sawlog_core::api::{FetchSessions, Outbox};
+use sawlog_core::api::{Door, FetchSessions, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::{Effect, Line};
@@ -52,8 +52,8 @@ pub enum Mail {
     Image(Arc<Image>),
     /// The disk's threads are done with something.
     Back(Back),
-    /// A new connection.
-    Socket(Arc<str>, std::net::TcpStream),
+    /// A new connection, and the door that it came through.
+    Socket(Arc<Door>, std::net::TcpStream),
     /// The commit log of this shard is full, or no longer.
     Hold(ShardId, bool),
 }
@@ -282,11 +282,11 @@ impl Local {
                 }
                 inner.read_on();
             }
-            Mail::Socket(listener, socket) => {
+            Mail::Socket(door, socket) => {
                 drop(inner);
                 match TcpStream::from_std(socket) {
                     Ok(socket) => {
-                        tokio::task::spawn_local(connection::serve(self.clone(), listener, socket));
+                        tokio::task::spawn_local(connection::serve(self.clone(), door, socket));
                     }
                     Err(error) => tracing::warn!("a new connection was lost: {error}"),
                 }

@@ -306,6 +306,8 @@ pub struct AppendAnswer {
     pub code: Code,
     /// Offset of its first record; for a duplicate that of the original (#72).
     pub base: Offset,
+    /// Whether it is a duplicate: nothing was appended anew.
+    pub again: bool,
     /// The log's start.
     pub start: Offset,
     /// For people: what and why and what to try.

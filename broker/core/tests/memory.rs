@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, FetchSessions, Host, Outbox};
+use sawlog_core::api::{Conn, Door, FetchSessions, Host, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::ids::{ConnId, ShardId};
@@ -53,7 +53,7 @@ impl Bench {
         let (shard, number) = (ShardId(0), 1);
         let conn = Conn::new(
             ConnId { shard, number },
-            "PLAINTEXT".into(),
+            Door::of("PLAINTEXT"),
             Audience::Clients,
         );
         let out = Outbox::default();
@@ -74,7 +74,7 @@ impl Bench {
             shards: 1,
             sessions: &mut self.sessions,
             inflater: &mut Inflater::new(),
-            pool: &Pool::new(0),
+            pool: &Arc::new(Pool::new(0)),
         };
         self.conn.frame(&mut host, frame.clone(), &mut self.out);
         assert_eq!(self.out.close, None);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use sawlog_core::api::Door;
 use sawlog_core::ids::ConnId;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -44,14 +45,14 @@ pub struct Link {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve(local: Local, listener: Arc<str>, socket: TcpStream) {
+pub async fn serve(local: Local, door: Arc<Door>, socket: TcpStream) {
     // Replies are small and somebody waits for each of them.
     let _ = socket.set_nodelay(true);
     let link = Rc::new(Link {
         socket,
         wake: Notify::new(),
     });
-    let id = local.join(listener, link.clone());
+    let id = local.join(door, link.clone());
     let why = talk(&local, id, &link).await;
     local.leave(id, why);
 }

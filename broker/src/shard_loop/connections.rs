@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Host, Outbox};
+use sawlog_core::api::{Conn, Door, Host, Outbox};
 use sawlog_core::event::Event;
 use sawlog_core::ids::{ConnId, ShardId};
 use sawlog_core::now::Now;
@@ -42,15 +42,15 @@ fn closed(number: u64, why: &str) -> String {
 }
 
 impl Local {
-    /// A connection begins to live here; `listener` is the name of the one it came by.
-    pub fn join(&self, listener: Arc<str>, link: Rc<Link>) -> ConnId {
+    /// A connection that came through this door begins to live here.
+    pub fn join(&self, door: Arc<Door>, link: Rc<Link>) -> ConnId {
         let mut inner = self.inner.borrow_mut();
         let id = ConnId {
             shard: inner.id,
             number: inner.next_conn,
         };
         inner.next_conn += 1;
-        let conn = Conn::new(id, listener, Audience::Clients);
+        let conn = Conn::new(id, door, Audience::Clients);
         let member = Member::new(conn, link, &inner.answers);
         inner.conns.insert(id.number, member);
         id

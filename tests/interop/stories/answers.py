@@ -6,6 +6,7 @@ Decides that an answer is right when it is Kafka's, or one that differences.py a
 import questions_admin  # noqa: F401  (registers its questions)
 import questions_describe  # noqa: F401
 import questions_requests  # noqa: F401
+import questions_settings  # noqa: F401
 import questions_sessions  # noqa: F401
 import questions_records  # noqa: F401, I001
 from asking import QUESTIONS, Broker

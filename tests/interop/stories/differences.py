@@ -39,6 +39,7 @@ ours("A batch whose largest timestamp lies ahead of its records hides them from 
 ours(
     "A timestamp type that the topic does not have, and times below zero, are lies about time.",
     ["INVALID_TIMESTAMP"],
+    "LogAppendTime: a batch that says so itself",
     "Produce, batch: attributes: LogAppendTime",
     "Produce, batch: a record's time below zero",
 )
@@ -102,4 +103,23 @@ ours(
     "As above: epoch 0 without partitions begins a session of nothing.",
     ["INVALID_FETCH_SESSION_EPOCH, session 0 / session 0: nothing / INVALID_FETCH_SESSION_EPOCH, session 0"],
     "Fetch session, an epoch too far / the same again / epoch -2",
+)
+ours(
+    "What nobody knows does nothing: it is refused, where Kafka keeps it for plug-ins and says nothing.",
+    ["INVALID_REQUEST"],
+    *(f"Broker settings: {what} of {where}" for what in ("no.such.key=5", "retention.ms=5") for where in ("all brokers", "broker 1")),
+)
+ours("No quorum of brokers has said so: it is the default.", ["1 may change source 5 [('min.insync.replicas', '1', 5)]"], "Broker settings: min.insync.replicas as it is told")
+ours(
+    "The time of the original is not kept with a producer's last batches; a client that is told -1 takes its own, and nothing was stored anew.",
+    ["ok at 0, -1"],
+    "LogAppendTime: an idempotent batch sent twice: the time answered the second time",
+)
+ours("The topic has no time of the broker's, for a repeat no more than for the first.", ["-1"], "CreateTime: an idempotent batch sent twice: the time answered the second time")
+ours(
+    "What is only shown has the one value that holds here (segments are indexed batch by batch, files go at once).",
+    ["INVALID_CONFIG / INVALID_CONFIG", "NONE / INVALID_CONFIG"],
+    "CreateTopics, index.interval.bytes=0 / -1",
+    "CreateTopics, segment.index.bytes=3 / 4",
+    "CreateTopics, file.delete.delay.ms=0 / -1",
 )

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use sawlog_core::answer::{FetchAnswer, Response};
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, FetchSessions, Host, Outbox};
+use sawlog_core::api::{Conn, Door, FetchSessions, Host, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::effect::{Effect, Line};
 use sawlog_core::event::{Event, Found, Step};
@@ -63,7 +63,7 @@ pub struct Process {
     /// Of all its threads, as if they were one.
     sessions: FetchSessions,
     inflater: Inflater,
-    pool: Pool,
+    pool: Arc<Pool>,
     hold: bool,
     /// Whether it accepts connections.
     pub ready: bool,
@@ -91,7 +91,7 @@ impl Process {
             out: Outbox::default(),
             sessions,
             inflater: Inflater::new(),
-            pool: Pool::new(64 << 20),
+            pool: Arc::new(Pool::new(64 << 20)),
             hold: false,
             ready: false,
         }
@@ -114,7 +114,7 @@ impl Process {
     /// A client's connection arrives.
     pub fn accept(&mut self, number: u64) {
         let id = self.id_of(number);
-        let conn = Conn::new(id, "PLAINTEXT".into(), Audience::Clients);
+        let conn = Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients);
         self.members.insert(
             number,
             Member {

@@ -16,7 +16,7 @@ use sawlog_wire::{Budget, Reader};
 
 use super::job::{Begun, Call, Job, ROWS_MAX};
 use super::table::{self, Audience, Row};
-use super::{Host, Outbox, api_versions};
+use super::{Door, Host, Outbox, api_versions};
 use crate::answer::Response;
 use crate::ids::{ConnId, Waiter};
 use crate::now::Deadline;
@@ -39,7 +39,7 @@ const SILENT: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Conn {
     id: ConnId,
-    listener: Arc<str>,
+    door: Arc<Door>,
     audience: Audience,
     /// The number of the oldest open request.
     first: u64,
@@ -71,12 +71,12 @@ impl core::fmt::Debug for Open {
 }
 
 impl Conn {
-    /// A connection to the listener of this name. Its number is never used twice.
-    pub fn new(id: ConnId, listener: Arc<str>, audience: Audience) -> Conn {
+    /// A connection that came through this door. Its number is never used twice.
+    pub fn new(id: ConnId, door: Arc<Door>, audience: Audience) -> Conn {
         let (open, software) = (VecDeque::new(), None);
         Conn {
             id,
-            listener,
+            door,
             audience,
             first: 0,
             open,
@@ -137,7 +137,7 @@ impl Conn {
         let asked = out.asks.len();
         let mut call = Call {
             host,
-            listener: &self.listener,
+            door: &self.door,
             audience: self.audience,
             version: header.version,
             conn: self.id,
@@ -282,7 +282,7 @@ impl Conn {
         };
         let mut call = Call {
             host,
-            listener: &self.listener,
+            door: &self.door,
             audience: self.audience,
             version: open.version,
             conn: self.id,

@@ -16,8 +16,10 @@ use sawlog_wire::primitives::DecodeError;
 use super::command;
 use super::fields::timeout;
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::settings::{self, Setting};
 use crate::answer::Command;
-use crate::config::{self, BrokerConfig, Source};
+use crate::cluster::image::Image;
+use crate::config;
 use crate::map::Map;
 
 /// Waits for the controller.
@@ -69,35 +71,26 @@ impl Job {
             if topic.error_code.is_none()
                 && let Some(given) = self.given.remove(&topic.name)
             {
-                topic.configs = settings(call.host.config, &given);
+                topic.configs = told(call.host.image, &given);
             }
         }
     }
 }
 
 /// Every setting of a topic that was given these, with where each came from.
-fn settings(
-    broker: &BrokerConfig,
-    given: &[CreatableTopicConfig],
-) -> Option<Vec<CreatableTopicConfigs>> {
+fn told(image: &Image, given: &[CreatableTopicConfig]) -> Option<Vec<CreatableTopicConfigs>> {
     let pairs = given
         .iter()
         .map(|config| (&*config.name, config.value.as_deref()));
-    let settled = config::topic(&broker.topic, pairs).ok()?;
-    let source = |key: &config::TopicKey| {
-        if given.iter().any(|config| config.name == key.name) {
-            Source::Topic
-        } else if broker.given.iter().any(|(name, _)| name == key.broker) {
-            Source::Broker
-        } else {
-            Source::Default
-        }
-    };
-    let told = config::topic_values(&settled).map(|(key, value)| CreatableTopicConfigs {
-        name: key.name.to_owned(),
-        value: Some(value),
-        config_source: source(key) as i8,
-        ..CreatableTopicConfigs::default()
+    let settled = config::topic(&image.defaults, pairs).ok()?;
+    let all = settings::of_topic(image, &settled, |name| {
+        given.iter().any(|config| config.name == name)
     });
-    Some(told.collect())
+    let row = |setting: Setting| CreatableTopicConfigs {
+        name: setting.name.to_owned(),
+        config_source: setting.source() as i8,
+        value: setting.value,
+        ..CreatableTopicConfigs::default()
+    };
+    Some(all.into_iter().map(row).collect())
 }

@@ -46,7 +46,7 @@ fn refused(endpoint_type: i8, code: Code, text: &str) -> DescribeClusterResponse
 fn told(call: &Call<'_, '_>, request: &DescribeClusterRequest) -> DescribeClusterResponse {
     let image = call.host.image;
     let brokers = image.brokers.keys().filter_map(|id| {
-        let (endpoint, broker) = hints::endpoint(image, call.listener, *id)?;
+        let (endpoint, broker) = hints::endpoint(image, call.door, *id)?;
         Some(DescribeClusterBroker {
             broker_id: id.0,
             host: endpoint.host.clone(),

@@ -1,5 +1,5 @@
 //! Key 32, DescribeConfigs 1-4 (KIP-133, KIP-226, KIP-569): every setting of a topic or of this broker, with its source.
-//! Decides which resources there are and what is told of each; the values are `config`'s and the image's. Gotcha 28.
+//! Decides which resources there are and in which form they are told; what is told, `settings` says. Gotcha 28.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -17,15 +17,12 @@ use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::{Code, Reader};
 
 use super::job::{Begun, Call, Job, bounded};
-use crate::cluster::image::Topic;
+use super::settings::{self, Setting};
+use crate::cluster::image::{BROKER_RESOURCE, TOPIC_RESOURCE};
 use crate::cluster::names;
-use crate::config::{self, BROKER, BrokerConfig, Kind, SHOWN, Source};
-use crate::map::{Map, Set};
+use crate::config::{Kind, Said};
+use crate::map::Set;
 use crate::proof;
-
-/// `ConfigResource.Type`.
-const TOPIC_RESOURCE: i8 = 2;
-const BROKER_RESOURCE: i8 = 4;
 
 /// Resources of one request: each is told with all its settings, some thousand bytes (#128).
 const RESOURCES_MAX: usize = 1 << 14;
@@ -98,123 +95,61 @@ fn told(
     asked: &Asked,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<DescribeConfigsResourceResult>, (Code, String)> {
-    let broker = call.host.config;
+    let image = call.host.image;
     let name = resource.resource_name.as_str();
-    match resource.resource_type {
-        TOPIC_RESOURCE => match call.host.image.topic(name) {
+    let all = match resource.resource_type {
+        TOPIC_RESOURCE => match image.topic(name) {
             Some(topic) => {
-                let given = call.host.image.configs.get(&*topic.name);
-                Ok(of_topic(broker, topic, given, asked))
+                let given = image.configs.get(&*topic.name);
+                settings::of_topic(image, &topic.config, |name| {
+                    given.is_some_and(|given| given.contains_key(name))
+                })
             }
-            None => match names::fault(name) {
-                Some(fault) => Err((Code::InvalidTopicException, fault.to_owned())),
-                None => {
-                    let text = format!("there is no topic '{name}'");
-                    Err((Code::UnknownTopicOrPartition, text))
-                }
-            },
+            None => {
+                return Err(match names::fault(name) {
+                    Some(fault) => (Code::InvalidTopicException, fault.to_owned()),
+                    None => {
+                        let text = format!("there is no topic '{name}'");
+                        (Code::UnknownTopicOrPartition, text)
+                    }
+                });
+            }
         },
-        // The settings of all brokers together: nothing is set for all of them.
-        BROKER_RESOURCE if name.is_empty() => Ok(Vec::new()),
-        BROKER_RESOURCE if name == broker.node_id.to_string() => Ok(of_broker(broker, asked)),
+        BROKER_RESOURCE if name.is_empty() => settings::of_all_brokers(image),
+        BROKER_RESOURCE if name == image.node.node_id.to_string() => settings::of_broker(image),
         BROKER_RESOURCE => {
-            let text = format!("this is broker {}, '{name}' was asked for", broker.node_id);
-            Err((Code::InvalidRequest, text))
+            let text = format!(
+                "this is broker {}, '{name}' was asked for",
+                image.node.node_id
+            );
+            return Err((Code::InvalidRequest, text));
         }
         other => {
             let text = format!("resources of type {other} have no settings here");
-            Err((Code::InvalidRequest, text))
+            return Err((Code::InvalidRequest, text));
         }
-    }
+    };
+    Ok(all.into_iter().map(|setting| one(setting, asked)).collect())
 }
 
-fn of_topic(
-    broker: &BrokerConfig,
-    topic: &Topic,
-    given: Option<&Map<String, String>>,
-    asked: &Asked,
-) -> Vec<DescribeConfigsResourceResult> {
-    let acting = config::topic_values(&topic.config).map(|(key, value)| {
-        let own = given.and_then(|given| given.get(key.name));
-        let mut sources = Vec::new();
-        if own.is_some() {
-            sources.push((key.name, value.clone(), Source::Topic));
-        }
-        if let Some((_, said)) = broker.given.iter().find(|(name, _)| name == key.broker) {
-            sources.push((key.broker, said.clone(), Source::Broker));
-        }
-        let default = if key.broker.is_empty() {
-            key.name
-        } else {
-            key.broker
-        };
-        sources.push((default, key.default.to_owned(), Source::Default));
-        one(key.name, value, key.kind, key.text, false, &sources, asked)
-    });
-    let shown = SHOWN.iter().map(|key| {
-        let mut sources = Vec::new();
-        if given.is_some_and(|given| given.contains_key(key.name)) {
-            sources.push((key.name, key.value.to_owned(), Source::Topic));
-        }
-        sources.push((key.name, key.value.to_owned(), Source::Default));
-        let value = key.value.to_owned();
-        one(key.name, value, key.kind, key.text, false, &sources, asked)
-    });
-    let mut all: Vec<_> = acting.chain(shown).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
-}
-
-/// All of them are read at the start, so none can be changed here.
-fn of_broker(broker: &BrokerConfig, asked: &Asked) -> Vec<DescribeConfigsResourceResult> {
-    let told = BROKER.iter().map(|key| {
-        let given = broker.given.iter().find(|(name, _)| name == key.name);
-        let mut sources = Vec::new();
-        if let Some((_, value)) = given {
-            sources.push((key.name, value.clone(), Source::Broker));
-        }
-        if !key.default.is_empty() {
-            sources.push((key.name, key.default.to_owned(), Source::Default));
-        }
-        let value = given.map_or_else(|| key.default.to_owned(), |(_, value)| value.clone());
-        one(key.name, value, key.kind, key.text, true, &sources, asked)
-    });
-    let mut all: Vec<_> = told.collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
-}
-
-/// One setting. `sources` lists who says something about it, whose word counts first; the first is where it comes from.
-fn one(
-    name: &str,
-    value: String,
-    kind: Kind,
-    text: &str,
-    read_only: bool,
-    sources: &[(&str, String, Source)],
-    asked: &Asked,
-) -> DescribeConfigsResourceResult {
-    let source = sources
-        .first()
-        .map_or(Source::Default, |(_, _, source)| *source);
-    let synonym = |(name, value, source): &(&str, String, Source)| DescribeConfigsSynonym {
-        name: (*name).to_string(),
-        value: Some(value.clone()),
-        source: *source as i8,
+fn one(setting: Setting, asked: &Asked) -> DescribeConfigsResourceResult {
+    let synonym = |said: &Said| DescribeConfigsSynonym {
+        name: said.name.to_owned(),
+        value: Some(said.value.clone()),
+        source: said.source as i8,
         ..DescribeConfigsSynonym::default()
     };
     DescribeConfigsResourceResult {
-        name: name.to_owned(),
-        // What has no default has no value until it is given one.
-        value: (!value.is_empty()).then_some(value),
-        read_only,
-        config_source: source as i8,
+        name: setting.name.to_owned(),
+        config_source: setting.source() as i8,
+        value: setting.value,
+        read_only: setting.read_only,
         synonyms: match asked.synonyms {
-            true => sources.iter().map(synonym).collect(),
+            true => setting.said.iter().map(synonym).collect(),
             false => Vec::new(),
         },
-        config_type: number(kind),
-        documentation: asked.documentation.then(|| text.to_owned()),
+        config_type: number(setting.kind),
+        documentation: asked.documentation.then(|| setting.text.to_owned()),
         ..DescribeConfigsResourceResult::default()
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn point(
     (topic, partition): (usize, usize),
     log: LogId,
 ) {
-    let Some(leads) = hints::leader(call.host.image, call.listener, log) else {
+    let Some(leads) = hints::leader(call.host.image, call.door, log) else {
         return;
     };
     let row = response

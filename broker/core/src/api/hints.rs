@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use sawlog_wire::views::TopicKey;
 use sawlog_wire::{Code, Uuid};
 
+use super::Door;
 use crate::cluster::image::{Broker, Image, Topic};
 use crate::ids::{BrokerId, Endpoint, LeaderEpoch, LogId, PartitionId, TopicId};
 
@@ -48,26 +49,27 @@ pub(super) struct Leads<'i> {
 }
 
 /// Who leads a log, if anybody does.
-pub(super) fn leader<'i>(image: &'i Image, listener: &str, log: LogId) -> Option<Leads<'i>> {
+pub(super) fn leader<'i>(image: &'i Image, door: &'i Door, log: LogId) -> Option<Leads<'i>> {
     let partition = image.partition(log)?;
     let (broker, epoch) = (partition.leader?, partition.epoch);
     Some(Leads {
         broker,
         epoch,
-        at: endpoint(image, listener, broker),
+        at: endpoint(image, door, broker),
     })
 }
 
-/// Where a broker is reached through this listener; none of one that is fenced or not there.
+/// Where a broker is reached by whoever came through this door; none of one that is fenced or not there.
 pub(super) fn endpoint<'i>(
     image: &'i Image,
-    listener: &str,
+    door: &'i Door,
     id: BrokerId,
 ) -> Option<(&'i Endpoint, &'i Broker)> {
     let broker = image.brokers.get(&id).filter(|broker| !broker.fenced)?;
     let endpoint = broker
         .endpoints
         .iter()
-        .find(|endpoint| endpoint.listener == listener)?;
-    Some((endpoint, broker))
+        .find(|endpoint| endpoint.listener == door.listener)?;
+    let reached = door.reached.as_ref().filter(|_| id == image.node.node_id);
+    Some((reached.unwrap_or(endpoint), broker))
 }

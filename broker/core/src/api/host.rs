@@ -25,5 +25,5 @@ pub struct Host<'h> {
     /// The thread's own decompressor.
     pub inflater: &'h mut Inflater,
     /// Memory for decompression, shared by all threads (#130).
-    pub pool: &'h Pool,
+    pub pool: &'h Arc<Pool>,
 }

@@ -15,7 +15,7 @@ use sawlog_wire::primitives::{DecodeError, EncodeError};
 use sawlog_wire::{Writer, frame};
 
 use super::{
-    Host, command, create_topics, delete_records, describe_log_dirs, describe_producers,
+    Door, Host, command, create_topics, delete_records, describe_log_dirs, describe_producers,
     describe_quorum, fetch, init_producer_id, list_offsets, metadata, offset_for_leader_epoch,
     produce,
 };
@@ -27,8 +27,7 @@ use crate::now::{Deadline, Now};
 /// What a key's code may use while it handles one request.
 pub(super) struct Call<'c, 'h> {
     pub(super) host: &'c mut Host<'h>,
-    /// The listener's name: clients are told the endpoints of the one they came to.
-    pub(super) listener: &'c Arc<str>,
+    pub(super) door: &'c Arc<Door>,
     pub(super) audience: super::table::Audience,
     pub(super) version: i16,
     pub(super) conn: ConnId,

@@ -198,7 +198,7 @@ impl Asked {
     /// The answer, as of the image of now. `created` says what became of the topics that were to be created.
     fn tell(&self, call: &Call<'_, '_>, created: &[(&str, Code)]) -> MetadataResponse {
         let image = call.host.image;
-        let reached = |id: &BrokerId| hints::endpoint(image, call.listener, *id);
+        let reached = |id: &BrokerId| hints::endpoint(image, call.door, *id);
         let brokers: Vec<MetadataResponseBroker> = image
             .brokers
             .keys()
@@ -301,7 +301,7 @@ pub(super) fn partition(
     partition: &Partition,
 ) -> MetadataResponsePartition {
     let image = call.host.image;
-    let reached = |id: BrokerId| hints::endpoint(image, call.listener, id).is_some();
+    let reached = |id: BrokerId| hints::endpoint(image, call.door, id).is_some();
     let leader = partition.leader.filter(|leader| reached(*leader));
     let code = match partition.leader {
         Some(_) if leader.is_some() => Code::None,

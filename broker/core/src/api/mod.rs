@@ -18,6 +18,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod door;
 mod fetch;
 mod fetch_rows;
 mod fetch_sessions;
@@ -36,12 +37,14 @@ mod outbox;
 mod places;
 mod produce;
 mod session_cache;
+mod settings;
 pub mod table;
 
 #[cfg(test)]
 mod tests;
 
 pub use conn::{BRINGS_MAX, Conn, OPEN_MAX};
+pub use door::Door;
 pub use host::Host;
 pub use outbox::Outbox;
 pub use session_cache::FetchSessions;

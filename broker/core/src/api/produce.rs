@@ -1,11 +1,13 @@
 //! Key 0, Produce 3-13: appends batches (KIP-98, KIP-110, KIP-467, KIP-516, KIP-951).
 //! Decides what is refused before it reaches a log, and says what became of the rest. A batch is judged here, on the
-//! connection's thread, once, and goes on as it was sent (#27, #118). Never decides an offset. Gotchas 15 and 16.
+//! connection's thread, once (#27, #118), and goes on as it was sent, or as its topic wants it: in another codec, with the
+//! broker's time. Never decides an offset. Gotchas 15 and 16.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use sawlog_wire::messages::ProduceResponse;
@@ -14,8 +16,12 @@ use sawlog_wire::messages::produce::{
     TopicProduceResponse,
 };
 use sawlog_wire::primitives::DecodeError;
-use sawlog_wire::records::lookup::first_at_or_after;
-use sawlog_wire::records::{Batch, BatchFault, BatchHeader, Caps, Rules, validate};
+use sawlog_wire::records::batch::NO_TIMESTAMP;
+use sawlog_wire::records::lookup::{Found, outside};
+use sawlog_wire::records::rewrite::{Wish, to_store};
+use sawlog_wire::records::{
+    Batch, BatchFacts, BatchFault, BatchHeader, Caps, Rules, TimestampType, validate,
+};
 use sawlog_wire::views::{ProducePartitionView, ProduceView};
 use sawlog_wire::{Code, Reader};
 
@@ -25,11 +31,15 @@ use super::places::{Place, Places};
 use super::{Host, hints};
 use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
 use crate::cluster::image::Topic;
+use crate::config::TopicConfig;
 use crate::ids::LogId;
 use crate::now::{Deadline, Wall};
+use crate::proof;
 
-/// How far ahead of this node's clock a record may be: Kafka's default of `message.timestamp.after.max.ms`.
-const AHEAD_MAX_MS: i64 = 3_600_000;
+/// No answer names more records of one batch than this, nor more than one for each [`NAMED_PER`] bytes that were sent: what
+/// is said of a record takes memory (#128).
+const NAMED_MAX: usize = 1_000;
+const NAMED_PER: usize = 8;
 /// What every partition is refused with where transactions are meant.
 const TRANSACTIONAL: Code = Code::TransactionalIdAuthorizationFailed;
 
@@ -85,6 +95,11 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             };
             match all.take(call, topic, &partition) {
                 Ok(append) => {
+                    if append.batch.attributes().map(|has| has.timestamp_type)
+                        == Ok(TimestampType::LogAppend)
+                    {
+                        answer.log_append_time_ms = append.batch.max_timestamp;
+                    }
                     let place = Place {
                         topic: at,
                         partition: number,
@@ -153,7 +168,7 @@ impl All {
         let Ok(sent) = partition.payload() else {
             return Err(Refusal::fault(&BatchFault::Empty));
         };
-        let (batch, bytes) = judge(call, topic.config.max_message_bytes as usize, sent)?;
+        let (batch, bytes) = judge(call, &topic.config, sent)?;
         Ok(AppendPart {
             log,
             acks,
@@ -190,64 +205,94 @@ fn named_twice(host: &Host<'_>, request: &ProduceView<'_>) -> Vec<LogId> {
 /// The batch, walked and found whole, as it is to be stored.
 fn judge(
     call: &mut Call<'_, '_>,
-    max: usize,
+    topic: &TopicConfig,
     sent: Bytes,
 ) -> Result<(BatchHeader, Bytes), Refusal> {
     let host = &mut *call.host;
+    let max = topic.max_message_bytes as usize;
     let rules = Rules::produce(call.version, max);
-    let facts = validate(&sent, &rules, host.inflater, host.pool)
-        .map_err(|fault| Refusal::fault(&fault))?;
+    let fault = |fault: BatchFault| Refusal::fault(&fault);
+    let facts = validate(&sent, &rules, host.inflater, host.pool).map_err(fault)?;
     if facts.transactional {
         return Err(Refusal::said(
             TRANSACTIONAL,
             "there are no transactions yet",
         ));
     }
-    let bytes = facts.to_store(sent);
     let Wall(now) = host.now.wall;
-    let latest = now.saturating_add(AHEAD_MAX_MS);
-    if facts.max_timestamp > latest {
-        return Err(ahead(host, &bytes, latest));
+    let append_time = match topic.timestamps {
+        TimestampType::LogAppend => Some(now),
+        TimestampType::Create => None,
+    };
+    if append_time.is_none() {
+        in_time(host, topic, &sent, &facts)?;
     }
-    let header = BatchHeader::parse(&bytes).map_err(|fault| Refusal::fault(&fault))?;
+    let wish = Wish {
+        codec: topic.codec,
+        append_time,
+    };
+    let bytes = to_store(sent, &facts, &wish, host.inflater, host.pool).map_err(fault)?;
+    if bytes.len() > max && !proof::mutant("grown-beyond-its-bound") {
+        let size = bytes.len();
+        return Err(Refusal::fault(&BatchFault::TooLarge { size, max }));
+    }
+    let header = BatchHeader::parse(&bytes).map_err(fault)?;
     Ok((header, bytes))
 }
 
-/// Names the first record that is too far ahead.
-fn ahead(host: &mut Host<'_>, bytes: &[u8], latest: i64) -> Refusal {
-    let found = Batch::first(bytes).and_then(|batch| {
-        first_at_or_after(
+/// Refuses a batch with records that are too old or too far ahead, and names them.
+fn in_time(
+    host: &mut Host<'_>,
+    topic: &TopicConfig,
+    sent: &[u8],
+    facts: &BatchFacts,
+) -> Result<(), Refusal> {
+    let Wall(now) = host.now.wall;
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let earliest = now.saturating_sub(millis(topic.age_max));
+    let latest = now.saturating_add(millis(topic.ahead_max));
+    let early = facts.min_timestamp != NO_TIMESTAMP && facts.min_timestamp < earliest;
+    if !early && facts.max_timestamp <= latest {
+        return Ok(());
+    }
+    let most = (sent.len() / NAMED_PER).clamp(1, NAMED_MAX);
+    let found = Batch::first(sent).and_then(|batch| {
+        let bounds = (earliest, latest);
+        outside(
             &batch,
-            latest.saturating_add(1),
+            bounds,
+            most,
             Caps::DEFAULT,
             host.inflater,
             host.pool,
         )
     });
-    // A batch from a producer starts at offset 0, so the offset in it is the record's place.
-    let found = found.ok().flatten();
-    let message = match found {
-        Some(found) => {
-            format!(
-                "record {} is of {}, more than an hour ahead of the broker's clock",
-                found.offset, found.timestamp
-            )
-        }
-        None => "a record is more than an hour ahead of the broker's clock".to_string(),
+    let record = |found: Found| {
+        let (key, bound) = if found.timestamp < earliest {
+            ("before", earliest)
+        } else {
+            ("after", latest)
+        };
+        let text = format!(
+            "its time is {}, the bound {bound} (message.timestamp.{key}.max.ms)",
+            found.timestamp
+        );
+        (u32::try_from(found.offset).unwrap_or(u32::MAX), text)
     };
-    let record = found.and_then(|found| u32::try_from(found.offset).ok());
-    Refusal {
+    Err(Refusal {
         code: Code::InvalidTimestamp,
-        message: Some(message),
-        record,
-    }
+        message: Some("records are older or further ahead than their topic allows".to_string()),
+        // What cannot be walked a second time, for want of memory, is refused without names.
+        records: found.unwrap_or_default().into_iter().map(record).collect(),
+    })
 }
 
 /// Why a partition's batch is not stored: a definite error, nothing happened (#114).
 struct Refusal {
     code: Code,
     message: Option<String>,
-    record: Option<u32>,
+    /// The records at fault and what is wrong with each (KIP-467).
+    records: Vec<(u32, String)>,
 }
 
 impl Refusal {
@@ -255,7 +300,7 @@ impl Refusal {
         Refusal {
             code,
             message: None,
-            record: None,
+            records: Vec::new(),
         }
     }
 
@@ -263,27 +308,28 @@ impl Refusal {
         Refusal {
             code,
             message: Some(message.to_string()),
-            record: None,
+            records: Vec::new(),
         }
     }
 
     fn fault(fault: &BatchFault) -> Refusal {
+        let text = fault.to_string();
+        let record = fault.record().map(|index| (index, text.clone()));
         Refusal {
             code: fault.code(),
-            message: Some(fault.to_string()),
-            record: fault.record(),
+            message: Some(text),
+            records: record.into_iter().collect(),
         }
     }
 
     fn tell(self, answer: &mut PartitionProduceResponse) {
         answer.error_code = self.code.into();
-        if let Some(index) = self.record {
-            answer.record_errors.push(BatchIndexAndErrorMessage {
-                batch_index: i32::try_from(index).unwrap_or(i32::MAX),
-                batch_index_error_message: self.message.clone(),
-                ..BatchIndexAndErrorMessage::default()
-            });
-        }
+        let record = |(index, text)| BatchIndexAndErrorMessage {
+            batch_index: i32::try_from(index).unwrap_or(i32::MAX),
+            batch_index_error_message: Some(text),
+            ..BatchIndexAndErrorMessage::default()
+        };
+        answer.record_errors = self.records.into_iter().map(record).collect();
         answer.error_message = self.message;
     }
 }
@@ -304,6 +350,11 @@ impl Job {
         if answer.code == Code::None {
             row.base_offset = answer.base.0;
         }
+        // Of a repeat the time of the original counts, which is not kept: the client falls back on its own, as it does
+        // where a topic has no times of the broker's.
+        if answer.code != Code::None || answer.again {
+            row.log_append_time_ms = -1;
+        }
         if answer.code == Code::NotLeaderOrFollower && call.version >= 10 {
             self.point(call, place);
         }
@@ -311,7 +362,7 @@ impl Job {
 
     /// Says who leads now, if that is known (KIP-951).
     fn point(&mut self, call: &Call<'_, '_>, place: Place) {
-        let Some(leads) = hints::leader(call.host.image, call.listener, place.log) else {
+        let Some(leads) = hints::leader(call.host.image, call.door, place.log) else {
             return;
         };
         let row = self

@@ -12,16 +12,15 @@ use sawlog_wire::metadata::{
 };
 
 use crate::cluster::image::{
-    Broker, Controller, FeatureRange, Image, Partition, ProducerIds, Removed, Topic,
+    BROKER_RESOURCE, Broker, Controller, FeatureRange, Image, Partition, ProducerIds, Removed,
+    TOPIC_RESOURCE, Topic,
 };
 use crate::cluster::record::Record;
 use crate::config::{self, TopicConfig};
 use crate::ids::{
     BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, Offset, PartitionEpoch, Term, TopicId, Uuid,
 };
-
-/// `ConfigRecord.resource_type` of a topic.
-pub const TOPIC_RESOURCE: i8 = 2;
+use crate::map::Map;
 
 /// A record that does not fit the records before it: damage, or a bug, but never to be guessed around.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -199,7 +198,7 @@ impl Image {
         if self.topics.contains_key(&name) || self.names.contains_key(&id) {
             return Err(Misfit::TopicTaken(record.name.clone()));
         }
-        let config = self.settings(&name);
+        let config = self.settings_of(&name);
         self.names.insert(id, name.clone());
         self.topics.insert(
             name.clone(),
@@ -277,24 +276,42 @@ impl Image {
         Ok(())
     }
 
-    /// Settings of other resources than topics are not served yet, and so never written; those of a directory that
-    /// another build wrote are left as they are in the log and mean nothing here.
     fn set_config(&mut self, record: &ConfigRecord) {
         if record.resource_type != TOPIC_RESOURCE {
+            let resource = (record.resource_type, record.resource_name.clone());
+            put(&mut self.settings, resource, record);
+            if record.resource_type == BROKER_RESOURCE {
+                self.settle();
+            }
             return;
         }
         let name = Arc::<str>::from(record.resource_name.as_str());
-        let given = self.configs.entry(name.clone()).or_default();
-        match &record.value {
-            Some(value) => given.insert(record.name.clone(), value.clone()),
-            None => given.remove(&record.name),
-        };
-        if given.is_empty() {
-            self.configs.remove(&name);
-        }
-        let config = self.settings(&name);
+        put(&mut self.configs, name.clone(), record);
+        let config = self.settings_of(&name);
         if let Some(topic) = self.topics.get_mut(&name) {
             Arc::make_mut(topic).config = config;
+        }
+    }
+
+    /// The brokers' settings changed, and with them those of topics that say nothing themselves.
+    fn settle(&mut self) {
+        let said = [None, Some(self.node.node_id)].map(|whose| self.broker_settings(whose));
+        let defaults = self.node.topic_running(said.into_iter().flatten());
+        if defaults == *self.defaults {
+            return;
+        }
+        self.defaults = Arc::new(defaults);
+        let changed: Vec<(Arc<str>, TopicConfig)> = self
+            .topics
+            .values()
+            .map(|topic| (topic.name.clone(), self.settings_of(&topic.name)))
+            .collect();
+        for (name, config) in changed {
+            if let Some(topic) = self.topics.get_mut(&name)
+                && topic.config != config
+            {
+                Arc::make_mut(topic).config = config;
+            }
         }
     }
 
@@ -326,7 +343,7 @@ impl Image {
 
     /// What a topic runs by. A setting that this build does not take (a later one wrote it) falls back to the default;
     /// its text stays in `configs`.
-    fn settings(&self, topic: &str) -> TopicConfig {
+    fn settings_of(&self, topic: &str) -> TopicConfig {
         let mut settled = TopicConfig::clone(&self.defaults);
         for (name, value) in self.configs.get(topic).into_iter().flatten() {
             if let Ok(with) = config::topic(&settled, [(name.as_str(), Some(value.as_str()))]) {
@@ -334,6 +351,18 @@ impl Image {
             }
         }
         settled
+    }
+}
+
+/// Puts one setting among its resource's, or takes it away; a resource without any is not kept.
+fn put<K: Ord + Clone>(all: &mut Map<K, Map<String, String>>, key: K, record: &ConfigRecord) {
+    let given = all.entry(key.clone()).or_default();
+    match &record.value {
+        Some(value) => given.insert(record.name.clone(), value.clone()),
+        None => given.remove(&record.name),
+    };
+    if given.is_empty() {
+        all.remove(&key);
     }
 }
 
@@ -447,5 +476,59 @@ mod tests {
             None,
             "#45"
         );
+    }
+
+    #[test]
+    fn what_brokers_are_told_while_they_run_reaches_topics_that_say_nothing_themselves() {
+        let mut image = Image::default();
+        let topic = |id: u128, name: &str| TopicRecord {
+            name: name.into(),
+            topic_id: Uuid::from_u128(id),
+            ..Default::default()
+        };
+        let set = |kind: i8, resource: &str, key: &str, value: Option<&str>| ConfigRecord {
+            resource_type: kind,
+            resource_name: resource.into(),
+            name: key.into(),
+            value: value.map(Into::into),
+            ..Default::default()
+        };
+        image.apply(&topic(700, "plain").into()).unwrap();
+        image.apply(&topic(800, "own").into()).unwrap();
+        let own = set(TOPIC_RESOURCE, "own", "max.message.bytes", Some("5"));
+        image.apply(&own.into()).unwrap();
+        let say = |image: &mut Image, whose: &str, value: Option<&str>| {
+            let said = set(BROKER_RESOURCE, whose, "message.max.bytes", value);
+            image.apply(&said.into()).unwrap();
+            ["plain", "own"].map(|name| image.topic(name).unwrap().config.max_message_bytes)
+        };
+        assert_eq!(say(&mut image, "", Some("100")), [100, 5]);
+        assert_eq!(
+            say(&mut image, "1", Some("200")),
+            [200, 5],
+            "one before all"
+        );
+        assert_eq!(
+            say(&mut image, "2", Some("300")),
+            [200, 5],
+            "another broker"
+        );
+        assert_eq!(say(&mut image, "", Some("400")), [200, 5]);
+        let group = set(32, "g", "consumer.session.timeout.ms", Some("9"));
+        image.apply(&group.into()).unwrap();
+
+        let mut again = Image::default();
+        for record in image.records() {
+            again.apply(&record).unwrap();
+        }
+        assert_eq!(
+            again.settings, image.settings,
+            "a snapshot loses none (#41)"
+        );
+        assert_eq!(again.topics, image.topics, "in whatever order they come");
+        assert_eq!(say(&mut image, "1", None), [400, 5]);
+        assert_eq!(say(&mut image, "", Some("no number")), [1_048_588, 5]);
+        assert_eq!(say(&mut image, "", None), [1_048_588, 5]);
+        assert_eq!(image.broker_settings(None), None);
     }
 }

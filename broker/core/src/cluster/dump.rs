@@ -1,6 +1,7 @@
 //! The image as the records that make it again: what a snapshot holds, and what two nodes compare (#39, #41).
 //! Decides their order, which is Kafka's: features, topics with settings and partitions, brokers, controllers, ids.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use sawlog_wire::metadata::brokers::{BrokerEndpoint, BrokerFeature};
@@ -10,8 +11,7 @@ use sawlog_wire::metadata::{
     RegisterControllerRecord, TopicRecord,
 };
 
-use crate::cluster::apply::TOPIC_RESOURCE;
-use crate::cluster::image::{Broker, Controller, Image, Partition, Topic};
+use crate::cluster::image::{Broker, Controller, Image, Partition, TOPIC_RESOURCE, Topic};
 use crate::cluster::record::{self, Record};
 use crate::ids::BrokerId;
 
@@ -51,6 +51,13 @@ impl Image {
                     .iter()
                     .map(|(name, value)| config_record(topic, name, value).into()),
             );
+        }
+        for ((kind, resource), given) in &self.settings {
+            let record = |(name, value): (&String, &String)| ConfigRecord {
+                resource_type: *kind,
+                ..config_record(resource, name, value)
+            };
+            records.extend(given.iter().map(|row| record(row).into()));
         }
         records.extend(
             self.brokers

@@ -1,16 +1,21 @@
 //! The image: all committed metadata at one offset, immutable, shared by every shard and connection.
 //! Decides nothing by itself; equal offset means equal image on every node (#41).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::TopicConfig;
+use crate::config::{BrokerConfig, Layers, TopicConfig};
 use crate::ids::{
     BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, LogId, Offset, PartitionEpoch, PartitionId, Term,
     TopicId, Uuid,
 };
 use crate::map::Map;
+
+/// `ConfigRecord.resource_type` of a topic.
+pub const TOPIC_RESOURCE: i8 = 2;
+/// `ConfigRecord.resource_type` of a broker; all of them where the name is empty.
+pub const BROKER_RESOURCE: i8 = 4;
 
 /// Everything that the metadata log says, up to `offset`.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -35,7 +40,12 @@ pub struct Image {
     pub features: Map<String, i16>,
     /// Topic settings by topic name, then key, as they were given.
     pub configs: Map<Arc<str>, Map<String, String>>,
-    /// What topics get that say nothing themselves. Not from the log: this node's own settings.
+    /// Settings of other resources than topics by type and name, then key, as they were given: of one broker by its id, of
+    /// all brokers by the empty name. Those of types that this build does not serve are kept for one that does.
+    pub settings: Map<(i8, String), Map<String, String>>,
+    /// This node's own settings as its start was given them. Not from the log.
+    pub node: Arc<BrokerConfig>,
+    /// What topics get on this node that say nothing themselves: its own settings, and those given while it runs.
     pub defaults: Arc<TopicConfig>,
     /// The first producer id that no block has granted yet, and who got the last block.
     pub producer_ids: ProducerIds,
@@ -147,6 +157,21 @@ impl Image {
     /// No shard has anything left of topics whose deletion lies below this offset.
     pub fn forget_removed(&mut self, upto: Offset) {
         self.removed.retain(|_, removed| removed.end > upto);
+    }
+
+    /// What was given while it runs for one broker, or for all of them where none is named.
+    pub fn broker_settings(&self, broker: Option<BrokerId>) -> Option<&Map<String, String>> {
+        let name = broker.map_or_else(String::new, |id| id.to_string());
+        self.settings.get(&(BROKER_RESOURCE, name))
+    }
+
+    /// Who says what of this node's settings.
+    pub fn layers(&self) -> Layers<'_> {
+        Layers {
+            one: self.broker_settings(Some(self.node.node_id)),
+            all: self.broker_settings(None),
+            given: &self.node.given,
+        }
     }
 
     /// One partition of a topic.

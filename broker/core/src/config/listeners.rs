@@ -11,6 +11,34 @@ use super::{BrokerConfig, Value};
 use crate::complaint::Complaint;
 use crate::ids::Endpoint;
 
+/// The host of an advertised listener that means: whatever address the client reached.
+const AUTO: &str = "auto";
+
+/// Where clients of a listener are told to connect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told<'c> {
+    /// Where it is bound.
+    AsBound,
+    /// Here.
+    Here(&'c Endpoint),
+    /// Each to the address that it reached, at this port, or at the one that it reached too. On any address of the machine
+    /// this is the one that certainly leads here, unless somebody translates addresses on the way (gotcha 10).
+    AsReached(Option<u16>),
+}
+
+impl BrokerConfig {
+    /// What clients of this listener are told.
+    pub fn told(&self, listener: &Endpoint) -> Told<'_> {
+        let named = |at: &&Endpoint| at.listener == listener.listener;
+        match self.advertised.iter().find(named) {
+            Some(at) if at.host == AUTO => Told::AsReached((at.port != 0).then_some(at.port)),
+            Some(at) => Told::Here(at),
+            None if ["", "0.0.0.0", "::"].contains(&&*listener.host) => Told::AsReached(None),
+            None => Told::AsBound,
+        }
+    }
+}
+
 /// The listeners of a list, each name once.
 pub(super) fn parse(list: &Value) -> Result<Vec<Endpoint>, String> {
     let mut all: Vec<Endpoint> = Vec::new();
@@ -108,41 +136,14 @@ pub(super) fn agree(config: &BrokerConfig) -> Option<Complaint> {
                 "Use the names of listeners",
             );
         }
-        if told.port == 0 || told.host.is_empty() || ["0.0.0.0", "::"].contains(&&*told.host) {
+        let nowhere = told.host.is_empty() || ["0.0.0.0", "::"].contains(&&*told.host);
+        if nowhere || told.port == 0 && told.host != AUTO {
             return complain(
                 what,
                 "no client can connect to it",
-                "Give the host and the port that clients can reach",
+                "Give the host and the port that clients can reach, or auto for the address that each of them reached",
             );
         }
-    }
-    // As Kafka does: a client on another machine would be sent to itself (gotcha 10).
-    let everywhere = |at: &&Endpoint| ["0.0.0.0", "::"].contains(&&*at.host);
-    let told = |at: &Endpoint| {
-        config
-            .advertised
-            .iter()
-            .any(|one| one.listener == at.listener)
-    };
-    let mut untold = config
-        .listeners
-        .iter()
-        .filter(everywhere)
-        .filter(|at| !told(at));
-    if let Some(at) = untold.next() {
-        let what = format!(
-            "listeners={}://{}:{} cannot be used",
-            at.listener, at.host, at.port
-        );
-        let attempt = format!(
-            "Add advertised.listeners={}://HOST:{}, with a name or address of this machine that clients can reach",
-            at.listener, at.port
-        );
-        return complain(
-            what,
-            "it means every address of this machine, and clients must be told one",
-            &attempt,
-        );
     }
     if let Some(name) = config.node_listener.as_ref().filter(|name| !bound(name)) {
         let what = format!("inter.broker.listener.name={name} cannot be used");

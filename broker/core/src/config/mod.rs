@@ -2,10 +2,14 @@
 //! Decides what is taken and what is refused, by name; never where a value came from (`sawlog-broker` reads files and
 //! flags). The names stand in `table`: a name in no row is refused, so that no setting is taken that does nothing.
 
+mod entries;
 mod kafka;
+mod layers;
 mod listeners;
 mod nearest;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use alloc::string::{String, ToString};
@@ -14,12 +18,18 @@ use alloc::{format, vec};
 use core::time::Duration;
 
 use sawlog_wire::code::Code;
+use sawlog_wire::records::{Codec, TimestampType};
 
 use crate::complaint::Complaint;
 use crate::ids::{BrokerId, Endpoint};
 use crate::marks::Durability;
 
-pub use table::{BROKER, BrokerKey, SHOWN, ShownKey, Source, TOPIC, TopicKey};
+pub use entries::{Entry, Scope, Standing, alike, entries};
+pub use layers::{Layers, Said};
+pub use listeners::Told;
+pub use table::{
+    BROKER, BrokerKey, SHOWN, SHOWN_OF_BROKER, ShownKey, Source, TOPIC, TopicKey, When,
+};
 pub use value::{Kind, Value};
 
 /// What a broker runs by.
@@ -35,6 +45,8 @@ pub struct BrokerConfig {
     pub controller_listeners: Vec<String>,
     /// `inter.broker.listener.name`: the listener on which other nodes have their powers (#116).
     pub node_listener: Option<String>,
+    /// `broker.rack`.
+    pub rack: Option<String>,
     /// `log.dirs` or `log.dir`: the one directory of all data.
     pub log_dir: String,
     /// `sawlog.shards`: threads that own partitions; none leaves it to the number of cores.
@@ -94,6 +106,16 @@ pub struct TopicConfig {
     pub retention_bytes: Option<u64>,
     /// `max.message.bytes`.
     pub max_message_bytes: u32,
+    /// `message.timestamp.type`.
+    pub timestamps: TimestampType,
+    /// `message.timestamp.before.max.ms`.
+    pub age_max: Duration,
+    /// `message.timestamp.after.max.ms`.
+    pub ahead_max: Duration,
+    /// `compression.type`; none stores batches as they were sent.
+    pub codec: Option<Codec>,
+    /// `min.insync.replicas`.
+    pub min_in_sync: u32,
 }
 
 impl Default for TopicConfig {
@@ -105,6 +127,11 @@ impl Default for TopicConfig {
             retention_time: Some(Duration::from_secs(7 * 24 * 3600)),
             retention_bytes: None,
             max_message_bytes: 1_048_588,
+            timestamps: TimestampType::Create,
+            age_max: Duration::from_millis(u64::MAX >> 1),
+            ahead_max: Duration::from_secs(3600),
+            codec: None,
+            min_in_sync: 1,
         }
     }
 }
@@ -122,6 +149,7 @@ impl Default for BrokerConfig {
             advertised: Vec::new(),
             controller_listeners: vec!["CONTROLLER".to_string()],
             node_listener: None,
+            rack: None,
             log_dir: "./data".to_string(),
             shards: None,
             num_partitions: 1,
@@ -156,14 +184,7 @@ pub fn broker<'a>(
     let mut wrong: Vec<Complaint> = given
         .iter()
         .filter(|(name, _)| !BROKER.iter().any(|key| key.name == *name))
-        .map(|(name, _)| {
-            unknown(
-                name,
-                BROKER.iter().map(|key| key.name),
-                kafka::BROKER,
-                "setting",
-            )
-        })
+        .filter_map(|(name, value)| inert(name, value).err())
         .collect();
     // In the order of the rows: of two keys for one thing the finer one stands later and wins, as in Kafka.
     for key in BROKER {
@@ -223,9 +244,45 @@ pub fn topic<'a>(
     Ok(config)
 }
 
-/// The items of a topic setting that is a list, with commas between; none of any other.
-pub fn list(name: &str) -> Option<&'static str> {
-    let key = SHOWN.iter().find(|key| key.name == name)?;
+/// Whether a running broker may be given this; any refusal is definite. What it refuses, and why, is said as at the start.
+pub fn running(name: &str, value: &str) -> Result<(), Complaint> {
+    let at_start = |when| {
+        if when == When::Running {
+            return Ok(());
+        }
+        Err(Complaint {
+            what: format!("{name} cannot be changed while the broker runs"),
+            why: "it is read once, at the start".to_string(),
+            attempt: "Change the broker's file or flags and start it again".to_string(),
+            code: Some(Code::InvalidRequest),
+        })
+    };
+    if let Some(key) = SHOWN_OF_BROKER.iter().find(|key| key.name == name) {
+        at_start(key.when)?;
+    }
+    match BROKER.iter().find(|key| key.name == name) {
+        Some(key) => {
+            at_start(key.when)?;
+            let parsed = key.kind.parse(value);
+            parsed.map_or_else(|why| Err(refused(name, value, &why, key.kind)), |_| Ok(()))
+        }
+        None => inert(name, value),
+    }
+}
+
+/// A setting of the broker that does not act: taken where it is one that is shown and says what holds.
+fn inert(name: &str, value: &str) -> Result<(), Complaint> {
+    if let Some(key) = SHOWN_OF_BROKER.iter().find(|key| key.name == name) {
+        return shown(key, value);
+    }
+    let ours = BROKER.iter().map(|key| key.name);
+    let ours = ours.chain(SHOWN_OF_BROKER.iter().map(|key| key.name));
+    Err(unknown(name, ours, kafka::BROKER, "setting"))
+}
+
+/// The items of a setting in this list that is itself a list, with commas between; none of any other.
+pub fn list(shown: &[ShownKey], name: &str) -> Option<&'static str> {
+    let key = shown.iter().find(|key| key.name == name)?;
     matches!(key.kind, Kind::List | Kind::Words(_)).then_some(key.value)
 }
 
@@ -294,269 +351,5 @@ fn unknown<'a>(
         why: format!("there is no {what} of this name"),
         attempt,
         code: Some(Code::InvalidConfig),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wrong(pairs: &[(&'static str, &'static str)]) -> Vec<String> {
-        match broker(pairs.iter().copied()) {
-            Ok(config) => panic!("taken: {config:?}"),
-            Err(wrong) => wrong.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    #[test]
-    fn the_default_of_every_key_is_what_its_row_says() {
-        let none = broker([]).unwrap();
-        assert_eq!(none, BrokerConfig::default());
-        for key in BROKER.iter().filter(|key| !key.default.is_empty()) {
-            let mut config =
-                broker([(key.name, key.default)]).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-            assert_eq!(
-                core::mem::take(&mut config.given),
-                [(key.name.to_string(), key.default.to_string())]
-            );
-            assert_eq!(config, none, "{}", key.name);
-        }
-        for key in TOPIC {
-            assert_eq!(
-                (key.get)(&TopicConfig::default()),
-                key.default,
-                "{}",
-                key.name
-            );
-            let config = topic(&TopicConfig::default(), [(key.name, Some(key.default))]).unwrap();
-            assert_eq!(config, TopicConfig::default(), "{}", key.name);
-        }
-    }
-
-    #[test]
-    fn every_key_acts_on_something() {
-        for key in BROKER.iter().filter(|key| !key.other.is_empty()) {
-            let mut config =
-                broker([(key.name, key.other)]).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-            config.given.clear();
-            assert_ne!(config, BrokerConfig::default(), "{}", key.name);
-        }
-        for key in TOPIC {
-            let config = topic(&TopicConfig::default(), [(key.name, Some(key.other))]).unwrap();
-            assert_ne!(config, TopicConfig::default(), "{}", key.name);
-            assert_eq!((key.get)(&config), key.other, "{}", key.name);
-        }
-    }
-
-    #[test]
-    fn one_letter_missing_in_any_key_is_answered_with_that_key() {
-        let known = |name: &str| BROKER.iter().any(|key| key.name == name);
-        let slips = |name: &'static str| {
-            [0, name.len() / 2, name.len() - 1]
-                .into_iter()
-                .map(move |at| format!("{}{}", &name[..at], &name[at + 1..]))
-        };
-        for name in BROKER.iter().map(|key| key.name) {
-            // What lies between log.dir and log.dirs may mean either: they are one thing.
-            let twins = |slip: &String| known(slip) || slip == "log.dis";
-            for slip in slips(name).filter(|slip| !twins(slip)) {
-                let said = broker([(&*slip, "1")]).unwrap_err()[0].to_string();
-                assert!(
-                    said.contains(&format!("Did you mean {name}?")),
-                    "{slip}: {said}"
-                );
-            }
-        }
-        for name in TOPIC.iter().map(|key| key.name) {
-            for slip in slips(name) {
-                let said = topic(&TopicConfig::default(), [(&*slip, Some("1"))]).unwrap_err();
-                assert!(
-                    said.attempt.contains(&format!("Did you mean {name}?")),
-                    "{slip}: {said}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_of_kafka_that_does_nothing_here_is_refused_by_name() {
-        let said = wrong(&[("log.cleaner.threads", "2"), ("min.insync.replicas", "1")]);
-        assert_eq!(said.len(), 2);
-        assert!(
-            said[0].starts_with("log.cleaner.threads cannot be used: Kafka knows this setting"),
-            "{said:?}"
-        );
-        let ours: Vec<&str> = BROKER.iter().map(|key| key.name).collect();
-        for name in kafka::BROKER.split_whitespace() {
-            assert!(!ours.contains(&name), "{name} is in both tables");
-        }
-        let ours: Vec<&str> = TOPIC.iter().map(|key| key.name).collect();
-        for name in kafka::TOPIC.split_whitespace() {
-            assert!(!ours.contains(&name), "{name} is in both tables");
-        }
-        let refused =
-            topic(&TopicConfig::default(), [("local.retention.ms", Some("5"))]).unwrap_err();
-        assert!(
-            refused
-                .to_string()
-                .starts_with("local.retention.ms cannot be used"),
-            "{refused}"
-        );
-    }
-
-    #[test]
-    fn a_setting_that_is_only_shown_is_taken_where_it_says_what_holds() {
-        let plain = TopicConfig::default();
-        for key in SHOWN {
-            assert_eq!(
-                topic(&plain, [(key.name, Some(key.value))]),
-                Ok(plain.clone())
-            );
-            for other in ["5", "compact", "true", "LogAppendTime", ""] {
-                let refused = topic(&plain, [(key.name, Some(other))]).unwrap_err();
-                assert!(refused.to_string().starts_with(key.name), "{refused}");
-            }
-            assert!(TOPIC.iter().all(|acts| acts.name != key.name));
-            assert!(kafka::TOPIC.split_whitespace().all(|name| name != key.name));
-        }
-    }
-
-    #[test]
-    fn more_than_one_directory_is_refused_by_name() {
-        let said = wrong(&[("log.dirs", "/a,/b")]);
-        assert!(
-            said[0].starts_with("log.dirs=/a,/b cannot be used: "),
-            "{said:?}"
-        );
-        assert_eq!(broker([("log.dirs", "/a")]).unwrap().log_dir, "/a");
-        assert_eq!(
-            broker([("log.dirs", "/a"), ("log.dir", "/b")])
-                .unwrap()
-                .log_dir,
-            "/a",
-            "as in Kafka"
-        );
-    }
-
-    #[test]
-    fn the_finer_unit_of_time_wins() {
-        let pairs = [
-            ("log.retention.ms", "5"),
-            ("log.retention.hours", "2"),
-            ("log.retention.minutes", "3"),
-        ];
-        assert_eq!(
-            broker(pairs).unwrap().topic.retention_time,
-            Some(Duration::from_millis(5))
-        );
-        assert_eq!(
-            broker([("log.retention.hours", "-1")])
-                .unwrap()
-                .topic
-                .retention_time,
-            None
-        );
-        assert_eq!(
-            broker([("log.roll.hours", "2"), ("log.roll.ms", "7")])
-                .unwrap()
-                .topic
-                .segment_time
-                .as_millis(),
-            7
-        );
-    }
-
-    #[test]
-    fn topic_values_are_bounded_as_kafkas_are() {
-        let takes = |name, value| topic(&TopicConfig::default(), [(name, value)]).is_ok();
-        for (name, value) in [
-            ("segment.bytes", "1048576"),
-            ("segment.bytes", " 1048576 "),
-            ("segment.ms", "1"),
-            ("retention.ms", "-1"),
-            ("retention.bytes", "-2"),
-            ("max.message.bytes", "0"),
-            ("sawlog.durability", "replicated"),
-        ] {
-            assert!(takes(name, Some(value)), "{name}={value}");
-        }
-        for (name, value) in [
-            ("segment.bytes", Some("abc")),
-            ("segment.bytes", Some("0")),
-            ("segment.bytes", Some("1048575")),
-            ("segment.bytes", Some("2147483648")),
-            ("segment.ms", Some("0")),
-            ("retention.ms", Some("-2")),
-            ("max.message.bytes", Some("-1")),
-            ("max.message.bytes", Some("")),
-            ("max.message.bytes", None),
-            ("sawlog.durability", Some("fsync")),
-            ("num.partitions", Some("1")),
-            ("", Some("1")),
-        ] {
-            assert!(!takes(name, value), "{name}={value:?}");
-        }
-    }
-
-    #[test]
-    fn listeners_are_taken_apart_and_must_agree() {
-        let config = broker([
-            ("listeners", "PLAINTEXT://:9092, INTERNAL://[::1]:0"),
-            ("advertised.listeners", "PLAINTEXT://broker.example:19092"),
-            (
-                "listener.security.protocol.map",
-                "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT",
-            ),
-            ("inter.broker.listener.name", "INTERNAL"),
-        ])
-        .unwrap();
-        let told: Vec<_> = config
-            .listeners
-            .iter()
-            .map(|at| (&*at.listener, &*at.host, at.port))
-            .collect();
-        assert_eq!(told, [("PLAINTEXT", "", 9092), ("INTERNAL", "::1", 0)]);
-        assert_eq!(config.advertised[0].host, "broker.example");
-        for (name, value) in [
-            ("listeners", "9092"),
-            ("listeners", "PLAINTEXT://h:70000"),
-            ("listeners", "PLAINTEXT://h:1,PLAINTEXT://h:2"),
-            ("listeners", "SSL://h:1"),
-            ("listeners", ""),
-            ("advertised.listeners", "OTHER://h:1"),
-            ("advertised.listeners", "PLAINTEXT://0.0.0.0:1"),
-            ("advertised.listeners", "PLAINTEXT://h:0"),
-            ("listeners", "PLAINTEXT://0.0.0.0:1"),
-            ("listeners", "PLAINTEXT://[::]:1"),
-            ("inter.broker.listener.name", "OTHER"),
-            ("listener.security.protocol.map", "PLAINTEXT:SASL_SSL"),
-            ("process.roles", "broker"),
-            ("controller.quorum.voters", "1@a:1,2@b:1"),
-            ("controller.quorum.voters", "2@a:1"),
-        ] {
-            assert_eq!(wrong(&[(name, value)]).len(), 1, "{name}={value}");
-        }
-        assert!(broker([("listeners", "PLAINTEXT://:1")]).is_ok());
-    }
-
-    #[test]
-    fn a_listener_on_every_address_needs_one_that_clients_are_told() {
-        let listeners = ("listeners", "PLAINTEXT://0.0.0.0:9092");
-        let told = ("advertised.listeners", "PLAINTEXT://broker.example:9092");
-        let wrong = wrong(&[listeners]).remove(0).to_string();
-        assert!(
-            wrong.contains("Add advertised.listeners=PLAINTEXT://HOST:9092"),
-            "{wrong}"
-        );
-        assert!(broker([listeners, told]).is_ok());
-    }
-
-    #[test]
-    fn one_log_directory_is_asked_for_where_several_are_given() {
-        let wrong = wrong(&[("log.dirs", "/a,/b")]).remove(0).to_string();
-        assert!(
-            wrong.contains("there is one log directory, not several. Give one directory"),
-            "{wrong}"
-        );
     }
 }

@@ -1,9 +1,12 @@
 //! One row per setting: name, kind with bounds, default, scope, when it takes effect, what it does.
-//! Decides nothing else; the parser, DescribeConfigs and the reference are read from here.
+//! A name of Kafka's stands in one of three places: here where it acts, in a `SHOWN` list where its one value says what
+//! holds anyway, or in `kafka`, where it is refused. The parser, DescribeConfigs and the reference are read from these.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
+
+use sawlog_wire::records::{Codec, TimestampType};
 
 use super::listeners;
 use super::value::{Kind, Value};
@@ -17,13 +20,26 @@ use crate::marks::Durability;
 pub enum Source {
     /// Given for the topic.
     Topic = 1,
+    /// Given for this broker while it runs (KIP-226).
+    Running = 2,
+    /// Given for all brokers while they run.
+    RunningForAll = 3,
     /// Given to the broker at its start.
     Broker = 4,
     /// Nobody said anything.
     Default = 5,
 }
 
-/// A setting of the broker. All of them are read once, at the start.
+/// When a broker's setting may change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// It is read once.
+    AtStart,
+    /// At any time, for one broker or for all of them (KIP-226).
+    Running,
+}
+
+/// A setting of the broker that acts.
 pub struct BrokerKey {
     /// Kafka's name, or ours below `sawlog.`.
     pub name: &'static str,
@@ -33,6 +49,8 @@ pub struct BrokerKey {
     pub default: &'static str,
     /// Some other value, as an example.
     pub other: &'static str,
+    /// When it may change.
+    pub when: When,
     /// What it does.
     pub text: &'static str,
     /// Where it goes; an error is a reason that its kind cannot know.
@@ -59,8 +77,8 @@ pub struct TopicKey {
     pub get: fn(&TopicConfig) -> String,
 }
 
-/// A setting of Kafka's topics whose only value here is the one that says what happens anyway. It is told, and taken where
-/// it says just that: tools write back what they read, and many name the default when they create a topic.
+/// A setting of Kafka's whose only value here is the one that says what happens anyway. It is told, and taken where it
+/// says just that: tools write back what they read, and many name the default when they create a topic.
 pub struct ShownKey {
     /// Kafka's name.
     pub name: &'static str,
@@ -68,6 +86,8 @@ pub struct ShownKey {
     pub kind: Kind,
     /// What holds.
     pub value: &'static str,
+    /// When it may be given.
+    pub when: When,
     /// What that means here.
     pub text: &'static str,
 }
@@ -82,6 +102,22 @@ const fn shown(
         name,
         kind,
         value,
+        when: When::Running,
+        text,
+    }
+}
+
+const fn shown_at_start(
+    name: &'static str,
+    kind: Kind,
+    value: &'static str,
+    text: &'static str,
+) -> ShownKey {
+    ShownKey {
+        name,
+        kind,
+        value,
+        when: When::AtStart,
         text,
     }
 }
@@ -96,12 +132,6 @@ pub const SHOWN: &[ShownKey] = &[
         Kind::Words(&["delete"]),
         "delete",
         "Old segments are deleted; compaction is not there yet.",
-    ),
-    shown(
-        "compression.type",
-        Kind::Text,
-        "producer",
-        "Batches are stored as they were sent.",
     ),
     shown(
         "file.delete.delay.ms",
@@ -123,30 +153,6 @@ pub const SHOWN: &[ShownKey] = &[
     ),
     shown("index.interval.bytes", INT, "0", "Each batch is indexed."),
     shown(
-        "message.timestamp.after.max.ms",
-        LONG,
-        "3600000",
-        "A record may not come from further ahead.",
-    ),
-    shown(
-        "message.timestamp.before.max.ms",
-        LONG,
-        "9223372036854775807",
-        "A record may be of any age.",
-    ),
-    shown(
-        "message.timestamp.type",
-        Kind::Text,
-        "CreateTime",
-        "Records keep the time that their producer gave them.",
-    ),
-    shown(
-        "min.insync.replicas",
-        INT,
-        "1",
-        "One node: the leader alone is all that is in sync.",
-    ),
-    shown(
         "preallocate",
         Kind::Bool,
         "false",
@@ -157,6 +163,12 @@ pub const SHOWN: &[ShownKey] = &[
         Kind::Bool,
         "false",
         "There are no tiers.",
+    ),
+    shown(
+        "segment.index.bytes",
+        INT,
+        "2147483647",
+        "An index grows with its segment; nothing bounds it.",
     ),
     shown(
         "segment.jitter.ms",
@@ -172,6 +184,88 @@ pub const SHOWN: &[ShownKey] = &[
     ),
 ];
 
+/// The settings of the broker that are shown, by name.
+pub const SHOWN_OF_BROKER: &[ShownKey] = &[
+    shown_at_start(
+        "delete.topic.enable",
+        Kind::Bool,
+        "true",
+        "A topic that somebody deletes is deleted.",
+    ),
+    shown(
+        "log.cleanup.policy",
+        Kind::Words(&["delete"]),
+        "delete",
+        "Old segments are deleted; compaction is not there yet.",
+    ),
+    shown(
+        "log.flush.interval.messages",
+        LONG,
+        "9223372036854775807",
+        "sawlog.durability says when records are synced.",
+    ),
+    shown(
+        "log.index.interval.bytes",
+        INT,
+        "0",
+        "Each batch is indexed.",
+    ),
+    shown(
+        "log.index.size.max.bytes",
+        INT,
+        "2147483647",
+        "An index grows with its segment; nothing bounds it.",
+    ),
+    shown(
+        "log.preallocate",
+        Kind::Bool,
+        "false",
+        "Segments grow as they are written.",
+    ),
+    shown(
+        "log.roll.jitter.ms",
+        LONG,
+        "0",
+        "Segments are closed at their age, without chance.",
+    ),
+    shown(
+        "log.segment.delete.delay.ms",
+        LONG,
+        "0",
+        "A file goes as soon as nobody reads it.",
+    ),
+    shown_at_start(
+        "remote.log.storage.system.enable",
+        Kind::Bool,
+        "false",
+        "There are no tiers.",
+    ),
+    shown_at_start(
+        "security.inter.broker.protocol",
+        Kind::Text,
+        "PLAINTEXT",
+        "Only PLAINTEXT is there yet.",
+    ),
+    shown(
+        "unclean.leader.election.enable",
+        Kind::Bool,
+        "false",
+        "Nobody leads who lacks what was acknowledged.",
+    ),
+];
+
+/// Broker's keys for one thing in several units: the finest, which alone may change while the broker runs, then the others
+/// from fine to coarse.
+pub const COARSER: &[(&str, &[&str])] = &[
+    (
+        "log.retention.ms",
+        &["log.retention.minutes", "log.retention.hours"],
+    ),
+    ("log.roll.ms", &["log.roll.hours"]),
+];
+
+const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
+const TIMESTAMP_TYPES: &[&str] = &["CreateTime", "LogAppendTime"];
 const DURABILITIES: &[&str] = &["durable", "replicated"];
 const I32_MAX: i64 = i32::MAX as i64;
 const HOURS_MAX: i64 = I32_MAX;
@@ -183,6 +277,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(0, I32_MAX),
         default: "1",
         other: "2",
+        when: When::AtStart,
         text: "The number of this node in its cluster. It may not change once the log directory exists.",
         set: |config, value| {
             config.node_id = BrokerId(i32::try_from(value.int()).unwrap_or(i32::MAX));
@@ -194,6 +289,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "broker,controller",
         other: "",
+        when: When::AtStart,
         text: "What this node is. A node is broker and controller at once; other divisions are not there yet.",
         set: |_, value| {
             let mut roles = value.list().to_vec();
@@ -208,6 +304,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "",
         other: "",
+        when: When::AtStart,
         text: "The nodes that keep the metadata log, as ID@HOST:PORT. For now that is this node alone.",
         set: |config, value| match value.list() {
             [only]
@@ -225,6 +322,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "CONTROLLER",
         other: "QUORUM",
+        when: When::AtStart,
         text: "The listeners that are for controllers, not for clients.",
         set: |config, value| {
             config.controller_listeners = value
@@ -240,6 +338,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "PLAINTEXT://localhost:9092",
         other: "PLAINTEXT://127.0.0.1:0",
+        when: When::AtStart,
         text: "Where sockets are bound, as NAME://HOST:PORT. The host localhost means the loopback addresses of both IP \
                versions, no host means every address, port 0 any free port.",
         set: |config, value| listeners::parse(&value).map(|all| config.listeners = all),
@@ -249,7 +348,10 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "",
         other: "PLAINTEXT://broker.example:9092",
-        text: "Where clients are told to connect, as NAME://HOST:PORT. A listener that is not named here is told as bound.",
+        when: When::AtStart,
+        text: "Where clients are told to connect, as NAME://HOST:PORT, for NAT and containers. The host auto tells each client the \
+               address that it reached, port 0 the port. A listener that is not named here is told as bound, one on every \
+               address as auto.",
         set: |config, value| listeners::parse(&value).map(|all| config.advertised = all),
     },
     BrokerKey {
@@ -257,6 +359,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::List,
         default: "PLAINTEXT:PLAINTEXT",
         other: "",
+        when: When::AtStart,
         text: "The protocol of each listener, as NAME:PROTOCOL. Only PLAINTEXT is there yet.",
         set: |_, value| listeners::protocols(&value),
     },
@@ -265,6 +368,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Text,
         default: "",
         other: "PLAINTEXT",
+        when: When::AtStart,
         text: "The listener on which other nodes of the cluster have their powers.",
         set: |config, value| {
             config.node_listener = Some(value.text().to_ascii_uppercase());
@@ -276,6 +380,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::OneDirectory,
         default: "./data",
         other: "/var/lib/sawlog",
+        when: When::AtStart,
         text: "The directory of all data. As log.dirs, which wins where both are given.",
         set: log_dir,
     },
@@ -284,6 +389,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::OneDirectory,
         default: "./data",
         other: "/var/lib/sawlog",
+        when: When::AtStart,
         text: "The directory of all data. Kafka takes several, here there is one.",
         set: log_dir,
     },
@@ -292,6 +398,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, I32_MAX),
         default: "1",
         other: "6",
+        when: When::AtStart,
         text: "Partitions of a topic that is created without a number, by its first use for instance.",
         set: |config, value| {
             config.num_partitions = i32::try_from(value.int()).unwrap_or(i32::MAX);
@@ -303,6 +410,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, i16::MAX as i64),
         default: "1",
         other: "3",
+        when: When::AtStart,
         text: "Replicas of a topic that is created without a number.",
         set: |config, value| {
             config.replication_factor = i16::try_from(value.int()).unwrap_or(i16::MAX);
@@ -314,6 +422,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Bool,
         default: "true",
         other: "false",
+        when: When::AtStart,
         text: "Whether a topic that a client asks for is created, if the client allows it.",
         set: |config, value| {
             config.auto_create_topics = value == Value::Bool(true);
@@ -325,6 +434,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1024, I32_MAX),
         default: "104857600",
         other: "1048576",
+        when: When::AtStart,
         text: "The largest request. A connection that sends a larger one is closed.",
         set: |config, value| {
             config.frame_max_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
@@ -336,6 +446,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1 << 20, i64::MAX),
         default: "268435456",
         other: "67108864",
+        when: When::AtStart,
         text: "Memory that requests of more than 64 KiB may hold together, of all connections. A request beyond it waits; \
                one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection.",
         set: |config, value| {
@@ -348,6 +459,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1024, I32_MAX),
         default: "57671680",
         other: "1048576",
+        when: When::AtStart,
         text: "The most bytes of records in one answer, but for a single larger batch.",
         set: |config, value| {
             config.fetch_max_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
@@ -359,6 +471,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(0, I32_MAX),
         default: "1000",
         other: "100",
+        when: When::AtStart,
         text: "How many connections may have a fetch session at once. The others are answered in full each time; a session \
                that was not used for 2 minutes makes room.",
         set: |config, value| {
@@ -367,10 +480,23 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "broker.rack",
+        kind: Kind::Text,
+        default: "",
+        other: "eu-west-1a",
+        when: When::AtStart,
+        text: "Where this node stands, in words that clients are told.",
+        set: |config, value| {
+            config.rack = Some(value.text().to_string());
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "message.max.bytes",
         kind: Kind::Int(0, I32_MAX),
         default: "1048588",
         other: "2097152",
+        when: When::Running,
         text: "The largest record batch of a topic that does not say max.message.bytes itself.",
         set: |config, value| {
             config.topic.max_message_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX);
@@ -382,6 +508,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1 << 20, I32_MAX),
         default: "1073741824",
         other: "1048576",
+        when: When::Running,
         text: "The size at which a segment is closed, of a topic that does not say segment.bytes itself.",
         set: |config, value| {
             config.topic.segment_bytes = value.unsigned();
@@ -393,6 +520,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, HOURS_MAX),
         default: "168",
         other: "1",
+        when: When::AtStart,
         text: "As log.roll.ms, in hours.",
         set: |config, value| {
             config.topic.segment_time = Duration::from_secs(value.unsigned() * 3600);
@@ -404,6 +532,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, i64::MAX),
         default: "",
         other: "60000",
+        when: When::Running,
         text: "The age at which a segment is closed, of a topic that does not say segment.ms itself.",
         set: |config, value| {
             config.topic.segment_time = Duration::from_millis(value.unsigned());
@@ -415,6 +544,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(-1, HOURS_MAX),
         default: "168",
         other: "1",
+        when: When::AtStart,
         text: "As log.retention.ms, in hours.",
         set: |config, value| {
             config.topic.retention_time = lasting(&value, Duration::from_secs(3600));
@@ -426,6 +556,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(-1, I32_MAX),
         default: "",
         other: "1",
+        when: When::AtStart,
         text: "As log.retention.ms, in minutes.",
         set: |config, value| {
             config.topic.retention_time = lasting(&value, Duration::from_secs(60));
@@ -437,6 +568,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(-1, i64::MAX),
         default: "",
         other: "60000",
+        when: When::Running,
         text: "How long records are kept, of a topic that does not say retention.ms itself; -1 keeps them for ever.",
         set: |config, value| {
             config.topic.retention_time = lasting(&value, Duration::from_millis(1));
@@ -448,9 +580,70 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(i64::MIN, i64::MAX),
         default: "-1",
         other: "1073741824",
+        when: When::Running,
         text: "How much of each partition is kept, of a topic that does not say retention.bytes itself; -1 keeps all.",
         set: |config, value| {
             config.topic.retention_bytes = u64::try_from(value.int()).ok();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.message.timestamp.type",
+        kind: Kind::OneOf(TIMESTAMP_TYPES),
+        default: "CreateTime",
+        other: "LogAppendTime",
+        when: When::Running,
+        text: "Whose time records have, of a topic that does not say message.timestamp.type itself.",
+        set: |config, value| {
+            config.topic.timestamps = timestamps(&value);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.message.timestamp.before.max.ms",
+        kind: Kind::Int(0, i64::MAX),
+        default: "9223372036854775807",
+        other: "60000",
+        when: When::Running,
+        text: "How old a record may be, of a topic that does not say message.timestamp.before.max.ms itself.",
+        set: |config, value| {
+            config.topic.age_max = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "log.message.timestamp.after.max.ms",
+        kind: Kind::Int(0, i64::MAX),
+        default: "3600000",
+        other: "60000",
+        when: When::Running,
+        text: "How far ahead a record may be, of a topic that does not say message.timestamp.after.max.ms itself.",
+        set: |config, value| {
+            config.topic.ahead_max = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "compression.type",
+        kind: Kind::OneOf(CODECS),
+        default: "producer",
+        other: "zstd",
+        when: When::Running,
+        text: "In which codec batches are stored, of a topic that does not say compression.type itself.",
+        set: |config, value| {
+            config.topic.codec = codec(&value);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "min.insync.replicas",
+        kind: Kind::Int(1, I32_MAX),
+        default: "1",
+        other: "2",
+        when: When::Running,
+        text: "How many replicas must be in sync for acks=all, of a topic that does not say min.insync.replicas itself.",
+        set: |config, value| {
+            config.topic.min_in_sync = u32::try_from(value.int()).unwrap_or(u32::MAX);
             Ok(())
         },
     },
@@ -459,6 +652,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, i64::MAX),
         default: "300000",
         other: "1000",
+        when: When::AtStart,
         text: "How often the node looks for segments to close or to delete.",
         set: |config, value| {
             config.retention_check = Duration::from_millis(value.unsigned());
@@ -470,6 +664,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, i64::MAX),
         default: "20971520",
         other: "4096",
+        when: When::AtStart,
         text: "After how many bytes of the metadata log a snapshot of the metadata is written.",
         set: |config, value| {
             config.snapshot_bytes = value.unsigned();
@@ -481,6 +676,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, i64::MAX),
         default: "3600000",
         other: "1000",
+        when: When::AtStart,
         text: "After how long a snapshot of the metadata is written, if anything has changed.",
         set: |config, value| {
             config.snapshot_interval = Duration::from_millis(value.unsigned());
@@ -492,6 +688,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::OneOf(DURABILITIES),
         default: "durable",
         other: "replicated",
+        when: When::Running,
         text: "When a record counts as written, of a topic that does not say sawlog.durability itself.",
         set: |config, value| {
             config.topic.durability = durability(&value);
@@ -503,6 +700,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::OneOf(&["cut", "stop"]),
         default: "cut",
         other: "stop",
+        when: When::AtStart,
         text: "What to do when the last commit before a power cut is damaged and may have been acknowledged: cut it, keep \
                its bytes aside and say so, or stop and leave it to you.",
         set: |config, value| {
@@ -519,6 +717,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(4 << 20, i64::MAX),
         default: "67108864",
         other: "134217728",
+        when: When::AtStart,
         text: "Memory for the records written last, from which consumers at the end of a log are served.",
         set: |config, value| {
             config.cache_bytes = value.unsigned();
@@ -530,6 +729,7 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, 1024),
         default: "",
         other: "2",
+        when: When::AtStart,
         text: "Threads that own partitions. Left out, one for up to four cores. A log directory may be opened with any number.",
         set: |config, value| {
             config.shards = u16::try_from(value.int()).ok();
@@ -541,6 +741,21 @@ pub const BROKER: &[BrokerKey] = &[
 /// The topics' settings.
 pub const TOPIC: &[TopicKey] = &[
     TopicKey {
+        name: "compression.type",
+        broker: "compression.type",
+        kind: Kind::OneOf(CODECS),
+        default: "producer",
+        other: "zstd",
+        text: "In which codec batches are stored: producer stores each as it was sent, any other recompresses those that \
+               came otherwise, at the level that Kafka's producer has by default.",
+        set: |config, value| config.codec = codec(&value),
+        get: |config| match config.codec {
+            None => "producer".to_string(),
+            Some(Codec::None) => "uncompressed".to_string(),
+            Some(codec) => codec.name().to_string(),
+        },
+    },
+    TopicKey {
         name: "max.message.bytes",
         broker: "message.max.bytes",
         kind: Kind::Int(0, I32_MAX),
@@ -551,6 +766,50 @@ pub const TOPIC: &[TopicKey] = &[
             config.max_message_bytes = u32::try_from(value.int()).unwrap_or(u32::MAX)
         },
         get: |config| config.max_message_bytes.to_string(),
+    },
+    TopicKey {
+        name: "message.timestamp.after.max.ms",
+        broker: "log.message.timestamp.after.max.ms",
+        kind: Kind::Int(0, i64::MAX),
+        default: "3600000",
+        other: "60000",
+        text: "How far ahead of the broker's clock a record may be. A batch with one that is further ahead is refused.",
+        set: |config, value| config.ahead_max = Duration::from_millis(value.unsigned()),
+        get: |config| config.ahead_max.as_millis().to_string(),
+    },
+    TopicKey {
+        name: "message.timestamp.before.max.ms",
+        broker: "log.message.timestamp.before.max.ms",
+        kind: Kind::Int(0, i64::MAX),
+        default: "9223372036854775807",
+        other: "60000",
+        text: "How old by the broker's clock a record may be. A batch with an older one is refused.",
+        set: |config, value| config.age_max = Duration::from_millis(value.unsigned()),
+        get: |config| config.age_max.as_millis().to_string(),
+    },
+    TopicKey {
+        name: "message.timestamp.type",
+        broker: "log.message.timestamp.type",
+        kind: Kind::OneOf(TIMESTAMP_TYPES),
+        default: "CreateTime",
+        other: "LogAppendTime",
+        text: "Whose time records have: CreateTime, their producer's; LogAppendTime, the broker's when it took the batch.",
+        set: |config, value| config.timestamps = timestamps(&value),
+        get: |config| match config.timestamps {
+            TimestampType::Create => "CreateTime".to_string(),
+            TimestampType::LogAppend => "LogAppendTime".to_string(),
+        },
+    },
+    TopicKey {
+        name: "min.insync.replicas",
+        broker: "min.insync.replicas",
+        kind: Kind::Int(1, I32_MAX),
+        default: "1",
+        other: "2",
+        text: "How many replicas must be in sync for a Produce with acks=all to be taken; where the topic has fewer, all \
+               of them, as in Kafka.",
+        set: |config, value| config.min_in_sync = u32::try_from(value.int()).unwrap_or(u32::MAX),
+        get: |config| config.min_in_sync.to_string(),
     },
     TopicKey {
         name: "retention.bytes",
@@ -630,6 +889,24 @@ fn lasting(value: &Value, unit: Duration) -> Option<Duration> {
     Some(Duration::from_millis(count.saturating_mul(
         u64::try_from(unit.as_millis()).unwrap_or(1),
     )))
+}
+
+fn timestamps(value: &Value) -> TimestampType {
+    if value.text() == "LogAppendTime" {
+        TimestampType::LogAppend
+    } else {
+        TimestampType::Create
+    }
+}
+
+fn codec(value: &Value) -> Option<Codec> {
+    match value.text() {
+        "uncompressed" => Some(Codec::None),
+        name => Codec::ALL
+            .into_iter()
+            .filter(|codec| *codec != Codec::None)
+            .find(|codec| codec.name() == name),
+    }
 }
 
 fn durability(value: &Value) -> Durability {

@@ -1,6 +1,6 @@
-//! AlterConfigs and IncrementalAlterConfigs: what the settings of topics are from now on, and why some stay as they are.
-//! Decides each resource by itself, and a resource wholly or not at all; which keys there are, `config` says. The broker's
-//! own settings are read at its start, so none of them is changed here.
+//! AlterConfigs and IncrementalAlterConfigs: what the settings of topics and brokers are from now on, and why some stay as
+//! they are. Decides each resource by itself, and a resource wholly or not at all; which keys there are, and which of a
+//! broker's may change while it runs, `config` says.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -14,15 +14,12 @@ use sawlog_wire::messages::{
 use sawlog_wire::metadata::ConfigRecord;
 
 use crate::answer::Commanded;
-use crate::cluster::apply::TOPIC_RESOURCE;
-use crate::cluster::image::Image;
+use crate::cluster::image::{BROKER_RESOURCE, Image, TOPIC_RESOURCE};
 use crate::cluster::record::Record;
-use crate::config::{self, BrokerConfig};
+use crate::config::{self, SHOWN, SHOWN_OF_BROKER, ShownKey};
 use crate::controller::Refused;
+use crate::ids::BrokerId;
 use crate::map::{Map, Set};
-
-/// `ConfigResource.Type.BROKER`.
-const BROKER_RESOURCE: i8 = 4;
 
 /// One step of a change.
 enum Op<'r> {
@@ -57,18 +54,14 @@ struct Judged<'r> {
 }
 
 /// AlterConfigs: what is not named goes back to its default.
-pub(super) fn replace(
-    image: &Image,
-    config: &BrokerConfig,
-    request: &AlterConfigsRequest,
-) -> (Vec<Record>, Commanded) {
+pub(super) fn replace(image: &Image, request: &AlterConfigsRequest) -> (Vec<Record>, Commanded) {
     let asked = request.resources.iter().map(|resource| Asked {
         kind: resource.resource_type,
         name: &resource.resource_name,
         ops: resource.configs.iter().map(set).collect(),
     });
     let others = Others::GoBackToTheirDefaults;
-    let (mut log, judged) = judge_all(image, config, asked.collect(), others);
+    let (mut log, judged) = judge_all(image, asked.collect(), others);
     if request.validate_only {
         log.clear();
     }
@@ -91,7 +84,6 @@ pub(super) fn replace(
 /// IncrementalAlterConfigs: what is not named stays.
 pub(super) fn change(
     image: &Image,
-    config: &BrokerConfig,
     request: &IncrementalAlterConfigsRequest,
 ) -> (Vec<Record>, Commanded) {
     let asked = request.resources.iter().map(|resource| Asked {
@@ -99,7 +91,7 @@ pub(super) fn change(
         name: &resource.resource_name,
         ops: resource.configs.iter().map(op).collect(),
     });
-    let (mut log, judged) = judge_all(image, config, asked.collect(), Others::Stay);
+    let (mut log, judged) = judge_all(image, asked.collect(), Others::Stay);
     if request.validate_only {
         log.clear();
     }
@@ -150,7 +142,6 @@ fn no_value(name: &str) -> Refused {
 /// Judges each resource; one that is named twice is refused.
 fn judge_all<'r>(
     image: &Image,
-    config: &BrokerConfig,
     asked: Vec<Asked<'r>>,
     others: Others,
 ) -> (Vec<Record>, Vec<Judged<'r>>) {
@@ -164,7 +155,7 @@ fn judge_all<'r>(
             let text = "the request names this resource more than once";
             Err(Refused(Code::InvalidRequest, text.to_string()))
         } else {
-            ops.and_then(|ops| settle(image, config, kind, name, &ops, others))
+            ops.and_then(|ops| settle(image, kind, name, &ops, others))
         };
         let (code, message) = match done {
             Ok(records) => {
@@ -186,29 +177,84 @@ fn judge_all<'r>(
 /// The records that bring a resource from what it has to what it is to have.
 fn settle(
     image: &Image,
-    config: &BrokerConfig,
     kind: i8,
     name: &str,
     ops: &[Op<'_>],
     others: Others,
 ) -> Result<Vec<Record>, Refused> {
-    match kind {
-        TOPIC_RESOURCE => {}
-        BROKER_RESOURCE => {
-            let text = "the broker's settings are read at its start: change its file or flags and start it again";
-            return Err(Refused(Code::InvalidRequest, text.to_string()));
-        }
+    let none = Map::new();
+    let (had, lists) = match kind {
+        TOPIC_RESOURCE => (of_topic(image, name)?, SHOWN),
+        BROKER_RESOURCE => (of_broker(image, name)?, SHOWN_OF_BROKER),
         other => {
             let text = format!("resources of type {other} have no settings here");
             return Err(Refused(Code::InvalidRequest, text));
         }
+    };
+    let had = had.unwrap_or(&none);
+    let have = changed(had, ops, others, lists)?;
+    if kind == TOPIC_RESOURCE {
+        let pairs = have
+            .iter()
+            .map(|(key, value)| (key.as_str(), Some(value.as_str())));
+        config::topic(&image.defaults, pairs)
+            .map_err(|complaint| Refused(Code::InvalidConfig, complaint.to_string()))?;
+    } else {
+        for (key, value) in &have {
+            // As Kafka does, the brokers' settings are refused with another code than the topics'.
+            config::running(key, value)
+                .map_err(|complaint| Refused(Code::InvalidRequest, complaint.to_string()))?;
+        }
     }
+    let record = |key: &str, value: Option<&String>| {
+        Record::from(ConfigRecord {
+            resource_type: kind,
+            resource_name: name.to_string(),
+            name: key.to_string(),
+            value: value.cloned(),
+            ..Default::default()
+        })
+    };
+    let keys: Set<&String> = had.keys().chain(have.keys()).collect();
+    Ok(keys
+        .into_iter()
+        .filter(|key| had.get(*key) != have.get(*key))
+        .map(|key| record(key, have.get(key)))
+        .collect())
+}
+
+/// What a topic was given.
+fn of_topic<'i>(image: &'i Image, name: &str) -> Result<Option<&'i Map<String, String>>, Refused> {
     let Some(topic) = image.topic(name) else {
         let text = format!("there is no topic '{name}'");
         return Err(Refused(Code::UnknownTopicOrPartition, text));
     };
-    let none = Map::new();
-    let had = image.configs.get(&*topic.name).unwrap_or(&none);
+    Ok(image.configs.get(&*topic.name))
+}
+
+/// What a broker, or without a name all of them, was given while it runs.
+fn of_broker<'i>(image: &'i Image, name: &str) -> Result<Option<&'i Map<String, String>>, Refused> {
+    if name.is_empty() {
+        return Ok(image.broker_settings(None));
+    }
+    let Ok(id) = name.parse().map(BrokerId) else {
+        let text = format!("a broker is named by its number, '{name}' is none");
+        return Err(Refused(Code::InvalidRequest, text));
+    };
+    if !image.brokers.contains_key(&id) || id.to_string() != name {
+        let text = format!("there is no broker {name}");
+        return Err(Refused(Code::InvalidRequest, text));
+    }
+    Ok(image.broker_settings(Some(id)))
+}
+
+/// What a resource is to have.
+fn changed(
+    had: &Map<String, String>,
+    ops: &[Op<'_>],
+    others: Others,
+    lists: &[ShownKey],
+) -> Result<Map<String, String>, Refused> {
     let mut have = match others {
         Others::GoBackToTheirDefaults => Map::new(),
         Others::Stay => had.clone(),
@@ -228,7 +274,7 @@ fn settle(
                 have.remove(*key);
             }
             Op::Append(key, value) | Op::Subtract(key, value) => {
-                let Some(now) = config::list(key) else {
+                let Some(now) = config::list(lists, key) else {
                     let text =
                         format!("{key} is not a list: nothing can be added to it or taken from it");
                     return Err(Refused(Code::InvalidConfig, text));
@@ -248,24 +294,5 @@ fn settle(
             }
         }
     }
-    let pairs = have
-        .iter()
-        .map(|(key, value)| (key.as_str(), Some(value.as_str())));
-    config::topic(&config.topic, pairs)
-        .map_err(|complaint| Refused(Code::InvalidConfig, complaint.to_string()))?;
-    let record = |key: &str, value: Option<&String>| {
-        Record::from(ConfigRecord {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: name.to_string(),
-            name: key.to_string(),
-            value: value.cloned(),
-            ..Default::default()
-        })
-    };
-    let keys: Set<&String> = had.keys().chain(have.keys()).collect();
-    Ok(keys
-        .into_iter()
-        .filter(|key| had.get(*key) != have.get(*key))
-        .map(|key| record(key, have.get(key)))
-        .collect())
+    Ok(have)
 }

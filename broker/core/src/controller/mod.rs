@@ -102,10 +102,8 @@ impl Machine for Controller {
                     Command::CreateTopics(request) => topics::decide(image, config, request, *dice),
                     Command::DeleteTopics(request) => delete::decide(image, request),
                     Command::CreatePartitions(request) => partitions::decide(image, request),
-                    Command::AlterConfigs(request) => configs::replace(image, config, request),
-                    Command::IncrementalAlterConfigs(request) => {
-                        configs::change(image, config, request)
-                    }
+                    Command::AlterConfigs(request) => configs::replace(image, request),
+                    Command::IncrementalAlterConfigs(request) => configs::change(image, request),
                 };
                 Decision {
                     log,

@@ -33,6 +33,8 @@ pub struct Registration {
     pub directory: Uuid,
     /// Listeners.
     pub endpoints: Vec<Endpoint>,
+    /// `broker.rack`.
+    pub rack: Option<String>,
     /// Where the first record of the decision will stand: a registration is named by its offset (#42).
     pub at: Offset,
 }
@@ -73,7 +75,7 @@ pub(super) fn decide(image: &Image, who: &Registration) -> Decision<Record, Repl
         fenced: true,
         endpoints: clients,
         features: supported(),
-        rack: None,
+        rack: who.rack.clone(),
         directories: Vec::from([who.directory]),
     };
     log.push(broker_record(who.node, &broker).into());

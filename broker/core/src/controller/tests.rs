@@ -31,6 +31,7 @@ fn activate(controller: &mut Controller, at: Offset) -> BrokerEpoch {
         port: 9092,
     }];
     let registration = Registration {
+        rack: None,
         node: BrokerId(1),
         incarnation: Uuid::from_u128(1000),
         directory: Uuid::from_u128(2000),
@@ -458,4 +459,65 @@ fn settings_change_wholly_or_not_at_all() {
     ] {
         assert_eq!(judged(vec![wrong]), (code, 0));
     }
+}
+
+#[test]
+fn a_running_brokers_settings_change_where_they_may_and_go_back_when_they_are_taken_away() {
+    use sawlog_wire::messages::IncrementalAlterConfigsRequest;
+    use sawlog_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+    let mut controller = active();
+    let mut change = |whose: &str, key: &str, value: Option<&str>, validate_only| {
+        let config = AlterableConfig {
+            name: key.into(),
+            config_operation: i8::from(value.is_none()),
+            value: value.map(Into::into),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: 4,
+            resource_name: whose.into(),
+            configs: vec![config],
+            ..Default::default()
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![resource],
+            validate_only,
+            ..Default::default()
+        };
+        let command = Command::IncrementalAlterConfigs(request);
+        let ask = Ask::Command(Box::new(command), Dice([9; 16]));
+        let at = controller.ahead().offset;
+        let Reply::Command(answer) = decide(&mut controller, at, ask) else {
+            panic!("another reply")
+        };
+        let Commanded::IncrementalAlterConfigs(answer) = *answer else {
+            panic!("another answer")
+        };
+        let code = answer.responses[0].error_code.code().unwrap();
+        (code, controller.ahead().defaults.segment_bytes)
+    };
+    let key = "log.segment.bytes";
+    let (none, invalid) = (Code::None, Code::InvalidRequest);
+    assert_eq!(change("", key, Some("2097152"), true), (none, 1 << 30));
+    assert_eq!(change("", key, Some(" 2097152 "), false), (none, 2 << 20));
+    assert_eq!(change("1", key, Some("3145728"), false), (none, 3 << 20));
+    for (whose, key, value) in [
+        ("1", key, "1"),
+        ("1", "num.partitions", "5"),
+        ("", "log.retention.hours", "5"),
+        ("", "max.connections", "5"),
+        ("", "log.cleanup.policy", "compact"),
+        ("", "retention.ms", "5"),
+        ("77", key, "2097152"),
+        ("01", key, "2097152"),
+        ("x", key, "2097152"),
+    ] {
+        let refused = change(whose, key, Some(value), false);
+        assert_eq!(refused, (invalid, 3 << 20), "{whose} {key}={value}");
+    }
+    let taken = change("", "log.cleanup.policy", Some("delete"), false);
+    assert_eq!(taken, (none, 3 << 20), "it says what holds");
+    assert_eq!(change("1", "no.such.key", None, false), (none, 3 << 20));
+    assert_eq!(change("1", key, None, false), (none, 2 << 20));
+    assert_eq!(change("", key, None, false), (none, 1 << 30));
 }

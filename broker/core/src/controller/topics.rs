@@ -116,7 +116,7 @@ fn make(
     }
     let given = settings(asked)?;
     let settled = config::topic(
-        &config.topic,
+        &image.defaults,
         given
             .iter()
             .map(|(key, value)| (key.as_str(), Some(value.as_str()))),

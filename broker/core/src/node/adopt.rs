@@ -188,6 +188,7 @@ impl Running {
             .unwrap_or_default();
         Image {
             cluster: cluster.into(),
+            node: self.found.config.clone(),
             defaults: self.found.config.topic.clone().into(),
             ..Image::default()
         }

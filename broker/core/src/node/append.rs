@@ -60,6 +60,7 @@ impl Running {
                 let answer = AppendAnswer {
                     code,
                     base: Offset(-1),
+                    again: false,
                     start,
                     message: Some(text),
                 };
@@ -73,6 +74,7 @@ impl Running {
         let mut answer = AppendAnswer {
             code: Code::None,
             base,
+            again,
             start,
             message: None,
         };

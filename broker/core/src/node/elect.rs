@@ -224,6 +224,7 @@ impl Running {
             return Err(AppendRefusal::NotOpen);
         };
         let registration = Registration {
+            rack: self.found.config.rack.clone(),
             node: self.me,
             incarnation: self.dice.id(INCARNATION),
             directory: identity.directory,

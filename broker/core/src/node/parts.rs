@@ -256,6 +256,7 @@ impl Running {
                 Some(Response::Append(AppendAnswer {
                     code,
                     base: Offset(-1),
+                    again: false,
                     start: Offset(-1),
                     message,
                 }))

@@ -18,9 +18,6 @@ use crate::parked::Parked;
 use crate::proof;
 use crate::replica::Leader;
 
-/// `min.insync.replicas` of every topic: no key for it is taken yet.
-const MIN_IN_SYNC: usize = 1;
-
 impl Running {
     /// The cluster's metadata moved on.
     pub(crate) fn steer(&mut self, now: Now, image: Arc<Image>, out: &mut Vec<Effect>) {
@@ -163,10 +160,16 @@ impl Running {
             partition.leader = None;
             return;
         }
+        // More than there are replicas can never be in sync: as in Kafka, all of them are enough then.
+        let asked = usize::try_from(topic.config.min_in_sync).unwrap_or(usize::MAX);
+        let needs = asked.min(wanted.replicas.len());
         match &mut partition.leader {
-            Some(leader) if leader.epoch() == wanted.epoch => leader.recorded(&wanted.isr),
+            Some(leader) if leader.epoch() == wanted.epoch => {
+                leader.recorded(&wanted.isr);
+                leader.needs(needs);
+            }
             leader => {
-                *leader = Some(Leader::new(self.me, wanted.epoch, &wanted.isr, MIN_IN_SYNC));
+                *leader = Some(Leader::new(self.me, wanted.epoch, &wanted.isr, needs));
                 self.engine.begin_epoch(log, wanted.epoch);
             }
         }

@@ -74,6 +74,11 @@ impl Leader {
         }
     }
 
+    /// How many must be in sync from now on for an append with `acks=all`.
+    pub fn needs(&mut self, min_in_sync: usize) {
+        self.min_in_sync = min_in_sync;
+    }
+
     /// Which leadership this is.
     pub fn epoch(&self) -> LeaderEpoch {
         self.epoch

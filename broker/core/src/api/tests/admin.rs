@@ -38,8 +38,10 @@ fn describe(
 #[test]
 fn gotcha_28_every_setting_of_a_topic_is_told_with_its_source_and_synonyms() {
     let mut bench = Bench::new(&[("t", 1)]);
-    bench.config.given = vec![("log.retention.bytes".into(), "77".into())];
     bench.change(|image| {
+        let node = crate::config::broker([("log.retention.bytes", "77")]).unwrap();
+        image.defaults = Arc::new(node.topic.clone());
+        image.node = Arc::new(node);
         let given = [("segment.bytes".to_string(), "1048576".to_string())];
         image.configs.insert("t".into(), given.into());
         let mut topic = Topic::clone(&image.topics["t"]);
@@ -80,6 +82,7 @@ fn settings_are_told_of_what_there_is_and_of_this_broker() {
         (4, "", Code::None),
         (4, "2", Code::InvalidRequest),
         (9, "t", Code::InvalidRequest),
+        (4, "01", Code::InvalidRequest),
     ];
     for (kind, name, code) in codes {
         assert_eq!(
@@ -91,6 +94,85 @@ fn settings_are_told_of_what_there_is_and_of_this_broker() {
     let (_, told) = describe(&mut bench, 4, "1", Some(&["num.partitions"]));
     assert_eq!(told[0].value.as_deref(), Some("1"));
     assert!(told[0].read_only, "it is read at the start");
+}
+
+#[test]
+fn gotcha_28_a_brokers_setting_is_told_with_everybody_who_says_something_of_it() {
+    let mut bench = Bench::new(&[("t", 1)]);
+    bench.change(|image| {
+        let given = [
+            ("log.retention.hours", "5"),
+            ("log.segment.bytes", "2097152"),
+        ];
+        image.node = Arc::new(crate::config::broker(given).unwrap());
+    });
+    let told = |bench: &mut Bench, kind: i8, name: &str, key: &str| {
+        let (_, mut told) = describe(bench, kind, name, Some(&[key]));
+        let told = told.pop()?;
+        let said: Vec<(String, String, i8)> = told
+            .synonyms
+            .into_iter()
+            .map(|one| (one.name, one.value.unwrap(), one.source))
+            .collect();
+        Some((told.value, told.read_only, told.config_source, said))
+    };
+    let said = |all: &[(&str, &str, i8)]| -> Vec<(String, String, i8)> {
+        let one = |(name, value, source): &(&str, &str, i8)| {
+            ((*name).to_string(), (*value).to_string(), *source)
+        };
+        all.iter().map(one).collect()
+    };
+    let hours = [
+        ("log.retention.hours", "5", 4),
+        ("log.retention.hours", "168", 5),
+    ];
+    let retention = |bench: &mut Bench, kind, name| {
+        let key = if kind == 2 {
+            "retention.ms"
+        } else {
+            "log.retention.ms"
+        };
+        told(bench, kind, name, key)
+    };
+    let expected = Some((None, false, 4, said(&hours)));
+    assert_eq!(retention(&mut bench, 4, "1"), expected);
+    assert_eq!(
+        retention(&mut bench, 4, ""),
+        None,
+        "nobody said anything of all"
+    );
+    bench.change(|image| {
+        let say = |whose: &str, value: &str| {
+            let given = [("log.retention.ms".to_string(), value.to_string())];
+            ((4, whose.to_string()), given.into())
+        };
+        image.settings = [say("", "7000"), say("1", "8000"), say("2", "9000")].into();
+    });
+    let all = [
+        ("log.retention.ms", "8000", 2),
+        ("log.retention.ms", "7000", 3),
+        hours[0],
+        hours[1],
+    ];
+    let expected = Some((Some("8000".to_string()), false, 2, said(&all)));
+    assert_eq!(retention(&mut bench, 4, "1"), expected);
+    let expected = Some((Some("7000".to_string()), false, 3, said(&all[1..2])));
+    assert_eq!(retention(&mut bench, 4, ""), expected);
+    let topic = retention(&mut bench, 2, "t").unwrap();
+    assert_eq!((topic.2, topic.3), (2, said(&all)));
+    let segment = [
+        ("log.segment.bytes", "2097152", 4),
+        ("log.segment.bytes", "1073741824", 5),
+    ];
+    let expected = Some((Some("2097152".to_string()), false, 4, said(&segment)));
+    assert_eq!(told(&mut bench, 4, "1", "log.segment.bytes"), expected);
+    let shown = Some((
+        Some("delete".to_string()),
+        false,
+        5,
+        said(&[("log.cleanup.policy", "delete", 5)]),
+    ));
+    assert_eq!(told(&mut bench, 4, "1", "log.cleanup.policy"), shown);
 }
 
 #[test]

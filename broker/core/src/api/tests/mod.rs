@@ -24,7 +24,7 @@ use sawlog_wire::records::{BatchBuilder, Codec, Inflater, NewRecord, Pool};
 use sawlog_wire::{Code, Reader, Writer, frame};
 
 use super::table::Audience;
-use super::{Conn, FetchSessions, Host, Outbox};
+use super::{Conn, Door, FetchSessions, Host, Outbox};
 use crate::answer::{AppendAnswer, Command, Commanded, FetchAnswer, Part, Response};
 use crate::cluster::image::{Broker, Image, Partition, Topic};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -44,7 +44,7 @@ struct Bench {
     now: Now,
     sessions: FetchSessions,
     inflater: Inflater,
-    pool: Pool,
+    pool: Arc<Pool>,
     conn: Conn,
     out: Outbox,
     correlation: i32,
@@ -121,8 +121,8 @@ impl Bench {
             },
             sessions: FetchSessions::new(&BrokerConfig::default(), ShardId(0), SHARDS),
             inflater: Inflater::new(),
-            pool: Pool::new(64 << 20),
-            conn: Conn::new(id, "PLAINTEXT".into(), Audience::Clients),
+            pool: Arc::new(Pool::new(64 << 20)),
+            conn: Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients),
             out: Outbox::default(),
             correlation: 0,
         }
@@ -267,6 +267,7 @@ fn stored(base: i64) -> Response {
     Response::Append(AppendAnswer {
         code: Code::None,
         base,
+        again: false,
         start,
         message: None,
     })
@@ -277,6 +278,7 @@ fn not_stored(code: Code) -> Response {
     Response::Append(AppendAnswer {
         code,
         base,
+        again: false,
         start,
         message: None,
     })

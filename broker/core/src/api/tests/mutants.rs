@@ -1,7 +1,7 @@
 //! The tests of this folder fail when a known bug is put back: each is caught by the test that is named for its rule.
 //! Decides nothing else.
 
-use super::{admin, bounds, connection, fetching, sessions};
+use super::{admin, bounds, connection, fetching, producing, sessions};
 use crate::proof::caught;
 
 #[test]
@@ -105,5 +105,13 @@ fn settings_told_without_end_are_noticed() {
     caught(
         "settings-told-without-end",
         admin::a_resource_named_without_end_is_refused_before_it_is_told_128,
+    );
+}
+
+#[test]
+fn a_batch_that_grew_beyond_its_bound_is_noticed() {
+    caught(
+        "grown-beyond-its-bound",
+        producing::a_batch_is_stored_in_its_topics_codec_and_judged_by_the_size_it_has_then,
     );
 }

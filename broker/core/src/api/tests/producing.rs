@@ -4,6 +4,7 @@ use sawlog_wire::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, TopicProduceData,
 };
 use sawlog_wire::messages::{ApiKey, ProduceRequest, ProduceResponse};
+use sawlog_wire::records::{BatchHeader, Rules, TimestampType, batch, validate};
 
 use super::*;
 use crate::answer::{Acks, AppendPart};
@@ -359,4 +360,143 @@ fn a_max_timestamp_that_is_too_early_is_mended_and_what_the_log_gets_agrees_with
         sawlog_wire::records::batch::crc_of(&part.bytes),
         part.batch.crc
     );
+}
+
+/// A bench whose topic `t` of one partition has these settings.
+fn with_settings(settings: &[(&str, &str)]) -> Bench {
+    let mut bench = Bench::new(&[("t", 1)]);
+    bench.change(|image| {
+        let given = settings.iter().map(|(key, value)| (*key, Some(*value)));
+        let mut topic = Topic::clone(&image.topics["t"]);
+        topic.config = crate::config::topic(&topic.config, given).unwrap();
+        image.topics.insert("t".into(), Arc::new(topic));
+    });
+    bench
+}
+
+/// A batch whose records have these times.
+fn timed(codec: Codec, times: &[i64]) -> Bytes {
+    let mut builder = BatchBuilder::new(codec);
+    for &timestamp in times {
+        let record = NewRecord {
+            timestamp,
+            ..NewRecord::default()
+        };
+        builder.push(record).unwrap();
+    }
+    builder.build().unwrap().into()
+}
+
+#[test]
+fn a_topic_of_log_append_time_gives_a_batch_the_brokers_time_and_the_answer_says_which() {
+    let mut bench = with_settings(&[
+        ("message.timestamp.type", "LogAppendTime"),
+        ("message.timestamp.before.max.ms", "0"),
+    ]);
+    for (code, again, told) in [
+        (Code::None, false, NOW_MS),
+        (Code::None, true, -1),
+        (Code::NotLeaderOrFollower, false, -1),
+    ] {
+        let sent = timed(Codec::Gzip, &[5, NOW_MS + 10_000_000]);
+        bench.send(9, &with(&[("t", 0)], -1, sent));
+        let (waiter, part) = bench.asked();
+        let part = appended(part);
+        let attributes = part.batch.attributes().unwrap();
+        assert_eq!(attributes.timestamp_type, TimestampType::LogAppend);
+        assert_eq!(part.batch.max_timestamp, NOW_MS);
+        assert_eq!(BatchHeader::parse(&part.bytes), Ok(part.batch));
+        assert_eq!(batch::crc_of(&part.bytes), part.batch.crc);
+        let (base, start) = (Offset(7), Offset(0));
+        bench.answer(
+            waiter,
+            Response::Append(AppendAnswer {
+                code,
+                base,
+                again,
+                start,
+                message: None,
+            }),
+        );
+        let (_, answer) = bench.response::<ProduceResponse>(ApiKey::Produce, 9);
+        let row = &rows(answer)[0];
+        assert_eq!(
+            (row.error_code, row.log_append_time_ms),
+            (code.into(), told)
+        );
+    }
+    bench.send(9, &with(&[("t", 0)], -1, timed(Codec::None, &[NOW_MS])));
+    assert_eq!(
+        bench.asks().len(),
+        1,
+        "what the producer said does not count"
+    );
+}
+
+#[test]
+fn records_out_of_their_topics_time_are_refused_by_name_and_those_without_one_are_not() {
+    let bounds = [
+        ("message.timestamp.before.max.ms", "1000"),
+        ("message.timestamp.after.max.ms", "500"),
+    ];
+    for codec in [Codec::None, Codec::Zstd] {
+        let times = [-1, NOW_MS - 1000, NOW_MS - 1001, NOW_MS + 500, NOW_MS + 501];
+        let request = with(&[("t", 0)], -1, timed(codec, &times));
+        let row = rows(with_settings(&bounds).ask(9, &request)).remove(0);
+        assert_eq!(row.error_code, Code::InvalidTimestamp);
+        let named: Vec<(i32, bool)> = row
+            .record_errors
+            .iter()
+            .map(|row| {
+                let text = row.batch_index_error_message.as_deref().unwrap();
+                (row.batch_index, text.contains("before"))
+            })
+            .collect();
+        assert_eq!(named, [(2, true), (4, false)], "{codec}");
+        let mut bench = with_settings(&bounds);
+        bench.send(9, &with(&[("t", 0)], -1, timed(codec, &times[..2])));
+        assert_eq!(bench.asks().len(), 1);
+    }
+}
+
+#[test]
+fn no_more_records_are_named_than_what_was_sent_pays_for_128() {
+    let sent = timed(Codec::Zstd, &[5; 2_000]);
+    let most = sent.len() / 8;
+    let mut bench = with_settings(&[("message.timestamp.before.max.ms", "1000")]);
+    let row = rows(bench.ask(9, &with(&[("t", 0)], -1, sent))).remove(0);
+    assert!(most < 1_000, "{most}: it compresses well");
+    assert_eq!(row.record_errors.len(), most);
+}
+
+#[test]
+pub(super) fn a_batch_is_stored_in_its_topics_codec_and_judged_by_the_size_it_has_then() {
+    for (want, codec) in [
+        ("uncompressed", Codec::None),
+        ("gzip", Codec::Gzip),
+        ("snappy", Codec::Snappy),
+        ("lz4", Codec::Lz4),
+        ("zstd", Codec::Zstd),
+    ] {
+        for from in Codec::ALL {
+            let mut bench = with_settings(&[("compression.type", want)]);
+            let sent = timed(from, &[NOW_MS; 100]);
+            bench.send(9, &with(&[("t", 0)], -1, sent.clone()));
+            let part = appended(bench.asked().1);
+            assert_eq!(part.batch.attributes().unwrap().codec, codec);
+            assert_eq!(part.bytes == sent, from == codec, "{from} to {want}");
+            let rules = Rules::produce(9, 1 << 20);
+            let mut inflater = Inflater::new();
+            let facts = validate(&part.bytes, &rules, &mut inflater, &bench.pool).unwrap();
+            assert_eq!((facts.count, facts.max_timestamp), (100, NOW_MS));
+            drop(part);
+        }
+    }
+    let settings = [
+        ("compression.type", "uncompressed"),
+        ("max.message.bytes", "300"),
+    ];
+    let request = with(&[("t", 0)], -1, timed(Codec::Gzip, &[NOW_MS; 100]));
+    let row = rows(with_settings(&settings).ask(9, &request)).remove(0);
+    assert_eq!(row.error_code, Code::MessageTooLarge);
 }

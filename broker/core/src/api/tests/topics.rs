@@ -305,7 +305,11 @@ fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
 fn gotcha_27_the_controllers_results_are_told_in_its_order_with_the_settings_that_each_topic_got() {
     for version in 2..=7 {
         let mut bench = Bench::new(&[]);
-        bench.config = crate::config::broker([("log.segment.bytes", "2097152")]).unwrap();
+        bench.change(|image| {
+            let node = crate::config::broker([("log.segment.bytes", "2097152")]).unwrap();
+            image.defaults = Arc::new(node.topic.clone());
+            image.node = Arc::new(node);
+        });
         let topics = vec![
             creatable(
                 "good",
