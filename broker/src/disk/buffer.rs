@@ -2,6 +2,7 @@
 //! Decides how much idle memory is kept; never what is in it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -169,6 +170,33 @@ impl Aligned {
         }
     }
 
+    /// Adds a part of a piece as the log wants it on disk.
+    pub fn push_part(&mut self, piece: &Piece, part: Range<usize>) {
+        match piece {
+            Piece::Bytes(bytes) => self.push(bytes.get(part).unwrap_or_default()),
+            Piece::Zeros(_) => self.push_zeros(part.len()),
+            Piece::Batch(bytes, stamp) => {
+                let (from, at) = (part.start, self.start + self.len);
+                self.push(bytes.get(part).unwrap_or_default());
+                if from >= STAMPED {
+                    return;
+                }
+                // The stamp itself may be cut in two.
+                let mut head = [0; STAMPED];
+                let have = bytes.get(..STAMPED).unwrap_or_default();
+                if let Some(head) = head.get_mut(..have.len()) {
+                    head.copy_from_slice(have);
+                    stamp_batch(head, *stamp);
+                }
+                let copy = self.memory.get_mut(at..self.start + self.len);
+                let stamped = head.get(from..).unwrap_or_default();
+                for (to, byte) in copy.unwrap_or_default().iter_mut().zip(stamped) {
+                    *to = *byte;
+                }
+            }
+        }
+    }
+
     /// The next `n` bytes of the room that is left, to read into: whatever was there before. What was read is kept by
     /// [`Aligned::filled`].
     pub fn spare(&mut self, n: usize) -> &mut [u8] {
@@ -247,6 +275,9 @@ impl Idle {
     }
 }
 
+/// The bytes of a batch that hold what is stamped.
+const STAMPED: usize = 16;
+
 /// Writes base offset and leader epoch into a batch: bytes 0..8 and 12..16, both outside Kafka's checksum.
 pub fn stamp_batch(batch: &mut [u8], stamp: Stamp) {
     if let Some(base) = batch.get_mut(0..8) {
@@ -296,6 +327,30 @@ mod tests {
         let idle = pool.idle.lock().unwrap();
         assert!(idle.bytes <= 40 * PAGE, "kept {}", idle.bytes);
         assert_eq!(idle.classes[&(17 * PAGE)].len(), 2);
+    }
+
+    #[test]
+    fn a_piece_in_parts_is_the_same_piece_wherever_it_is_cut() {
+        let pool = Pool::new(0);
+        let stamp = Stamp {
+            base: Offset(0x0102_0304_0506_0708),
+            epoch: LeaderEpoch(0x1112_1314),
+        };
+        let sent = Bytes::from((0..40).collect::<Vec<u8>>());
+        for piece in [
+            Piece::Batch(sent.clone(), stamp),
+            Piece::Bytes(sent.clone()),
+            Piece::Zeros(40),
+        ] {
+            let mut whole = pool.take(40);
+            whole.push_piece(&piece);
+            for cut in 0..=40 {
+                let mut parts = pool.take(40);
+                parts.push_part(&piece, 0..cut);
+                parts.push_part(&piece, cut..40);
+                assert_eq!(parts.as_ref(), whole.as_ref(), "cut at {cut}");
+            }
+        }
     }
 
     #[test]

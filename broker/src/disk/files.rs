@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ use super::buffer::{Aligned, PAGE, Pool};
 /// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
 const OPEN_MAX: usize = 512;
 static ZERO: [u8; PAGE] = [0; PAGE];
+/// Bytes of one buffer of a write that goes straight to a segment.
+const CHUNK: usize = 1 << 20;
 /// Zeros are pre-written in blocks of this size.
 const ZEROS: usize = 1 << 20;
 
@@ -173,6 +175,57 @@ impl Files {
             buffer.push_piece(piece);
         }
         buffer
+    }
+
+    /// Puts pieces together in aligned buffers of one length, so that those of the next write fit these; the last one may
+    /// be shorter.
+    pub fn gather_chunks(&self, pieces: &[Piece]) -> Vec<Aligned> {
+        let mut left: usize = pieces.iter().map(Piece::len).sum();
+        let mut chunks: Vec<Aligned> = Vec::with_capacity(left / CHUNK + 1);
+        let mut room = 0;
+        for piece in pieces {
+            let mut from = 0;
+            while from < piece.len() {
+                if room == 0 {
+                    room = left.min(CHUNK);
+                    chunks.push(self.pool.take(room));
+                }
+                let n = room.min(piece.len() - from);
+                if let Some(chunk) = chunks.last_mut() {
+                    chunk.push_part(piece, from..from + n);
+                }
+                (from, room, left) = (from + n, room - n, left - n);
+            }
+        }
+        chunks
+    }
+
+    /// Writes chunks one behind the other, all of them durably.
+    pub fn write_chunks(&self, file: &FileName, at: u64, chunks: &[Aligned]) -> Outcome {
+        match self.try_write_chunks(file, at, chunks) {
+            Ok(()) => Outcome::Done,
+            Err(error) => failed("write", file, &error),
+        }
+    }
+
+    fn try_write_chunks(&self, file: &FileName, at: u64, chunks: &[Aligned]) -> io::Result<()> {
+        let len: usize = chunks.iter().map(Aligned::len).sum();
+        let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
+        if self.direct && whole {
+            let descriptor = self.descriptor(file, Kind::Durable, true)?;
+            let slices: Vec<IoSlice<'_>> =
+                chunks.iter().map(|c| IoSlice::new(c.as_ref())).collect();
+            let written = loop {
+                match rustix::io::pwritev(&*descriptor, &slices, at) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    other => break other?,
+                }
+            };
+            return write_rest(&descriptor, chunks, at, written);
+        }
+        let descriptor = self.descriptor(file, Kind::Buffered, true)?;
+        write_rest(&descriptor, chunks, at, 0)?;
+        Ok(rustix::fs::fdatasync(&*descriptor)?)
     }
 
     /// Writes bytes that lie in aligned memory.
@@ -397,6 +450,23 @@ fn name(file: &FileName) -> std::borrow::Cow<'_, str> {
         FileName::Named(path) => (&**path).into(),
         other => other.to_string().into(),
     }
+}
+
+/// Writes what a first call has left of these chunks.
+fn write_rest(
+    descriptor: &OwnedFd,
+    chunks: &[Aligned],
+    mut at: u64,
+    mut written: usize,
+) -> io::Result<()> {
+    for chunk in chunks {
+        let skip = written.min(chunk.len());
+        written -= skip;
+        let rest = chunk.as_ref().get(skip..).unwrap_or_default();
+        write_all(descriptor, rest, at + skip as u64)?;
+        at += chunk.len() as u64;
+    }
+    Ok(())
 }
 
 fn write_all(descriptor: &OwnedFd, mut bytes: &[u8], mut at: u64) -> io::Result<()> {

@@ -35,8 +35,8 @@ pub enum Back {
 pub struct Landed {
     desk: Desk,
     names: Vec<FileName>,
-    /// What came of a ring write.
-    kept: Option<Kept>,
+    /// What came of a ring write, or of one that went straight to a segment.
+    kept: Vec<Kept>,
     /// How long a ring write took.
     took: Option<(RingKind, Duration)>,
 }
@@ -63,13 +63,15 @@ enum Desk {
     Alloc,
     /// Checkpoints and the life of ring files: few bytes, but the ring goes round only as fast as they do.
     Keep,
+    /// Large batches that go straight to their segments, and what indexes them: appends wait for these.
+    Place,
     /// Reads that the core asked for.
     Read,
     /// Everything else: segments and sidecars.
     Bulk,
 }
 
-const DESKS: usize = 6;
+const DESKS: usize = 7;
 
 /// One shard's way to its directory.
 pub struct Lane {
@@ -118,7 +120,7 @@ impl Lane {
             tail: Tail::new(cache_bytes, LEAST, files.pool()),
             files,
             inbox,
-            desks: ["commit", "flush", "alloc", "keep", "read", "bulk"].map(Worker::new),
+            desks: ["commit", "flush", "alloc", "keep", "place", "read", "bulk"].map(Worker::new),
             reader: Worker::new("reader"),
             away: BTreeMap::new(),
             held: VecDeque::new(),
@@ -137,8 +139,10 @@ impl Lane {
         {
             return Some(Outcome::Bytes(bytes));
         }
-        if let FileOp::Rename { from, .. } | FileOp::Unlink(from) = &op {
-            self.tail.forget(from);
+        match &op {
+            FileOp::Rename { from, .. } | FileOp::Unlink(from) => self.tail.forget(from),
+            FileOp::Cut { file, len } => self.tail.cut(file, *len),
+            _ => {}
         }
         let names = names(&op);
         if self.may_go(desk_of(&op), &names) && !self.behind_held(&names, self.held.len()) {
@@ -205,14 +209,15 @@ impl Lane {
                 self.away.remove(&name);
             }
         }
-        match kept {
-            Some(Kept {
-                file,
-                at,
-                buffer: Some(buffer),
-            }) => self.tail.keep(&file, at, buffer),
-            Some(Kept { file, at, .. }) => self.tail.lost(&file, at),
-            None => {}
+        for kept in kept {
+            match kept {
+                Kept {
+                    file,
+                    at,
+                    buffer: Some(buffer),
+                } => self.tail.keep(&file, at, buffer),
+                Kept { file, at, .. } => self.tail.lost(&file, at),
+            }
         }
         if let Some((kind, took)) = took {
             self.pace(kind).note(took);
@@ -271,11 +276,35 @@ impl Lane {
         let Some(worker) = self.desks.get_mut(desk as usize) else {
             return;
         };
+        if let FileOp::Put {
+            file, at, pieces, ..
+        } = &op
+            && is_direct(&op)
+        {
+            // Copied here, where the bytes were looked at a moment ago: another processor would fetch them anew.
+            let (file, at, chunks) = (file.clone(), *at, files.gather_chunks(pieces));
+            let padding = padding(pieces);
+            worker.send(Box::new(move || {
+                let outcome = files.write_chunks(&file, at, &chunks);
+                let kept = match outcome {
+                    Outcome::Done => kept_chunks(&file, at, chunks, padding),
+                    _ => Vec::new(),
+                };
+                let landed = Landed {
+                    desk,
+                    names,
+                    kept,
+                    took: None,
+                };
+                inbox(Back::Done(ticket, outcome, landed));
+            }));
+            return;
+        }
         worker.send(Box::new(move || {
             let started = Instant::now();
             let (outcome, written) = files.run(&op);
             let took = ring(&op).map(|kind| (kind, started.elapsed()));
-            let kept = kept(op, written);
+            let kept = kept(op, written).into_iter().collect();
             let landed = Landed {
                 desk,
                 names,
@@ -342,11 +371,37 @@ fn desk_of(op: &FileOp) -> Desk {
         FileOp::Alloc { .. } => Desk::Alloc,
         op if ring(op).is_some() => Desk::Commit,
         FileOp::Sync(FileName::Ring { .. }) => Desk::Flush,
+        op if is_placed(op) => Desk::Place,
         FileOp::Read { .. } => Desk::Read,
         FileOp::SyncAll => Desk::Bulk,
         op if names(op).iter().all(is_kept) => Desk::Keep,
         _ => Desk::Bulk,
     }
+}
+
+/// Durable bytes of a segment.
+fn is_direct(op: &FileOp) -> bool {
+    matches!(
+        op,
+        FileOp::Put {
+            file: FileName::Segment { .. },
+            how: How::Durable,
+            ..
+        }
+    )
+}
+
+/// Those, and entries of a sidecar.
+fn is_placed(op: &FileOp) -> bool {
+    let side = matches!(
+        op,
+        FileOp::Put {
+            file: FileName::Sidecar { .. },
+            how: How::Cached,
+            ..
+        }
+    );
+    side || is_direct(op)
 }
 
 /// Ring files, checkpoints, also the one that is written aside, and the directories they lie in.
@@ -384,6 +439,35 @@ fn kept(op: FileOp, written: Option<Aligned>) -> Option<Kept> {
             buffer: written,
         }),
         _ => None,
+    }
+}
+
+/// A write that went straight to a segment, without the zeros at its end: what is written next lies where they are now.
+fn kept_chunks(file: &FileName, at: u64, chunks: Vec<Aligned>, padding: usize) -> Vec<Kept> {
+    let mut left = chunks.iter().map(Aligned::len).sum::<usize>() - padding;
+    let mut next = at;
+    let mut kept = Vec::with_capacity(chunks.len());
+    for mut buffer in chunks {
+        let at = next;
+        next += buffer.len() as u64;
+        buffer.truncate(left);
+        left -= buffer.len();
+        if !buffer.is_empty() {
+            kept.push(Kept {
+                file: file.clone(),
+                at,
+                buffer: Some(buffer),
+            });
+        }
+    }
+    kept
+}
+
+/// Zeros at the end of a write.
+fn padding(pieces: &[Piece]) -> usize {
+    match pieces.last() {
+        Some(Piece::Zeros(n)) => *n,
+        _ => 0,
     }
 }
 

@@ -204,8 +204,11 @@ impl Tail {
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         let found = self.find(file, at, len);
         if found.is_none() && self.begun.get(file).is_some_and(|begun| *begun <= at) {
-            // It was here once: more is kept from now on.
-            self.reach.note(self.budget);
+            // It was here once, and not long ago: more is kept from now on.
+            let newest = self.files.get(file).and_then(|all| all.last_key_value());
+            if newest.is_none_or(|(begun, _)| begun.saturating_sub(at) <= self.budget) {
+                self.reach.note(self.budget);
+            }
         }
         found
     }
@@ -243,8 +246,35 @@ impl Tail {
         self.reach.owed = bytes.saturating_mul(2);
     }
 
-    /// Forgets a file that gets a new life.
+    /// Forgets what lies past the new end of a file.
+    pub fn cut(&mut self, file: &FileName, len: u64) {
+        let Some(stretches) = self.files.get_mut(file) else {
+            return;
+        };
+        let (held, ages) = (&mut self.held, &mut self.ages);
+        stretches.retain(|at, stretch| {
+            let stays = at + stretch.bytes.len() as u64 <= len;
+            if !stays {
+                *held -= stretch.cost;
+                ages.retain(|(of, begun)| of != file || begun != at);
+            }
+            stays
+        });
+    }
+
+    /// Forgets a file that gets a new life, and all files of a directory that does.
     pub fn forget(&mut self, file: &FileName) {
+        if let FileName::Named(path) = file {
+            let below =
+                |name: &FileName| matches!(name, FileName::Segment { dir, .. } if dir == path);
+            let gone: Vec<FileName> = self
+                .begun
+                .keys()
+                .filter(|name| below(name))
+                .cloned()
+                .collect();
+            gone.iter().for_each(|name| self.forget(name));
+        }
         self.begun.remove(file);
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
@@ -385,9 +415,13 @@ mod tests {
         let end = write(&mut tail, 100);
         assert!(near(tail.held(), 16), "{}", tail.held());
         assert!(tail.get(&file, end - 15 * MEBI, 0).is_some());
-        write(&mut tail, 50);
+        let end = write(&mut tail, 50);
         assert!(near(tail.held(), 31), "{}", tail.held());
+        // One who reads what no budget would have kept changes nothing, one who came a little too late does.
         assert!(tail.get(&file, 0, 1).is_none());
+        write(&mut tail, 1);
+        assert!(near(tail.held(), 31), "{}", tail.held());
+        assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
         write(&mut tail, 70);
         assert!(near(tail.held(), 64), "{}", tail.held());
         // What the spill has still to take stays, too.

@@ -24,9 +24,12 @@ use life::Tally;
 /// leaves an end below the start, the live log takes the greater.
 pub const MUTANTS: &[&str] = &[
     "checkpoint-ahead-of-durable",
+    "direct-before-checkpoints",
+    "direct-segment-retired",
     "drop-by-name",
     "drop-forgets-the-name",
     "founded-with-one-checkpoint",
+    "named-before-durable",
     "no-dir-fsync",
     "recovered-tail-only-synced",
     "recycle-while-read",
@@ -41,6 +44,7 @@ pub const MUTANTS: &[&str] = &[
 
 /// Dangerous places that a whole run must have come through, or it has proved less than it says (#144).
 const PLACES: &[&str] = &[
+    "back-from-direct-to-the-ring",
     "both-rings-hold-one-log",
     "bytes-of-a-client-shaped-like-a-commit",
     "checkpoint-renamed-and-directory-not-synced",
@@ -48,6 +52,9 @@ const PLACES: &[&str] = &[
     "crash-twice-inside-recovery",
     "cut-then-rewritten-then-crash",
     "deletion-gone-on-with",
+    "direct-batch-begins-a-segment",
+    "direct-batch-landed",
+    "direct-batch-named-again",
     "file-recycled-after-the-checkpoint-that-knew-it",
     "founding-cut-short",
     "moved-behind-newer",

@@ -18,7 +18,7 @@ use crate::log::judge::{Cut, Judged};
 use crate::log::recover::Whose;
 use crate::log::recovered::{FoundFile, Progress, Recovered, RingHead};
 use crate::log::scan::Found;
-use crate::log::state::{BatchKind, Entry, NodeFact, RingPoint, Spot};
+use crate::log::state::{BatchEntry, BatchKind, Entry, NodeFact, RingPoint, Spot};
 use crate::log::told::{Broken, Ops};
 use crate::map::{Map, Set};
 use crate::proof;
@@ -406,6 +406,9 @@ impl Again {
         let begin = found.at + found.head.header.head;
         for entry in &found.head.entries {
             let Entry::Batch(entry) = entry else { continue };
+            if entry.home.is_some() {
+                continue;
+            }
             let at = (entry.batch.spot.at - begin) as usize;
             let stored = bytes
                 .get(at..at + entry.batch.len as usize)
@@ -440,6 +443,14 @@ impl Again {
                 match entry {
                     // The original of a copy lies where it lay: its file waits for the copy to be durable.
                     Entry::Batch(entry) if entry.kind == BatchKind::Moved => {}
+                    // Its bytes were durable before anything named them: only the naming is done again.
+                    Entry::Batch(entry) if entry.home.is_some() => {
+                        proof::sometimes("direct-batch-named-again");
+                        entries.push(Entry::Batch(BatchEntry {
+                            kind: BatchKind::Again,
+                            ..*entry
+                        }));
+                    }
                     Entry::Batch(entry) => {
                         let at = (entry.batch.spot.at - begin) as usize;
                         pieces.push(Piece::Bytes(
@@ -464,7 +475,9 @@ impl Again {
         let file = self.durable.sequence;
         let mut at = self.used + u32::try_from(self.chain.head_len(&entries)).unwrap_or(u32::MAX);
         for entry in &mut entries {
-            if let Entry::Batch(entry) = entry {
+            if let Entry::Batch(entry) = entry
+                && entry.home.is_none()
+            {
                 entry.batch.spot = Spot {
                     kind: RingKind::Durable,
                     file,

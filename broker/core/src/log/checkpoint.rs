@@ -4,7 +4,7 @@
 //! ```text
 //! at  bytes  frame header (64)                          body
 //!  0    4    magic "SLck"                               durable point (28), fast point (28)
-//!  4    2    format version, 1                          logs: count (4), then each: length (4), log
+//!  4    2    format version, 2                          logs: count (4), then each: length (4), log
 //!  6    2    shard                                      logs that are gone: count (4), then each: log id (20)
 //!  8    2    shards of the node                         dropped logs: count (4), then each: log id (20), dir
 //! 10    2    zero                                         lost ends: count (4), then each: seed (4), offset (8)
@@ -12,15 +12,15 @@
 //! 16    8    number: rises over both files              dir: length (2), bytes; length 0xffff = none
 //! 24   16    the ring's secret
 //! 40    8    bytes of the body                          log: log id (20), generation (4), start (8), next (8),
-//! 48    4    CRC-32C of the body                          spilled (8), reached (8), dir, then five lists, each
-//! 52    8    wall clock, milliseconds; 0 = not told       count (4) and segments (48), epochs (12), producers,
-//! 60    4    CRC-32C of bytes 0..60                       ring (45), beyond (87)
+//! 48    4    CRC-32C of the body                          spilled (8), reached (8), direct (1; not in
+//! 52    8    wall clock, milliseconds; 0 = not told       version 1), dir, then five lists, each count (4) and
+//! 60    4    CRC-32C of bytes 0..60                       segments (48), epochs (12), producers, ring (45), beyond
 //!
 //! segment  base, next, bytes (8 each), batches, chain (4), largest, first timestamp (8)
 //! epoch    leader epoch (4), first offset (8)
 //! producer id (8), epoch (2), next (8), last timestamp (8), window: count (1), each first sequence (4), delta (4), base (8)
 //! ring     base (8), delta, epoch, length, checksum (4 each), largest timestamp (8), ring (1), file (8), at (4)
-//! beyond   a batch entry as in a commit (74), ring (1), file (8), at (4)
+//! beyond   a batch entry as in a commit (74 or 90), ring (1), file (8), at (4)
 //! ```
 //!
 //! All numbers are little-endian.
@@ -45,7 +45,9 @@ use crate::proof;
 /// Bytes of a frame's header.
 pub const HEADER: usize = 64;
 const MAGIC: [u8; 4] = *b"SLck";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The last version whose logs do not say whether batches go straight to their segments.
+const UNTOLD: u16 = 1;
 const NO_DIR: u16 = u16::MAX;
 
 /// What a checkpoint says besides the fold.
@@ -204,6 +206,7 @@ fn put_log(log: LogId, state: &LogState) -> Vec<u8> {
     to.i64(state.next.0);
     to.i64(state.spilled.0);
     to.i64(state.reached.0);
+    to.u8(u8::from(state.direct));
     put_dir(&mut to, state.dir.as_deref());
     to.u32(count(state.segments.len()));
     for segment in &state.segments {
@@ -267,18 +270,18 @@ pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointFault> {
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
         let chain = whole.as_ref().map_or(0, |read| read.chain);
-        let (stamp, body, next, chain) = take_header(rest, chain, at)?;
+        let (version, stamp, body, next, chain) = take_header(rest, chain, at)?;
         let fold = whole.take().map(|read| read.fold).unwrap_or_default();
-        let fold = take_body(body, fold).map_err(|_| CheckpointFault::Damaged { at })?;
+        let fold = take_body(body, version, fold).map_err(|_| CheckpointFault::Damaged { at })?;
         whole = Some(Checkpoint { stamp, fold, chain });
         rest = next;
     }
     whole.ok_or(CheckpointFault::NotOurs)
 }
 
-type Opened<'a> = (Stamp, &'a [u8], &'a [u8], u32);
+type Opened<'a> = (u16, Stamp, &'a [u8], &'a [u8], u32);
 
-/// The header of a frame: gives its stamp, its body, what follows it, and its chain value.
+/// The header of a frame: gives its version, its stamp, its body, what follows it, and its chain value.
 fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, CheckpointFault> {
     let damaged = CheckpointFault::Damaged { at };
     let (head, rest) = bytes.split_at_checked(HEADER).ok_or(damaged)?;
@@ -310,7 +313,7 @@ fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, Checkp
     if version > VERSION {
         return Err(CheckpointFault::Version(version));
     }
-    if version != VERSION || !follows {
+    if version < UNTOLD || !follows {
         return Err(damaged);
     }
     let (body, next) = usize::try_from(len)
@@ -320,7 +323,7 @@ fn take_header(bytes: &[u8], chain: u32, at: usize) -> Result<Opened<'_>, Checkp
     if crc32c::crc32c(body) != crc {
         return Err(damaged);
     }
-    Ok((stamp, body, next, own))
+    Ok((version, stamp, body, next, own))
 }
 
 /// A field that cannot be, in bytes whose checksum holds: written by a bug, read without harm.
@@ -339,13 +342,13 @@ impl From<HeadFault> for Wrong {
 }
 
 /// Lays one frame over the fold of those before it.
-fn take_body(body: &[u8], mut fold: Fold) -> Result<Fold, Wrong> {
+fn take_body(body: &[u8], version: u16, mut fold: Fold) -> Result<Fold, Wrong> {
     let mut take = Take(body);
     fold.durable = take_point(&mut take)?;
     fold.fast = take_point(&mut take)?;
     for _ in 0..take.u32()? {
         let len = take.u32()? as usize;
-        let (log, state) = take_log(take.bytes(len)?)?;
+        let (log, state) = take_log(take.bytes(len)?, version)?;
         fold.logs.insert(log, state);
     }
     for _ in 0..take.u32()? {
@@ -393,7 +396,7 @@ fn take_spot(take: &mut Take<'_>) -> Result<Spot, Wrong> {
     })
 }
 
-fn take_log(bytes: &[u8]) -> Result<(LogId, LogState), Wrong> {
+fn take_log(bytes: &[u8], version: u16) -> Result<(LogId, LogState), Wrong> {
     let mut take = Take(bytes);
     let log = take.log()?;
     let mut state = LogState {
@@ -402,6 +405,7 @@ fn take_log(bytes: &[u8]) -> Result<(LogId, LogState), Wrong> {
         next: Offset(take.i64()?),
         spilled: Offset(take.i64()?),
         reached: Offset(take.i64()?),
+        direct: version > UNTOLD && take.u8()? != 0,
         dir: take_dir(&mut take)?,
         ..LogState::default()
     };

@@ -24,9 +24,9 @@
 //!  0    4    checksum seed of a log
 //!  4    8    offset after that log's last batch in them
 //!
-//! batch (74)                                fact (44)                         node fact
+//! batch (74, 90)                               fact (44)                         node fact
 //!  0    1    kind: 1 new, 2 moved, 3 again   0   1  kind: 16 start, 17 cut,    resumed (40): kind 32, ring (1),
-//!  1    1    zero                                   18 dropped, 19 expired,      zero (2), at (4), commit (8),
+//!  1    1    1: its bytes lie in a segment          18 dropped, 19 expired,      zero (2), at (4), commit (8),
 //!  2    2    attributes                             20 epoch                     hash (8), file (8), next (8)
 //!  4   16    topic id                        1   3  zero                       ready (4): kind 33, zero (3)
 //! 20    4    partition                       4  16  topic id                   stopped (12): kind 34, zero (3),
@@ -40,6 +40,8 @@
 //! 56    8    producer id, -1 = none
 //! 64    8    largest timestamp
 //! 72    2    producer epoch
+//! 74    8    only where the bytes lie in a segment: the segment's base offset
+//! 82    8    and where the batch begins in it
 //! ```
 //!
 //! In the durable ring each commit begins at a multiple of 4096 (a block that was synced is never written again, #96),
@@ -59,7 +61,7 @@ use crate::log::checksum;
 use crate::log::hash;
 use crate::log::raw::{Put, Short, Take};
 use crate::log::state::{
-    BatchEntry, BatchKind, Entry, Fact, NodeFact, ProducerBatch, RingBatch, RingPoint, Spot,
+    BatchEntry, BatchKind, Entry, Fact, Home, NodeFact, ProducerBatch, RingBatch, RingPoint, Spot,
 };
 use crate::proof;
 
@@ -73,13 +75,14 @@ const HEAD_AT: usize = 60;
 const CRC_AT: usize = 76;
 const ECHO: usize = 12;
 const BATCH: usize = 74;
+const HOME: usize = 16;
 const FACT: usize = 44;
 const RESUMED: usize = 40;
 const READY: usize = 4;
 const STOPPED: usize = 12;
 const LOST: usize = 16;
 /// Bytes of the largest entry.
-pub const ENTRY_MAX: usize = BATCH;
+pub const ENTRY_MAX: usize = BATCH + HOME;
 /// A head echoes so many commits before it.
 pub const ECHO_DEPTH: usize = 4;
 /// A head echoes no more logs than this; a full list may not be all.
@@ -193,6 +196,7 @@ pub fn padded(kind: RingKind, total: u32) -> u32 {
 /// Bytes of an entry in the head.
 pub fn entry_len(entry: &Entry) -> usize {
     match entry {
+        Entry::Batch(batch) if batch.home.is_some() => BATCH + HOME,
         Entry::Batch(_) => BATCH,
         Entry::Fact(..) => FACT,
         Entry::Node(NodeFact::Resumed { .. }) => RESUMED,
@@ -343,7 +347,7 @@ fn count(n: u64) -> u32 {
 
 fn batch_len(entry: &Entry) -> u32 {
     match entry {
-        Entry::Batch(batch) => batch.batch.len,
+        Entry::Batch(batch) => batch.stored_len(),
         Entry::Fact(..) | Entry::Node(_) => 0,
     }
 }
@@ -607,7 +611,7 @@ pub(super) fn put_batch(to: &mut Vec<u8>, entry: &BatchEntry) {
         BatchKind::Moved => 2,
         BatchKind::Again => 3,
     });
-    to.u8(0);
+    to.u8(u8::from(entry.home.is_some()));
     to.i16(entry.attributes);
     to.log(entry.log);
     to.u32(entry.generation.0);
@@ -620,6 +624,10 @@ pub(super) fn put_batch(to: &mut Vec<u8>, entry: &BatchEntry) {
     to.i64(producer.id.0);
     to.i64(batch.max_timestamp);
     to.i16(producer.epoch.0);
+    if let Some(home) = &entry.home {
+        to.i64(home.base.0);
+        to.u64(home.at);
+    }
 }
 
 fn take_entry(take: &mut Take<'_>, spot: Spot) -> Result<Entry, HeadFault> {
@@ -639,9 +647,11 @@ pub(super) fn take_batch(take: &mut Take<'_>, spot: Spot) -> Result<BatchEntry, 
         3 => BatchKind::Again,
         _ => return Err(HeadFault::Field),
     };
-    if take.u8()? != 0 {
-        return Err(HeadFault::Field);
-    }
+    let elsewhere = match take.u8()? {
+        0 => false,
+        1 => true,
+        _ => return Err(HeadFault::Field),
+    };
     let attributes = take.i16()?;
     let log = take.log()?;
     let generation = Generation(take.u32()?);
@@ -652,6 +662,14 @@ pub(super) fn take_batch(take: &mut Take<'_>, spot: Spot) -> Result<BatchEntry, 
     let id = ProducerId(take.i64()?);
     let max_timestamp = take.i64()?;
     let producer_epoch = ProducerEpoch(take.i16()?);
+    let home = if elsewhere {
+        Some(Home {
+            base: offset(take.i64()?)?,
+            at: take.u64()?,
+        })
+    } else {
+        None
+    };
     let orderly = base.0 >= 0 && base.0.checked_add(i64::from(delta) + 1).is_some();
     if !orderly {
         return Err(HeadFault::Field);
@@ -663,7 +681,11 @@ pub(super) fn take_batch(take: &mut Take<'_>, spot: Spot) -> Result<BatchEntry, 
         len,
         checksum,
         max_timestamp,
-        spot,
+        // No byte of it lies in the ring: no place there is its own.
+        spot: Spot {
+            at: if elsewhere { u32::MAX } else { spot.at },
+            ..spot
+        },
     };
     let producer = (id != ProducerId::NONE).then_some(ProducerBatch {
         id,
@@ -677,6 +699,7 @@ pub(super) fn take_batch(take: &mut Take<'_>, spot: Spot) -> Result<BatchEntry, 
         batch,
         attributes,
         producer,
+        home,
     })
 }
 

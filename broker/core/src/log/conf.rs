@@ -47,6 +47,12 @@ pub struct EngineConf {
     pub producer_idle: Duration,
     /// A log with no more than this in the ring may stay there, and is copied forward instead of getting a file.
     pub quiet_bytes: u64,
+    /// A batch of so many bytes is a large one ...
+    pub direct_min: u64,
+    /// ... and after so many bytes of nothing else a log's batches go straight to their segment.
+    pub direct_after: u64,
+    /// Most bytes of one write there, unless a single batch is larger.
+    pub direct_max: u64,
     /// Bytes of sidecar windows kept in memory.
     pub windows_bytes: usize,
     /// Logs whose last partial block is kept in memory between spills.
@@ -79,6 +85,9 @@ impl Default for EngineConf {
             retention_every: Duration::from_secs(300),
             producer_idle: Duration::from_secs(7 * 24 * 3600),
             quiet_bytes: 4096,
+            direct_min: 32 << 10,
+            direct_after: 8 << 20,
+            direct_max: 4 << 20,
             windows_bytes: 4 << 20,
             tails_max: 256,
             block_bytes: 1 << 20,

@@ -3,6 +3,7 @@
 //! not cut here: a follower's log reaches them only with replication.
 
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset};
+use crate::log::direct::Way;
 use crate::log::engine::Engine;
 use crate::log::epochs::Epochs;
 use crate::log::live::OpenSegment;
@@ -23,7 +24,8 @@ impl Engine {
                 next: live.marks.next,
             });
         }
-        if state.is_some_and(|state| end < state.spilled) {
+        let direct = !matches!(live.direct.way, Way::Ring(_));
+        if direct || state.is_some_and(|state| end < state.spilled) {
             return Err(CutRefusal::Spilled);
         }
         live.generation = Generation(live.generation.0 + 1);

@@ -16,6 +16,7 @@ use crate::ids::{
 };
 use crate::log::checksum;
 use crate::log::conf::{EngineConf, Sizes};
+use crate::log::direct::{PlaceStep, Placing};
 use crate::log::drops::{DropStep, Drops};
 use crate::log::find::Finds;
 use crate::log::keep::{KeepStep, Keeper};
@@ -61,6 +62,8 @@ pub(crate) enum Why {
     Rebuild(RebuildStep),
     /// One read of a load.
     Load(u64, usize),
+    /// A step of putting batches straight into a segment.
+    Place(LogId, PlaceStep),
     /// A step of removing a dropped log's directory.
     Drop(LogId, DropStep),
     /// A step of the start or of the founding.
@@ -93,6 +96,7 @@ pub struct Engine {
     pub(crate) rebuilds: Rebuilds,
     pub(crate) finds: Finds,
     pub(crate) drops: Drops,
+    pub(crate) placing: Placing,
     pub(crate) since_spill: u64,
     pub(crate) since_checkpoint: u64,
     /// When this process took over.
@@ -156,6 +160,7 @@ impl Engine {
             rebuilds: Rebuilds::default(),
             finds: Finds::default(),
             drops: Drops::default(),
+            placing: Placing::default(),
             since_spill: 0,
             since_checkpoint: 0,
             began: Mono(0),
@@ -264,10 +269,10 @@ impl Engine {
             }
             live.ring = wanted;
         }
-        let Some(lane) = self.lanes.get_mut(live.ring) else {
+        let Some(lane) = self.lanes.get(live.ring) else {
             return Err(AppendRefusal::Offline);
         };
-        if lane.queue.bytes() + u64::from(len) > self.conf.queue_max {
+        if lane.queue.bytes() + self.placing.bytes + u64::from(len) > self.conf.queue_max {
             return Err(AppendRefusal::Busy);
         }
         let delta = u32::try_from(batch.last_offset_delta).unwrap_or(0);
@@ -343,9 +348,10 @@ impl Engine {
             batch: placed,
             producer,
             attributes: batch.raw_attributes,
+            home: None,
         });
         let class = if urgent { Class::Urgent } else { Class::User };
-        lane.queue.push(class, Item { entry, bytes });
+        self.admit(log, class, Item { entry, bytes });
         Ok(Appended::New {
             base,
             last: Offset(placed.next().0 - 1),
@@ -467,15 +473,8 @@ impl Engine {
             Class::User
         };
         let entry = Entry::Fact(log, live.generation, fact);
-        if let Some(lane) = self.lanes.get_mut(RingKind::Durable) {
-            lane.queue.push(
-                class,
-                Item {
-                    entry,
-                    bytes: Bytes::new(),
-                },
-            );
-        }
+        let bytes = Bytes::new();
+        self.admit(log, class, Item { entry, bytes });
     }
 
     /// The marks of a log; none if it is not known here.
@@ -531,6 +530,7 @@ impl Engine {
             Why::Rebuild(step) => self.rebuild_done(step, outcome, ops),
             Why::Load(id, index) => self.load_done(id, index, outcome, ops),
             Why::Drop(log, step) => self.drop_done(log, step, outcome, ops),
+            Why::Place(log, step) => self.placed(log, step, outcome, ops),
             Why::Ballast => self.ballast_done(outcome),
             Why::Rise => {}
             Why::Tidy => {
@@ -623,6 +623,7 @@ impl Engine {
     /// Says once whether sockets should rest.
     pub(crate) fn hold(&mut self, ops: &mut Ops) {
         let queued: u64 = self.lanes.iter().map(|lane| lane.queue.bytes()).sum();
+        let queued = queued + self.placing.bytes;
         let stalled = self.lanes.iter().any(|lane| lane.ring.stalled);
         let crowded = if self.holding {
             stalled || queued > self.conf.hold_above / 2

@@ -9,7 +9,10 @@ use alloc::vec::Vec;
 
 use crate::ids::{Generation, LogId, Offset};
 use crate::log::checksum;
-use crate::log::state::{BatchEntry, BatchKind, Entry, Fact, Fold, LogState, NodeFact};
+use crate::log::sidecar::{self, SideEntry};
+use crate::log::state::{
+    BatchEntry, BatchKind, Entry, Fact, Fold, Home, LogState, NodeFact, SegmentState,
+};
 use crate::map::Map;
 use crate::proof;
 
@@ -130,7 +133,10 @@ impl LogState {
             return;
         }
         // What is missing below the start was not to be kept (#5).
-        let gap = batch.base > self.next.max(self.start);
+        let gap = batch.base > self.next.max(self.start)
+            || entry
+                .home
+                .is_some_and(|home| !self.goes_on_at(home, batch.base));
         if gap || entry.generation > self.generation || !self.beyond.is_empty() {
             self.keep_beyond(entry);
             return;
@@ -140,9 +146,40 @@ impl LogState {
         if let Some(producer) = entry.producer.filter(|_| !entry.is_control()) {
             self.producers.apply(&producer, &batch);
         }
-        if self.next > self.start {
-            self.ring.push_back(batch);
+        match entry.home {
+            Some(home) => self.grow(entry, home),
+            None if self.next > self.start => self.ring.push_back(batch),
+            None => {}
         }
+    }
+
+    /// Whether a batch that went straight to its segment lies where that ends, or begins the next one. Everything below
+    /// it was in segments by then, and both checkpoints knew.
+    fn goes_on_at(&self, home: Home, base: Offset) -> bool {
+        let last = self.segments.last().filter(|last| last.base == home.base);
+        let here = match last {
+            Some(last) => last.bytes == home.at,
+            None => home.at == 0 && home.base == base,
+        };
+        here && self.direct && self.ring.is_empty()
+    }
+
+    /// The batch lies in its segment already: it is spilled from its first moment.
+    fn grow(&mut self, entry: &BatchEntry, home: Home) {
+        if self
+            .segments
+            .last()
+            .is_none_or(|last| last.base != home.base)
+        {
+            let first = entry.batch.max_timestamp;
+            self.segments
+                .push(SegmentState::begin(entry.log, home.base, first));
+        }
+        if let Some(last) = self.segments.last_mut() {
+            let side = SideEntry::placed(entry, home.at, last.max_timestamp);
+            last.add(&side, &mut Vec::with_capacity(sidecar::ENTRY));
+        }
+        self.spilled = self.next;
     }
 
     /// Behind a gap: kept and named, in offset order, never served.
@@ -196,8 +233,22 @@ impl LogState {
             self.ring.pop_front();
         }
         self.beyond.retain(|kept| kept.batch.next() > start);
-        self.segments.retain(|segment| segment.next > start);
+        self.retire(start);
         self.epochs.rebase(start);
+    }
+
+    /// Forgets the segments that lie wholly below the start.
+    fn retire(&mut self, start: Offset) {
+        let kept = self.kept_segment();
+        self.segments
+            .retain(|segment| segment.next > start || Some(segment.base) == kept);
+    }
+
+    /// The segment that stays though all of it may lie below the start: the one that batches go straight to.
+    pub(crate) fn kept_segment(&self) -> Option<Offset> {
+        let last = self.segments.last().filter(|_| self.direct);
+        last.map(|last| last.base)
+            .filter(|_| !proof::mutant("direct-segment-retired"))
     }
 
     fn cut(&mut self, end: Offset, generation: Generation) {
@@ -238,6 +289,7 @@ impl LogState {
             }
         }
         self.spilled = self.spilled.max(self.start.min(self.next));
+        self.retire(self.start);
         self.epochs.clamp(self.next);
     }
 }

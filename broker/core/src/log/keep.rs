@@ -81,7 +81,8 @@ impl Needed {
         let mut healthy: Set<(RingKind, u64)> = Set::new();
         for (log, state) in &fold.logs {
             let damaged = damaged(log, state);
-            let beyond = state.beyond.iter().map(|entry| &entry.batch);
+            let beyond = state.beyond.iter().filter(|entry| entry.home.is_none());
+            let beyond = beyond.map(|entry| &entry.batch);
             for batch in state.ring.iter().chain(beyond) {
                 let Spot { kind, file, .. } = batch.spot;
                 needed.ring_mut(kind).named.insert(file);

@@ -11,6 +11,7 @@ use crate::config::TopicConfig;
 use crate::file::RingKind;
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset, ProducerId};
 use crate::log::checksum;
+use crate::log::direct::Direct;
 use crate::log::epochs::Epochs;
 use crate::log::producers::Producer;
 use crate::log::state::{LogState, RingBatch, SegmentState};
@@ -74,6 +75,8 @@ pub(crate) struct Live {
     pub(crate) dropping: bool,
     /// Bytes of the last partial block of the segment that is spilled to, so that the next spill writes whole blocks.
     pub(crate) tail: Vec<u8>,
+    /// Whether its batches go by the ring or straight to their segment.
+    pub(crate) direct: Direct,
     /// The last commit for which this log's marks were told.
     pub(crate) told: u64,
 }
@@ -102,6 +105,7 @@ impl Live {
             offline: None,
             dropping: false,
             tail: Vec::new(),
+            direct: Direct::default(),
             told: 0,
         }
     }
@@ -217,6 +221,13 @@ impl Live {
         self.open.bytes += len;
     }
 
+    /// Everything below is spilled: where logical segments began there is told by the files.
+    pub(crate) fn forget_rolls(&mut self, spilled: Offset) {
+        while self.rolls.front().is_some_and(|roll| *roll < spilled) {
+            self.rolls.pop_front();
+        }
+    }
+
     /// The time that a batch counts with.
     pub(crate) fn time_of(batch: &RingBatch, now: Now) -> i64 {
         if batch.max_timestamp >= 0 {
@@ -226,12 +237,16 @@ impl Live {
         }
     }
 
-    /// The segment file that a batch at `base` is spilled to: the last one, unless a logical segment began since. A file
-    /// is named by the batch that it begins with, so that no name is used again for what retired under it.
+    /// The segment file that a batch at `base` is spilled to: the last one, unless a logical segment began since, or what
+    /// lay between was removed. A file is named by the batch that it begins with, so that no name is used again for what
+    /// retired under it.
     pub(crate) fn segment_for(&self, base: Offset, last: Option<&SegmentState>) -> Offset {
         let rolled = self.rolled(base);
+        let follows = |last: &SegmentState| last.next == base;
         match last {
-            Some(last) if rolled.is_none_or(|rolled| rolled <= last.base) => last.base,
+            Some(last) if follows(last) && rolled.is_none_or(|rolled| rolled <= last.base) => {
+                last.base
+            }
             Some(_) | None => base,
         }
     }

@@ -2,7 +2,8 @@
 //! emits file operations and is told what became of them; it never touches a file.
 //!
 //! Front: `engine` (append, trim, open), `write` (commits), `read` (plans), `find` (by time), `rebuild` (a lost index).
-//! Behind: `ring` (files of the commit log), `spill`, `walk`, `pour` (segments and sidecars), `keep` (checkpoints), `retain`,
+//! Behind: `ring` (files of the commit log), `spill`, `walk`, `pour` (segments and sidecars), `direct` (large batches,
+//! which go around the ring), `keep` (checkpoints), `retain`,
 //! `steady` (its clock), `drops`, `space`. Bytes: `commit`, `sidecar`, `checkpoint`, `checksum`. Coming up: `rise`, `recover`,
 //! `scan`, `judge`, `prove`, `again`, `reshape`. The fold of commits: `state`, `fold`, `producers`,
 //! `epochs`.
@@ -14,6 +15,7 @@ pub mod commit;
 mod conf;
 mod cut;
 mod describe;
+mod direct;
 mod dirs;
 mod drops;
 mod engine;

@@ -179,6 +179,7 @@ impl Engine {
                 base_sequence: Sequence(header.base_sequence),
             }),
             attributes: header.raw_attributes,
+            home: None,
         };
         if matches!(self.spill.courses.get(&log), Some(Course::Quiet)) {
             self.copy_forward(entry, stored);
@@ -221,15 +222,7 @@ impl Engine {
         {
             let segment = match state.segments.last() {
                 Some(segment) if segment.base == base => *segment,
-                _ => SegmentState {
-                    base,
-                    next: base,
-                    first_timestamp: batch.max_timestamp,
-                    max_timestamp: -1,
-                    bytes: 0,
-                    batches: 0,
-                    chain: sidecar::first_chain(log, base),
-                },
+                _ => SegmentState::begin(log, base, batch.max_timestamp),
             };
             files.segments.push(segment);
         }
@@ -250,11 +243,7 @@ impl Engine {
             return;
         };
         let entry = SideEntry::of(&batch, &header, segment.bytes, segment.max_timestamp);
-        segment.max_timestamp = segment.max_timestamp.max(batch.max_timestamp);
-        segment.chain = sidecar::put(&mut run.side, &entry, segment.chain);
-        segment.bytes += u64::from(batch.len);
-        segment.batches += 1;
-        segment.next = batch.next();
+        segment.add(&entry, &mut run.side);
         files.next = batch.next();
         files.bytes += u64::from(batch.len);
         self.spill.held += u64::from(batch.len);

@@ -610,7 +610,7 @@ fn whole(judged: &Judged) -> Fold {
     judged.with(judge::entries(judged.again.iter()))
 }
 
-/// The batches of a log that lie in rings only.
+/// The batches of a log that lie in rings only; those with a home stay there.
 fn in_rings(from: ShardId, log: LogId, state: &LogState) -> Vec<Copy> {
     let bare = |batch| BatchEntry {
         kind: BatchKind::Moved,
@@ -619,6 +619,7 @@ fn in_rings(from: ShardId, log: LogId, state: &LogState) -> Vec<Copy> {
         batch,
         attributes: 0,
         producer: None,
+        home: None,
     };
     let ring = state.ring.iter().enumerate();
     let ring = ring.map(|(i, batch)| Copy {
@@ -627,6 +628,7 @@ fn in_rings(from: ShardId, log: LogId, state: &LogState) -> Vec<Copy> {
         slot: Slot::Ring(i),
     });
     let beyond = state.beyond.iter().enumerate();
+    let beyond = beyond.filter(|(_, kept)| kept.home.is_none());
     ring.chain(beyond.map(|(i, kept)| Copy {
         from,
         entry: *kept,

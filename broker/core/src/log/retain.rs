@@ -147,7 +147,8 @@ impl Engine {
             let below = state
                 .segments
                 .iter()
-                .filter(|segment| segment.next <= *start);
+                .filter(|segment| segment.next <= *start)
+                .filter(|segment| Some(segment.base) != state.kept_segment());
             retired.extend(below.map(|segment| (dir.clone(), segment.base)));
         }
         retired

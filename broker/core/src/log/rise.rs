@@ -341,6 +341,7 @@ impl Engine {
         }
         let settled =
             self.lanes.idle() && self.spill.phase == SpillPhase::Idle && !self.keeper.busy;
+        let settled = settled && self.placing.logs.is_empty();
         if !settled || !self.drops.wanted.is_empty() {
             return;
         }

@@ -377,6 +377,10 @@ fn bad_batches(head: &Head, at: u64, bytes: &[u8]) -> Vec<Spot> {
     let mut bad = Vec::new();
     for entry in &head.entries {
         let Entry::Batch(entry) = entry else { continue };
+        if entry.home.is_some() {
+            // Its bytes were durable before the commit was written.
+            continue;
+        }
         let begin = (u64::from(entry.batch.spot.at) - at) as usize;
         let stored = bytes.get(begin..begin + entry.batch.len as usize);
         let whole = stored.is_some_and(|stored| {

@@ -28,7 +28,7 @@ use sawlog_wire::records::batch::BatchHeader;
 
 use crate::ids::{LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId, Sequence};
 use crate::log::raw::{Put, Short, Take};
-use crate::log::state::{ProducerBatch, RingBatch};
+use crate::log::state::{BatchEntry, ProducerBatch, RingBatch};
 use crate::proof;
 
 /// Bytes of the header.
@@ -88,6 +88,23 @@ impl SideEntry {
                 base_sequence,
             }),
             attributes: header.raw_attributes,
+        }
+    }
+
+    /// The entry of a batch that went straight to `at` of its segment: all of it is known since the append.
+    pub fn placed(entry: &BatchEntry, at: u64, before: i64) -> SideEntry {
+        let batch = &entry.batch;
+        SideEntry {
+            base: batch.base,
+            delta: batch.delta,
+            epoch: batch.epoch,
+            at,
+            len: batch.len,
+            checksum: batch.checksum,
+            max_timestamp: batch.max_timestamp,
+            running_max: batch.max_timestamp.max(before),
+            producer: entry.producer,
+            attributes: entry.attributes,
         }
     }
 

@@ -220,6 +220,7 @@ impl Engine {
             || matches!(self.phase, Phase::Stopping(_))
             || self.full
             || self.stalled()
+            || self.closing()
             || self.spill.held > 0 && self.far_behind()
             || self
                 .fold
@@ -230,7 +231,9 @@ impl Engine {
 
     /// Whether there is enough to go on with: while sockets rest, anything that can be read.
     fn lags(&self) -> bool {
-        self.since_spill >= self.sizes.spill_lag || self.holding && self.walkable()
+        self.closing_waits()
+            || self.since_spill >= self.sizes.spill_lag
+            || self.holding && self.walkable()
     }
 
     /// Whether the walk would find a batch.
@@ -315,6 +318,9 @@ impl Engine {
                     None => self.spill.phase = SpillPhase::Drain,
                 },
                 SpillPhase::Drain => {
+                    if self.spill.all {
+                        self.tidy_direct(ops);
+                    }
                     self.put_all(ops);
                     if self.spill.puts > 0 {
                         return;
@@ -480,9 +486,7 @@ impl Engine {
             {
                 state.ring.pop_front();
             }
-            while live.rolls.front().is_some_and(|roll| *roll < state.spilled) {
-                live.rolls.pop_front();
-            }
+            live.forget_rolls(state.spilled);
             self.windows.grown(log);
         }
         self.spill.phase = SpillPhase::Idle;

@@ -11,6 +11,7 @@ use crate::ids::{
 };
 use crate::log::epochs::Epochs;
 use crate::log::producers::Producers;
+use crate::log::sidecar::{self, SideEntry};
 use crate::map::Map;
 
 /// Where bytes lie in a ring: which file of which ring, and from which byte on.
@@ -93,9 +94,29 @@ pub struct BatchEntry {
     pub attributes: i16,
     /// Who sent it.
     pub producer: Option<ProducerBatch>,
+    /// Where its bytes lie, if not in the commit: they were durable there before this entry was written.
+    pub home: Option<Home>,
+}
+
+/// A place in a segment file that was written without going through the ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Home {
+    /// Base offset of the segment.
+    pub base: Offset,
+    /// Byte within it.
+    pub at: u64,
 }
 
 impl BatchEntry {
+    /// Bytes of it that follow in the commit.
+    pub fn stored_len(&self) -> u32 {
+        if self.home.is_some() {
+            0
+        } else {
+            self.batch.len
+        }
+    }
+
     /// Whether it is a control batch (bit 5 of the attributes): those carry no sequence numbers.
     pub fn is_control(&self) -> bool {
         self.attributes & 0x20 != 0
@@ -142,7 +163,7 @@ pub enum NodeFact {
 /// One entry of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry {
-    /// A batch, whose bytes follow in the same commit.
+    /// A batch, whose bytes follow in the same commit unless it has a home.
     Batch(BatchEntry),
     /// A change of one log.
     Fact(LogId, Generation, Fact),
@@ -199,6 +220,9 @@ pub struct LogState {
     pub dir: Option<Arc<str>>,
     /// Its segment files, in offset order.
     pub segments: Vec<SegmentState>,
+    /// Batches may have gone straight to its last segment: that one is kept even if all of it lies below the start, for
+    /// a replay learns of the start before it learns of them.
+    pub direct: bool,
     /// Where each leadership began.
     pub epochs: Epochs,
     /// Idempotent producers.
@@ -229,6 +253,30 @@ impl LogState {
     /// Whether rot took batches that were durable: the log is kept as it is and served to nobody (#99).
     pub fn is_torn(&self) -> bool {
         self.reached > self.next || !self.beyond.is_empty()
+    }
+}
+
+impl SegmentState {
+    /// A file that nothing was put to yet; it begins with a batch of this timestamp.
+    pub(crate) fn begin(log: LogId, base: Offset, first_timestamp: i64) -> SegmentState {
+        SegmentState {
+            base,
+            next: base,
+            bytes: 0,
+            batches: 0,
+            chain: sidecar::first_chain(log, base),
+            max_timestamp: -1,
+            first_timestamp,
+        }
+    }
+
+    /// A batch is put behind the others; its entry goes to the end of `side`.
+    pub(crate) fn add(&mut self, entry: &SideEntry, side: &mut Vec<u8>) {
+        self.max_timestamp = self.max_timestamp.max(entry.max_timestamp);
+        self.chain = sidecar::put(side, entry, self.chain);
+        self.bytes += u64::from(entry.len);
+        self.batches += 1;
+        self.next = entry.next();
     }
 }
 

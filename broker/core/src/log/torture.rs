@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::testing::{World, batch, failed, is_commit, log, small};
-use super::{AppendRefusal, Appended, Told};
+use super::{AppendRefusal, Appended, EngineConf, Told};
 use crate::config::TopicConfig;
 use crate::file::{FaultKind, FileOp, Free};
 use crate::ids::{LogId, Offset};
@@ -26,6 +26,19 @@ impl Chance {
 
     fn below(&mut self, n: u64) -> u64 {
         self.next() % n
+    }
+}
+
+/// In every other life batches go straight to their segments after a few of some hundred bytes.
+fn conf(seed: u64) -> EngineConf {
+    if seed.is_multiple_of(2) {
+        return small();
+    }
+    EngineConf {
+        direct_min: 150,
+        direct_after: 1000,
+        direct_max: 16 << 10,
+        ..small()
     }
 }
 
@@ -55,7 +68,7 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Life {
         Life {
-            world: World::fresh(small()),
+            world: World::fresh(conf(seed)),
             chance: Chance(seed),
             known: BTreeMap::new(),
             next_topic: 1,
@@ -291,7 +304,7 @@ impl Life {
     }
 
     fn rise(mut self) -> Life {
-        self.world = self.world.restart(small());
+        self.world = self.world.restart(conf(self.seed));
         for (id, known) in &mut self.known {
             if known.dropped {
                 if self.world.engine.marks(*id).is_some() {

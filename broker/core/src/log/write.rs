@@ -31,6 +31,7 @@ impl Engine {
                 ops.tell(told);
             }
         }
+        self.place(ops);
         self.go_on(now, ops);
         for kind in [RingKind::Durable, RingKind::Fast] {
             while self.write(now, kind, ops) {}
@@ -89,7 +90,9 @@ impl Engine {
             moved |= class == Class::Moved;
             total = more;
             bytes += item.bytes.len();
-            if let Entry::Batch(batch) = &item.entry {
+            if let Entry::Batch(batch) = &item.entry
+                && batch.home.is_none()
+            {
                 payload.push(Piece::Batch(
                     item.bytes,
                     Stamp {
@@ -129,14 +132,18 @@ impl Engine {
             if let Entry::Batch(entry) = entry {
                 entry.batch.spot.kind = kind;
                 entry.batch.spot.file = sequence;
-                entry.batch.spot.at = at;
-                at += entry.batch.len;
-                file.lay(Lies {
-                    log: entry.log,
-                    base: entry.batch.base,
-                    at: entry.batch.spot.at,
-                    len: entry.batch.len,
-                });
+                if entry.home.is_some() {
+                    entry.batch.spot.at = u32::MAX;
+                } else {
+                    entry.batch.spot.at = at;
+                    at += entry.batch.len;
+                    file.lay(Lies {
+                        log: entry.log,
+                        base: entry.batch.base,
+                        at: entry.batch.spot.at,
+                        len: entry.batch.len,
+                    });
+                }
                 if let Some(live) = self.live.get_mut(&entry.log)
                     && entry.kind != BatchKind::Moved
                     && entry.generation == live.generation
@@ -323,6 +330,11 @@ impl Engine {
                         continue;
                     }
                     live.led(entry.batch.epoch);
+                    if entry.home.is_some() {
+                        proof::sometimes("direct-batch-landed");
+                        live.forget_rolls(entry.batch.next());
+                        self.windows.grown(entry.log);
+                    }
                     live.pending = live.pending.saturating_sub(1);
                     live.marks.written = live.marks.written.max(entry.batch.next());
                     live.marks.durable = live.marks.durable.max(entry.batch.next());

@@ -647,6 +647,61 @@ fn a_window_that_goes_on_behind_what_a_thread_wrote_is_caught_7() {
     assert!(told.contains("the tail has other bytes"), "{told}");
 }
 
+#[test]
+fn what_goes_straight_to_a_segment_is_remembered_as_it_lies_there_without_its_padding_7() {
+    let mut rig = Rig::new(3);
+    rig.settle();
+    rig.lane.tail = Tail::new(64 << 20, 16 << 20, rig.lane.files.pool());
+    let dir: Arc<str> = "t-0".into();
+    let base = Offset(77);
+    let file = FileName::Segment { dir, base };
+    let (mut model, mut lead) = (Vec::new(), Vec::new());
+    for len in [(5 << 20) / 2 + 100, 70_000, 4096, 1, 1 << 20] {
+        let bytes = rig.chance.bytes(len);
+        let at = model.len() as u64 / PAGE as u64 * PAGE as u64;
+        model.extend_from_slice(&bytes);
+        let padding = model.len().next_multiple_of(PAGE) - model.len();
+        let pieces = vec![
+            Piece::Bytes(std::mem::take(&mut lead).into()),
+            Piece::Bytes(bytes.into()),
+            Piece::Zeros(padding),
+        ];
+        lead = model[model.len() / PAGE * PAGE..].to_vec();
+        let op = FileOp::Put {
+            file: file.clone(),
+            at,
+            pieces,
+            how: How::Durable,
+        };
+        assert!(rig.lane.submit(Ticket(1 << 40), op).is_none());
+        let Ok(Back::Done(_, Outcome::Done, landed)) = rig.arrivals.recv() else {
+            panic!("it was not written")
+        };
+        rig.lane.landed(landed);
+        let end = model.len() as u64;
+        let stored = std::fs::read(rig.root.join(file.to_string())).unwrap();
+        assert_eq!(stored[..model.len()], model, "#104");
+        assert_eq!(stored.len(), model.len() + padding);
+        assert_eq!(rig.lane.tail.get(&file, 0, end).unwrap(), model);
+        if padding > 0 {
+            assert_eq!(rig.lane.tail.get(&file, end - 1, 2), None, "#7");
+        }
+    }
+    // Cut, then gone with its directory: the next file of that name has other bytes.
+    let end = model.len() as u64;
+    let cut = FileOp::Cut {
+        file: file.clone(),
+        len: end - 1,
+    };
+    assert!(rig.lane.submit(Ticket(1 << 40), cut).is_none());
+    assert_eq!(rig.lane.tail.get(&file, end - 2, 1), None, "#7");
+    assert!(rig.lane.tail.get(&file, 0, 1 << 20).is_some());
+    let (from, to) = (FileName::named("t-0"), FileName::named("t-0.gone"));
+    let rename = FileOp::Rename { from, to };
+    rig.lane.submit(Ticket((1 << 40) + 1), rename);
+    assert_eq!(rig.lane.tail.get(&file, 0, 1), None, "#7, #45");
+}
+
 /// A lane that writes one commit, fails to write the next, and writes a third: in line, or by a thread.
 fn a_failed_commit_is_not_remembered(threaded: bool) {
     let mut rig = Rig::new(7);

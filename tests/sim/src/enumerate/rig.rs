@@ -29,6 +29,10 @@ pub(super) fn small() -> EngineConf {
         ring_max: Some(256 << 10),
         ballast: false,
         quiet_bytes: 512,
+        // Most batches are large enough to go straight to their segments.
+        direct_min: 150,
+        direct_after: 1500,
+        direct_max: 8 << 10,
         ..EngineConf::default()
     }
 }

@@ -376,6 +376,9 @@ impl World {
             spill_bytes: 64 << 10,
             windows_bytes: 64 << 10,
             tails_max: 4,
+            direct_min: 300,
+            direct_after: 2 << 10,
+            direct_max: 8 << 10,
             ..EngineConf::default()
         };
         // Smaller than a topic may ask for, so that segments roll.

@@ -29,7 +29,18 @@ fn golden_bytes_of_a_checkpoint() {
         .chunks(16)
         .map(|row| row.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
         .collect();
-    assert_eq!(hex, include_str!("checkpoint.golden"));
+    assert_eq!(hex, include_str!("checkpoint.2.golden"));
+}
+
+#[test]
+fn a_checkpoint_of_the_first_format_is_read() {
+    let digits: Vec<u8> = include_str!("checkpoint.1.golden")
+        .bytes()
+        .filter(u8::is_ascii_hexdigit)
+        .collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let bytes: Vec<u8> = digits.chunks(2).map(byte).collect();
+    assert_eq!(decode(&bytes).unwrap().fold, small().0);
 }
 
 #[test]
@@ -59,10 +70,10 @@ fn a_checkpoint_is_whole_or_nothing() {
 #[test]
 fn a_newer_format_is_named() {
     let (_, mut newer) = small();
-    newer[4] = 2;
+    newer[4] = 3;
     let crc = crc32c::crc32c(&newer[..60]);
     newer[60..64].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(decode(&newer), Err(CheckpointFault::Version(2)));
+    assert_eq!(decode(&newer), Err(CheckpointFault::Version(3)));
 }
 
 #[test]

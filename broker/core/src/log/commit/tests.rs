@@ -51,6 +51,7 @@ fn batch(log: LogId, base: i64, at: u32) -> Entry {
         batch,
         attributes: 4,
         producer: Some(producer),
+        home: None,
     })
 }
 
@@ -181,7 +182,8 @@ prop_compose! {
                 let producer = (producer >= 0).then_some(ProducerBatch {
                     id: ProducerId(producer), epoch: ProducerEpoch(7), base_sequence: Sequence(small),
                 });
-                Entry::Batch(BatchEntry { kind, log, generation, batch, attributes: 5, producer })
+                let home = (delta % 3 == 0).then_some(Home { base: Offset(a / 2), at: a.unsigned_abs() });
+                Entry::Batch(BatchEntry { kind, log, generation, batch, attributes: 5, producer, home })
             }
             3 => Entry::Fact(log, generation, Fact::Start(Offset(a))),
             4 => Entry::Fact(log, generation, Fact::Cut(Offset(a), Generation(delta))),
@@ -206,7 +208,10 @@ proptest! {
         for entry in &mut entries {
             if let Entry::Batch(batch) = entry {
                 batch.batch.spot = Spot { kind: RingKind::Fast, file, at };
-                at += batch.batch.len;
+                if batch.home.is_some() {
+                    batch.batch.spot.at = u32::MAX;
+                }
+                at += batch.stored_len();
             }
         }
         let sealed = chain.seal(written(file, 1), &entries);

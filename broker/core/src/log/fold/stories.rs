@@ -177,6 +177,7 @@ impl Live {
                     generation,
                     batch,
                     attributes,
+                    home: None,
                     producer,
                 };
                 self.last = Some(entry);

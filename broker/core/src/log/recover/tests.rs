@@ -243,6 +243,7 @@ fn batch(topic: u8, base: i64) -> Entry {
         generation,
         batch,
         attributes: 0,
+        home: None,
         producer: None,
     })
 }
