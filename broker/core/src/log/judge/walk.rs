@@ -92,7 +92,10 @@ pub(super) fn walk<'a>(
                 // Rot. The next commit that can be read says what the last one missing held.
                 let behind = by_number.range(expect + 1..).next();
                 let last = behind.map_or(known.written, |(number, _)| number - 1);
-                let last = last.min(known.written).max(expect);
+                let last = last
+                    .min(known.written)
+                    .min(void_from(voids, expect))
+                    .max(expect);
                 proof::sometimes("rot-below-the-mark");
                 walk.holes.push((expect, last));
                 walk.named_by(expect, last, behind.map(|(_, found)| *found));
@@ -147,17 +150,30 @@ impl Known {
         let proved = voids.iter().filter(|void| void.next != u64::MAX);
         let resumed = proved.map(|void| void.after).max().unwrap_or(0);
         let mut durable = from.commit.max(marks).max(resumed).max(least);
-        // At most two commits are in flight: one with two behind it was written as a whole.
+        // At most two commits are in flight: one with two behind it was written as a whole. But not what a start made void.
+        let behind_two = |(number, _): (&u64, _)| {
+            let number = number.saturating_sub(2);
+            let void = voids.iter().find(|void| void.holds(number));
+            void.map_or(number, |void| void.after)
+        };
         let mut written = by_number
             .last_key_value()
             .filter(|(_, found)| found.head.header.boot == boot)
-            .map_or(0, |(number, _)| number.saturating_sub(2))
+            .map_or(0, behind_two)
             .max(durable);
         if proof::mutant("cut-at-first-bad-crc") {
             (durable, written) = (from.commit, from.commit);
         }
         Known { durable, written }
     }
+}
+
+/// The last number from `expect` on before the next that a start made void.
+fn void_from(voids: &[Void], expect: u64) -> u64 {
+    let ends = voids.iter().map(|void| void.after);
+    ends.filter(|after| *after >= expect)
+        .min()
+        .unwrap_or(u64::MAX)
 }
 
 impl<'a> Walk<'a> {

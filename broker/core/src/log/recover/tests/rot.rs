@@ -115,6 +115,29 @@ fn rot_in_the_last_commit_before_a_start_is_named_by_the_start() {
     assert!(ends(&disk, &recovered).contains_key(&2), "#99");
 }
 
+/// Commit 3 rots; of the two in flight behind it 4 is torn and 5 whole. What a start made void was never whole for the next.
+#[test]
+fn a_later_start_calls_nothing_durable_that_an_earlier_one_cut_99() {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    for (topic, base, lag) in [(1, 0, 0), (2, 0, 0), (1, 10, 0), (3, 0, 0), (2, 10, 1)] {
+        writer.commit(&mut disk, vec![batch(topic, base)], lag);
+    }
+    let (file, from, _) = writer.lie[2];
+    disk.ring(RingKind::Durable, file)[from as usize + 90] ^= 1;
+    let (file, from, to) = writer.lie[3];
+    disk.ring(RingKind::Durable, file)[from as usize..to as usize].fill(0);
+    for nth in 0..3 {
+        let (report, recovered) = start(&mut disk, HERE);
+        let said = report.warnings.concat();
+        assert!(
+            said.contains("Rot: commits 3 to 3 of"),
+            "start {nth}: {said}"
+        );
+        assert_eq!(ends(&disk, &recovered), BTreeMap::from([(2, 10)]), "#99");
+    }
+}
+
 /// Flips one bit and starts: what was durable is there, or its log is named; what was in doubt is there, or it is said.
 fn judge_flip(good: &Disk, file: u64, at: usize, bit: u8, boot: BootId) -> Result<(), String> {
     let mut disk = good.clone();
