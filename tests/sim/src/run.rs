@@ -366,7 +366,9 @@ fn judge(world: &mut World, shape: Shape, report: &mut Report, last: &[usize], t
 /// Partitions of which bytes were damaged, or could not be read for a while.
 fn damaged(world: &World) -> std::collections::BTreeSet<String> {
     let ledger = &world.disk.ledger;
-    let logs = ledger.logs.iter().filter_map(|log| world.names.get(log));
+    let beside = ledger.beside();
+    let logs = ledger.logs.iter().chain(&beside);
+    let logs = logs.filter_map(|log| world.names.get(log));
     let dirs = || ledger.dirs.iter().chain(&ledger.unread);
     // What was spilled before the metadata named it lies under its id.
     let unnamed = world.names.iter().filter(|(log, _)| {

@@ -280,16 +280,14 @@ impl Judge<'_> {
         let excuses = self.excuses;
         for (name, partition) in &mut self.partitions {
             let (topic, life) = topic_of(name);
-            if self.deleted.contains(&(topic.to_owned(), life)) {
-                continue;
-            }
+            let deleted = self.deleted.contains(&(topic.to_owned(), life));
             let low = self.trims.get(name).copied().unwrap_or(0);
             let unmade = life > 0 && excuses.topics.contains(topic);
             let there = &partition.there;
             for sent in partition
                 .sends
                 .iter()
-                .filter(|sent| sent.offset >= low && !there.contains(&sent.value))
+                .filter(|sent| !deleted && sent.offset >= low && !there.contains(&sent.value))
             {
                 if unmade
                     || excuses.offline.contains(bare(name))
@@ -303,7 +301,7 @@ impl Judge<'_> {
                     ));
                 }
             }
-            // What was given up has no place in any order.
+            // What was given up has no place in any order, whether or not its topic was deleted since.
             partition
                 .sends
                 .retain(|sent| !excuses.covers(name, sent.offset, sent.ended));

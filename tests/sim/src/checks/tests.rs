@@ -242,3 +242,31 @@ fn what_was_deleted_comes_back_in_no_later_life_of_its_name_or_breaks_rule_26() 
     let (head, tail) = lives.split_at(lives.find("9.1 poll").unwrap());
     assert_eq!(rules(&format!("{head}{gone}\n{tail}")), [26]);
 }
+
+#[test]
+fn what_was_given_up_in_a_topic_that_is_deleted_later_breaks_no_order() {
+    let text = "
+        1.1 create invoke 1 g=1@1
+        1.1 create ok 2 g=1@1
+        1.2 send invoke 3 g-0@1=50 g-0@1=51
+        1.2 send ok 4 g-0@1=50@0 g-0@1=51@1
+        1.3 send invoke 6 g-0@1=52
+        1.3 send ok 7 g-0@1=52@0
+        1.4 delete invoke 8 g=1
+        1.4 delete ok 9 g=1
+        1.9 send invoke 10 60
+        1.9 send ok 11 60@0
+        9.1 poll invoke 12
+        9.1 poll ok 13 60@0";
+    assert_eq!(rules(text), [1, 8], "offsets were used again");
+    let excuses = Excuses {
+        cut: vec![Given {
+            partition: "g-0".to_owned(),
+            from: 0,
+            to: 2,
+            until: 5,
+        }],
+        ..Excuses::default()
+    };
+    assert_eq!(judge(&history(text), &excuses).violations, []);
+}

@@ -56,6 +56,8 @@ pub struct Changer {
     reading: (i32, i64),
     /// It begins nothing new, reads its topic to the end, and is done.
     pub quiet: bool,
+    /// What it asks from now on is the last reading; what it asked before is not.
+    turning: bool,
     done: bool,
     rest: u64,
     pace: u64,
@@ -124,6 +126,7 @@ impl Client {
             asked: None,
             reading: (0, 0),
             quiet: false,
+            turning: false,
             done: false,
             rest: 0,
             pace,
@@ -141,7 +144,7 @@ impl Changer {
     pub fn rest(&mut self) {
         if !self.quiet {
             self.quiet = true;
-            self.base.process += self.base.step;
+            self.turning = true;
         }
     }
 
@@ -206,6 +209,9 @@ impl Changer {
     pub(super) fn ask(&mut self, t: u64, rng: &mut Rng, wants: &mut Vec<Want>) {
         if self.asked.is_some() || self.done {
             return;
+        }
+        if std::mem::take(&mut self.turning) {
+            self.base.process += self.base.step;
         }
         if t < self.rest {
             return wants.push(Want::Tick(self.rest - t));
@@ -526,7 +532,7 @@ impl Changer {
 
     /// The last reading goes on behind what was read; a partition that cannot be read is left.
     fn read_on(&mut self, partition: i32, offset: i64, code: ErrorCode, items: &[Item]) {
-        if !self.quiet || self.reading != (partition, offset) {
+        if !self.quiet || self.turning || self.reading != (partition, offset) {
             return;
         }
         let last = items.last().and_then(|item| item.offset);

@@ -14,6 +14,7 @@ use crate::disk::{
 impl Disk {
     /// The process died: what was queued is done in part or not at all, what was completed stays.
     pub fn kill(&mut self, chance: &mut dyn Choose) {
+        self.tear_queued();
         for (_, op, _) in std::mem::take(&mut self.queue) {
             // A process dies between the pieces of what the kernel was asked for; the kernel finishes what it began.
             if chance.coin() {
@@ -37,8 +38,25 @@ impl Disk {
         }
     }
 
+    fn tear_queued(&mut self) {
+        if !self.ledger.on {
+            return;
+        }
+        let queue = std::mem::take(&mut self.queue);
+        for (_, op, _) in &queue {
+            if let FileOp::Put {
+                file, at, pieces, ..
+            } = op
+            {
+                self.tear(file, size(*at), &flatten(pieces));
+            }
+        }
+        self.queue = queue;
+    }
+
     /// The power was cut: of all that was not made durable, chance decides what survives.
     pub fn power_cut(&mut self, chance: &mut dyn Choose) {
+        self.tear_queued();
         for (_, op, _) in std::mem::take(&mut self.queue) {
             if let FileOp::Put {
                 file, at, pieces, ..

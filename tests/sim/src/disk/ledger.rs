@@ -100,6 +100,8 @@ pub struct Ledger {
     pub cut: Vec<(u64, (LogId, Offset, Offset))>,
     /// Damaged commits.
     pub commits: BTreeSet<(Ring, u64)>,
+    /// Commits that were in flight when the process died, and the logs in them.
+    torn: BTreeMap<(Ring, u64), Vec<LogId>>,
     /// Faults that struck bytes.
     pub strikes: u64,
 }
@@ -170,6 +172,17 @@ impl Ledger {
         let ranges = self.held.get(&ring).and_then(|held| held.get(&number));
         self.logs
             .extend(ranges.into_iter().flatten().map(|(log, ..)| *log));
+    }
+
+    /// Logs of torn commits that stood close behind a damaged one: what a whole commit behind both says that the last four
+    /// held may have stood in either, so recovery must take it for durable (#99).
+    pub fn beside(&self) -> BTreeSet<LogId> {
+        let struck = |(ring, number): (Ring, u64)| {
+            let close = (ring, number.saturating_sub(commit::ECHO_DEPTH as u64))..(ring, number);
+            self.commits.range(close).next().is_some()
+        };
+        let torn = self.torn.iter().filter(|(place, _)| struck(**place));
+        torn.flat_map(|(_, logs)| logs).copied().collect()
     }
 
     /// The last whole commit of a ring.
@@ -247,6 +260,29 @@ impl Disk {
             batches,
         };
         laid.insert(at, commit);
+    }
+
+    /// A put was in flight when the process died.
+    pub(super) fn tear(&mut self, file: &FileName, at: usize, bytes: &[u8]) {
+        let FileName::Ring {
+            kind,
+            shard,
+            sequence,
+        } = file
+        else {
+            return;
+        };
+        let place = u32::try_from(at).unwrap_or(u32::MAX);
+        if let Ok(head) = commit::decode(*sequence, place, bytes) {
+            let log = |entry: &Entry| match entry {
+                Entry::Batch(entry) => Some(entry.log),
+                Entry::Fact(log, ..) => Some(*log),
+                Entry::Node(_) => None,
+            };
+            let logs = head.entries.iter().filter_map(log).collect();
+            let number = ((*shard, *kind), head.header.sequence);
+            self.ledger.torn.insert(number, logs);
+        }
     }
 
     /// Notes that a write does not land where it should: lost, or `elsewhere`.
