@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sawlog_core::api::Door;
 use sawlog_core::complaint::Complaint;
 use sawlog_core::config::{BrokerConfig, Told};
@@ -19,17 +20,22 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::disk::buffer::Pool;
-use crate::disk::files::Files;
+use crate::disk::files::{DESCRIPTORS_MAX, Files};
 use crate::lock::{Lock, unusable};
 use crate::memory::Memory;
 use crate::net::gauge::Gauge;
 use crate::net::listen::{Bound, bind};
+use crate::net::seats::Seats;
+use crate::net::seldom::Seldom;
 use crate::shard_loop::{self, Mail, Parts, Post};
 
 /// Memory that decompression may take at one time, on all shards together (#130).
 const DECOMPRESSION_MAX: usize = 256 << 20;
 /// Memory of file operations that is kept for the next ones: what the cache of the tail gives up comes back from here.
 const BUFFERS_IDLE: usize = 8 << 20;
+
+/// Descriptors of a shard beside those of its files: its ring's, and what its threads and its runtime have.
+const DESCRIPTORS_PER_SHARD: u64 = 256;
 
 /// What readers may make the node hold: records that are being read for them, or that they have not taken (#131, #132).
 const ANSWERS_MAX: usize = 256 << 20;
@@ -48,9 +54,10 @@ pub fn run(options: Options) -> Result<(), Complaint> {
     let clock = Clock::start();
     let config = Arc::new(options.config);
     let shards = config.shards.unwrap_or_else(shards_of_machine).max(1);
+    let seats = seats(&config, shards);
     let dir = PathBuf::from(&*config.log_dir);
     let lock = Lock::of(&dir)?;
-    let result = serve(options.ready, &dir, config, shards, clock);
+    let result = serve(options.ready, &dir, config, shards, seats, clock);
     if result.is_err() {
         lock.undo(&dir);
     }
@@ -62,6 +69,7 @@ fn serve(
     dir: &Path,
     config: Arc<BrokerConfig>,
     shards: u16,
+    seats: Seats,
     clock: Clock,
 ) -> Result<(), Complaint> {
     let pool = Pool::new(BUFFERS_IDLE);
@@ -97,7 +105,7 @@ fn serve(
         ));
     };
     let local = tokio::task::LocalSet::new();
-    runtime.block_on(local.run_until(drive(bound, &config, posts, said, announce)))
+    runtime.block_on(local.run_until(drive(bound, (&config, seats, clock), posts, said, announce)))
 }
 
 /// One thread per shard; each waits in its inbox for its start.
@@ -137,7 +145,7 @@ fn start_threads(
 /// From the start to the end: hands signals to the shards, and what they say to people.
 async fn drive(
     bound: Vec<Bound>,
-    config: &BrokerConfig,
+    (config, seats, clock): (&BrokerConfig, Seats, Clock),
     posts: Arc<[Post]>,
     mut said: mpsc::UnboundedReceiver<Line>,
     announce: impl Fn(&str, &str),
@@ -157,7 +165,7 @@ async fn drive(
                 let Some(bound) = bound.take() else { continue };
                 let addresses: Vec<String> =
                     bound.iter().map(|one| one.address.to_string()).collect();
-                accept(bound, config, &posts)?;
+                accept(bound, config, &seats, clock, &posts)?;
                 announce(&addresses.join(", "), &text);
             }
             Some(Line::Info(text)) => tracing::info!("{text}"),
@@ -205,25 +213,57 @@ fn shards_of_machine() -> u16 {
     u16::try_from(cores.div_ceil(4)).unwrap_or(u16::MAX)
 }
 
+/// Raises the limit on open files as far as it goes, and leaves of it to connections what files do not need.
+fn seats(config: &BrokerConfig, shards: u16) -> Seats {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // One that may not be raised stays as it is.
+    let _ = setrlimit(Resource::Nofile, raised);
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let files = DESCRIPTORS_MAX + DESCRIPTORS_PER_SHARD * u64::from(shards);
+    let left = descriptors - files.min(descriptors / 2);
+    let most = u64::from(config.connections_max).min(left);
+    tracing::debug!(descriptors, connections = most, "limits");
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let of_one = usize::try_from(config.connections_per_address).unwrap_or(usize::MAX);
+    Seats::new(most, of_one)
+}
+
 /// Deals connections out to the shards in turn.
-fn accept(bound: Vec<Bound>, config: &BrokerConfig, posts: &Arc<[Post]>) -> Result<(), Complaint> {
+fn accept(
+    bound: Vec<Bound>,
+    config: &BrokerConfig,
+    seats: &Seats,
+    clock: Clock,
+    posts: &Arc<[Post]>,
+) -> Result<(), Complaint> {
     for one in bound {
         let entrance = Entrance::of(config, &one.name);
         let listener = tokio::net::TcpListener::from_std(one.socket);
         let listener = listener.map_err(|error| no_thread("accept connections", &error))?;
-        let posts = posts.clone();
+        let (posts, seats, mut refused) = (posts.clone(), seats.clone(), Seldom::default());
         tokio::task::spawn_local(async move {
             let mut next = 0;
             loop {
                 match listener
                     .accept()
                     .await
-                    .and_then(|(socket, _)| socket.into_std())
+                    .and_then(|(socket, from)| Ok((socket.into_std()?, from.ip())))
                 {
-                    Ok(socket) => {
-                        send(&posts, next, Mail::Socket(entrance.door(&socket), socket));
-                        next = (next + 1) % posts.len();
-                    }
+                    Ok((socket, from)) => match seats.take(from) {
+                        Ok(seat) => {
+                            let door = entrance.door(&socket);
+                            send(&posts, next, Mail::Socket(door, socket, seat));
+                            next = (next + 1) % posts.len();
+                        }
+                        Err(full) => {
+                            let line = format!("a connection from {from} is closed: {full}");
+                            refused.warn(clock.now(), &line);
+                        }
+                    },
                     Err(error) => {
                         // Out of descriptors, most often: others will close theirs.
                         tracing::warn!("a connection was not accepted: {error}");

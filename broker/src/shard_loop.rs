@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sawlog_core::answer::Response;
 use sawlog_core::api::{Door, FetchSessions, Outbox};
@@ -30,6 +31,7 @@ use crate::memory::Memory;
 use crate::net::connection;
 use crate::net::gauge::Gauge;
 use crate::net::member::Member;
+use crate::net::seats::Seat;
 use crate::serving::Serving;
 
 mod connections;
@@ -41,6 +43,8 @@ use connections::Warnings;
 const FRAMES_IDLE: usize = 8 << 20;
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
+/// The shortest time between two looks at silent connections.
+const PATROL_LEAST: Duration = Duration::from_millis(100);
 
 /// What other threads put into a shard's inbox.
 pub enum Mail {
@@ -52,8 +56,8 @@ pub enum Mail {
     Image(Arc<Image>),
     /// The disk's threads are done with something.
     Back(Back),
-    /// A new connection, and the door that it came through.
-    Socket(Arc<Door>, std::net::TcpStream),
+    /// A new connection, the door that it came through, and its seat.
+    Socket(Arc<Door>, std::net::TcpStream, Seat),
     /// The commit log of this shard is full, or no longer.
     Hold(ShardId, bool),
 }
@@ -134,7 +138,7 @@ pub struct Parts {
 pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
     let clock = parts.clock;
     let local = Local::new(parts);
-    let mut patrol = tokio::time::interval(connection::PACE);
+    let mut patrol = tokio::time::interval(local.patrol_every());
     loop {
         let due = local.next_alarm();
         let alarm = async {
@@ -228,11 +232,21 @@ impl Local {
         }
     }
 
-    /// While somebody waits for memory every connection looks whether it keeps its pace: one that is silent would not
-    /// wake by itself (#133).
+    /// How often somebody looks at the connections that are silent: those do not wake by themselves.
+    fn patrol_every(&self) -> Duration {
+        let idle = self.inner.borrow().config.idle_max;
+        let often = idle.map_or(connection::PACE, |idle| idle / 4);
+        often.clamp(PATROL_LEAST, connection::PACE)
+    }
+
+    /// Ends those that are silent for too long. While somebody waits for memory each looks whether it keeps its pace
+    /// (#133).
     fn patrol(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        inner.end_idle(now);
         if self.memory.is_wanted() {
-            for member in self.inner.borrow().conns.values() {
+            for member in inner.conns.values() {
                 member.link.wake.notify_one();
             }
         }
@@ -282,11 +296,12 @@ impl Local {
                 }
                 inner.read_on();
             }
-            Mail::Socket(door, socket) => {
+            Mail::Socket(door, socket, seat) => {
                 drop(inner);
                 match TcpStream::from_std(socket) {
                     Ok(socket) => {
-                        tokio::task::spawn_local(connection::serve(self.clone(), door, socket));
+                        let local = self.clone();
+                        tokio::task::spawn_local(connection::serve(local, door, socket, seat));
                     }
                     Err(error) => tracing::warn!("a new connection was lost: {error}"),
                 }

@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod connections;
 mod damage;
 mod faults;
 mod full;

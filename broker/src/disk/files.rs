@@ -16,6 +16,8 @@ use super::buffer::{Aligned, PAGE, Pool};
 
 /// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
 const OPEN_MAX: usize = 512;
+/// Descriptors of them: each may be open in three ways.
+pub const DESCRIPTORS_MAX: u64 = 3 * OPEN_MAX as u64;
 static ZERO: [u8; PAGE] = [0; PAGE];
 /// Bytes of one buffer of a write that goes straight to a segment.
 const CHUNK: usize = 1 << 20;

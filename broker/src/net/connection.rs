@@ -2,6 +2,7 @@
 //! Decides when to read (never while the node holds or 64 requests are open), and who is cut off when memory is short;
 //! understands no byte of a frame. Holds #129, #131 and #133: long frames share one bound, and none waits in it for ever.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::disk::buffer::{Aligned, Pool, taken};
 use crate::memory::{Held, Memory, Wanted};
+use crate::net::seats::Seat;
 use crate::net::stranger;
 use crate::shard_loop::Local;
 
@@ -42,15 +44,18 @@ pub struct Link {
     pub socket: TcpStream,
     /// Something to do: room to read again, bytes that the socket would not take, or the end.
     pub wake: Notify,
+    /// Whether a byte came or went since somebody last looked.
+    pub moved: Cell<bool>,
 }
 
 /// Serves one connection until it ends.
-pub async fn serve(local: Local, door: Arc<Door>, socket: TcpStream) {
+pub async fn serve(local: Local, door: Arc<Door>, socket: TcpStream, _seat: Seat) {
     // Replies are small and somebody waits for each of them.
     let _ = socket.set_nodelay(true);
     let link = Rc::new(Link {
         socket,
         wake: Notify::new(),
+        moved: Cell::new(true),
     });
     let id = local.join(door, link.clone());
     let why = talk(&local, id, &link).await;
@@ -135,6 +140,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                     Ok(0) => return Ok(()),
                     Ok(n) => {
                         inbox.came(n);
+                        link.moved.set(true);
                         if n < asked {
                             emptied(&link.socket);
                             inbox.rest();

@@ -59,6 +59,8 @@ pub struct Member {
     /// Since when its socket has taken next to nothing of what there is, and how much it took.
     behind: Option<Mono>,
     took: usize,
+    /// When something was last seen to have moved.
+    active: Mono,
     /// Nothing is sent any more.
     given_up: bool,
     answers: Holding,
@@ -77,8 +79,9 @@ pub struct Wants {
 
 impl Member {
     /// A new connection; `answers` counts what it holds of answers.
-    pub fn new(conn: Conn, link: Rc<Link>, answers: &Arc<Gauge>) -> Member {
+    pub fn new(conn: Conn, link: Rc<Link>, answers: &Arc<Gauge>, now: Now) -> Member {
         Member {
+            active: now.mono,
             conn,
             link,
             close: None,
@@ -185,6 +188,9 @@ impl Member {
         if self.blocked && self.stuck.is_none() {
             self.stuck = Some(now.after(STUCK_MAX));
         }
+        if self.unsent_bytes < before {
+            self.link.moved.set(true);
+        }
         self.took += before - self.unsent_bytes;
         // Who takes it is not the one to be cut, however much there is.
         if self.unsent_bytes == 0 {
@@ -203,6 +209,16 @@ impl Member {
             .behind
             .is_some_and(|since| now.since(since) >= BEHIND_MAX);
         if late { self.unsent_bytes } else { 0 }
+    }
+
+    /// Whether nothing came or went for so long, as far as is looked from time to time. Who waits for an answer that is not
+    /// there yet is not idle.
+    pub fn is_idle(&mut self, now: Now, max: Duration) -> bool {
+        let waits = self.conn.open() > 0 && self.unsent_bytes == 0;
+        if self.link.moved.take() || waits {
+            self.active = now.mono;
+        }
+        now.since(self.active) >= max
     }
 
     /// Its socket took nothing for long.

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod gauge;
 pub mod listen;
 pub mod member;
+pub mod seats;
 pub mod seldom;
 pub mod stranger;
 pub mod turns;

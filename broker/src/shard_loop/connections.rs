@@ -51,7 +51,8 @@ impl Local {
         };
         inner.next_conn += 1;
         let conn = Conn::new(id, door, Audience::Clients);
-        let member = Member::new(conn, link, &inner.answers);
+        let now = inner.clock.now();
+        let member = Member::new(conn, link, &inner.answers, now);
         inner.conns.insert(id.number, member);
         id
     }
@@ -275,6 +276,19 @@ impl Inner {
         self.warnings.slow.warn(now, &closed(number, why));
         member.give_up(why.to_owned());
         member.link.wake.notify_one();
+    }
+
+    /// Ends connections on which nothing has moved for long and to which nothing is owed (`connections.max.idle.ms`).
+    pub(super) fn end_idle(&mut self, now: Now) {
+        let Some(max) = self.config.idle_max else {
+            return;
+        };
+        for member in self.conns.values_mut() {
+            if member.is_idle(now, max) {
+                member.give_up(format!("nothing moved for {} s", max.as_secs_f32()));
+                member.link.wake.notify_one();
+            }
+        }
     }
 
     fn wake_muted(&self) {

@@ -8,7 +8,7 @@ pub(super) const BROKER: &str = "\
     alter.log.dirs.replication.quota.window.size.seconds authorizer.class.name auto.leader.rebalance.enable
     background.threads broker.heartbeat.interval.ms broker.id broker.session.timeout.ms
     client.quota.callback.class compression.gzip.level compression.lz4.level compression.zstd.level
-    config.providers connection.failed.authentication.delay.ms connections.max.idle.ms
+    config.providers connection.failed.authentication.delay.ms
     connections.max.reauth.ms controlled.shutdown.enable controller.performance.always.log.threshold.ms
     controller.performance.sample.period.ms controller.quorum.append.linger.ms
     controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
@@ -54,7 +54,7 @@ pub(super) const BROKER: &str = "\
     log.dir.failure.timeout.ms log.flush.interval.ms log.flush.offset.checkpoint.interval.ms
     log.flush.scheduler.interval.ms log.flush.start.offset.checkpoint.interval.ms log.initial.task.delay.ms
     log.local.retention.bytes log.local.retention.ms log.roll.jitter.hours max.connection.creation.rate
-    max.connections max.connections.per.ip max.connections.per.ip.overrides max.request.partition.size.limit
+    max.connections.per.ip.overrides max.request.partition.size.limit
     metadata.log.dir metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms
     metadata.max.retention.bytes metadata.max.retention.ms metric.reporters metrics.num.samples
     metrics.recording.level metrics.sample.window.ms num.io.threads num.network.threads

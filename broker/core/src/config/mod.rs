@@ -65,6 +65,12 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: u32,
     /// `max.incremental.fetch.session.cache.slots`: fetch sessions of all connections (KIP-227, #132).
     pub session_slots: u32,
+    /// `connections.max.idle.ms`: a connection on which nothing moves for longer is ended; none keeps all.
+    pub idle_max: Option<Duration>,
+    /// `max.connections`.
+    pub connections_max: u32,
+    /// `max.connections.per.ip`.
+    pub connections_per_address: u32,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
@@ -159,6 +165,9 @@ impl Default for BrokerConfig {
             frames_max_bytes: 256 << 20,
             fetch_max_bytes: 55 << 20,
             session_slots: 1000,
+            idle_max: Some(Duration::from_secs(600)),
+            connections_max: i32::MAX as u32,
+            connections_per_address: i32::MAX as u32,
             retention_check: Duration::from_secs(300),
             snapshot_bytes: 20 << 20,
             snapshot_interval: Duration::from_secs(3600),

@@ -480,6 +480,44 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "connections.max.idle.ms",
+        kind: Kind::Int(-1, i64::MAX),
+        default: "600000",
+        other: "60000",
+        when: When::AtStart,
+        text: "A connection on which no byte came or went for so long is closed, unless it waits for an answer. -1 closes none.",
+        set: |config, value| {
+            let millis = u64::try_from(value.int()).ok();
+            config.idle_max = millis.map(Duration::from_millis);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "max.connections",
+        kind: Kind::Int(1, I32_MAX),
+        default: "2147483647",
+        other: "1000",
+        when: When::AtStart,
+        text: "How many connections there may be at once. There are no more than the limit on open files allows in any case. \
+               One beyond that is closed at once.",
+        set: |config, value| {
+            config.connections_max = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "max.connections.per.ip",
+        kind: Kind::Int(1, I32_MAX),
+        default: "2147483647",
+        other: "100",
+        when: When::AtStart,
+        text: "How many connections there may be from one address. One beyond that is closed at once.",
+        set: |config, value| {
+            config.connections_per_address = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "broker.rack",
         kind: Kind::Text,
         default: "",
