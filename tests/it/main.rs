@@ -16,6 +16,7 @@ mod hostile;
 mod kill;
 mod log;
 mod memory;
+mod network;
 mod power;
 mod producer;
 mod ring;
