@@ -7,6 +7,7 @@ silently when an old version range is missing (gotcha 3), so the stored codec is
 import json
 import os
 import subprocess
+import time
 
 from asking import Broker
 from clients import new_topic, stored
@@ -44,6 +45,19 @@ def stories(target, asked):
 
     for name in ("none", "gzip", "snappy", "lz4", "zstd"):
         yield f"-P and -C by partition, {name}: equal, and stored as {name}", lambda name=name: codec(name)
+
+    def as_the_topic_wants():
+        broker = Broker(target.address)
+        topic = broker.topic(message_timestamp_type="LogAppendTime", compression_type="lz4")
+        broker.close()
+        kcat(target, "-P", "-t", topic, "-p", 0, "-z", "gzip", stdin=b"a\nb\n")
+        rows = [json.loads(line) for line in read(target, topic, 0, "-o", "beginning", "-J").splitlines()]
+        assert [row["payload"] for row in rows] == ["a", "b"], rows
+        assert {row["tstype"] for row in rows} == {"logappend"}, rows
+        assert all(abs(row["ts"] - time.time() * 1000) < 60_000 for row in rows), rows
+        assert {b["codec"] for b in stored(target, topic, 0)} == {"lz4"}
+
+    yield "a topic of LogAppendTime and lz4: gzip goes in, lz4 with the broker's time comes out", as_the_topic_wants
 
     def by_lines():
         topic, path = new_topic(target), target.folder / "lines"

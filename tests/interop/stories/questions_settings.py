@@ -8,7 +8,7 @@ import time
 
 import batch
 from asking import ask, closes, said, until
-from questions_admin import APPEND, BROKER, DELETE, SET, alter, replace
+from questions_admin import APPEND, BROKER, DELETE, SET, alter
 from questions_describe import settings
 from wire import name_of
 
@@ -268,17 +268,6 @@ ask("Broker settings: of broker 77 / of 'x' / validate only, then as it is told"
         + [alter(b, "1", ("log.retention.ms", SET, "5"), kind=BROKER, validate=True), told(b, "1", BROKER, "log.retention.ms")]
     )
 )
-
-
-@ask("Broker settings: AlterConfigs of all brokers puts back what it does not name")
-def _(b):
-    def then():
-        said = replace(b, "", ("log.segment.bytes", "2097152"), kind=BROKER)
-        until(lambda: "source 3" in told(b, "1", BROKER, "log.segment.bytes") and "source 3" not in told(b, "1", BROKER, "log.retention.ms"))
-        after = told(b, "1", BROKER, "log.retention.ms")
-        return f"{said}, {after}, {replace(b, '', kind=BROKER)}"
-
-    return while_set(b, "", "log.retention.ms", "12345678", then)
 
 
 @ask("Broker settings: what DescribeConfigs tells of all brokers while log.retention.ms is set")

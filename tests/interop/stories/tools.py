@@ -41,6 +41,33 @@ def stories(target, asked):
 
     yield "kafka-topics --describe, --alter, --delete", describe
 
+    def configs():
+        def alter(*words):
+            return kafka_tool("configs", *at, "--alter", *words)
+
+        def told(*words):
+            return kafka_tool("configs", *at, "--describe", *words)
+
+        name = new_topic(target)
+        topic, one, every = ("--entity-type", "topics", "--entity-name", name), ("--entity-type", "brokers", "--entity-name", "1"), ("--entity-type", "brokers", "--entity-default")
+        alter(*topic, "--add-config", "message.timestamp.type=LogAppendTime,compression.type=zstd,cleanup.policy=[delete]")
+        assert "message.timestamp.type=LogAppendTime sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:message.timestamp.type=LogAppendTime" in told(*topic), told(*topic)
+        alter(*topic, "--delete-config", "compression.type")
+        until(lambda: "compression.type" not in told(*topic))
+        alter(*every, "--add-config", "log.retention.ms=86400000")
+        try:
+            until(lambda: "log.retention.ms=86400000" in told(*every))
+            until(lambda: "DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=86400000" in told(*one, "--all"))
+            alter(*one, "--add-config", "log.retention.ms=7200000")
+            until(lambda: "DYNAMIC_BROKER_CONFIG:log.retention.ms=7200000, DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=86400000" in told(*one, "--all"))
+            assert "retention.ms=7200000" in told(*topic, "--all")
+        finally:
+            alter(*one, "--delete-config", "log.retention.ms")
+            alter(*every, "--delete-config", "log.retention.ms")
+        until(lambda: "log.retention.ms" not in told(*one))
+
+    yield "kafka-configs: of a topic, of all brokers, of one broker, and back", configs
+
     def console():
         name = new_topic(target, partitions=2)
         lines = "".join(f"k{i}\tline {i}\n" for i in range(100))
