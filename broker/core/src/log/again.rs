@@ -143,8 +143,12 @@ impl Again {
             }
         };
         let losses = judged.losses();
-        let needed = room(&groups, losses.len());
-        let durable = fresh(RingKind::Durable, whose.sizes.first_file.max(needed));
+        let mut first = whose.sizes.first_file.max(room(&groups, losses.len()));
+        if first == whose.sizes.ring_file && first != whose.sizes.first_file {
+            // By its size a start's file is known from those that are filled in turn.
+            first += commit::step(RingKind::Durable);
+        }
+        let durable = fresh(RingKind::Durable, first);
         let has_fast =
             files.iter().any(|file| file.kind == RingKind::Fast) || judged.fast.point.commit > 0;
         let fast = has_fast.then(|| fresh(RingKind::Fast, whose.sizes.first_file));
@@ -623,8 +627,11 @@ fn groups(again: &[Found], most: u64) -> Vec<Vec<Found>> {
 /// How many bytes these groups and so many lost ends take at most, as commits of the durable ring.
 fn room(groups: &[Vec<Found>], losses: usize) -> u32 {
     let step = u64::from(commit::step(RingKind::Durable));
-    let empty = (HEADER + ECHOES_MAX * 12 + (4 + losses) * ENTRY_MAX) as u64;
-    let first = empty.next_multiple_of(step);
+    let first = match losses {
+        0 => 0,
+        _ => (HEADER + ECHOES_MAX * 12 + (4 + losses) * ENTRY_MAX) as u64,
+    };
+    let first = first.next_multiple_of(step);
     let one = |group: &Vec<Found>| {
         let found: u64 = group
             .iter()

@@ -24,6 +24,8 @@ pub struct EngineConf {
     pub ring_max: Option<u64>,
     /// Most payload bytes of one commit, unless a single batch is larger.
     pub commit_max: u32,
+    /// The file that a start or a founding writes into first; none: as the file system allows.
+    pub first_file: Option<u32>,
     /// Most commits of a ring in flight.
     pub inflight_max: usize,
     /// Commits in a row that may leave what is copied forward behind.
@@ -74,6 +76,7 @@ impl Default for EngineConf {
             ring_file: None,
             ring_max: None,
             commit_max: 1 << 20,
+            first_file: None,
             inflight_max: 2,
             moved_passed_max: 3,
             hold_above: 16 << 20,
@@ -146,7 +149,7 @@ impl Sizes {
         let narrow = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
         Sizes {
             ring_file: narrow(ring_file),
-            first_file: narrow(ring_file.min(1 << 20)),
+            first_file: narrow(conf.first_file.map_or(1 << 20, u64::from).min(ring_file)),
             ring_max,
             batch_max: narrow((ring_file / 4).min(32 << 20)),
             spill_every,

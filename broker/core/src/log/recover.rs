@@ -26,7 +26,7 @@ use crate::log::reshape::{self, Reshape};
 use crate::log::scan::{Scan, Scanned};
 use crate::log::state::{Fold, LogState};
 use crate::log::told::{Broken, Ops, Report};
-use crate::map::Map;
+use crate::map::{Map, Set};
 use crate::proof;
 
 /// Bytes of a checkpoint read at once.
@@ -55,7 +55,10 @@ pub struct Recovery {
     newest: Option<(Side, Checkpoint)>,
     /// Whether the other checkpoint is damaged or missing.
     alone: bool,
-    scans: Vec<(RingKind, Scan)>,
+    /// Files still to be scanned, the next one last.
+    scans: Vec<Planned>,
+    /// Rings of which a whole file was read that shows nothing.
+    silent: Set<RingKind>,
     durable: Scanned,
     fast: Scanned,
     /// `accept` was called, for the old layout.
@@ -78,6 +81,15 @@ enum Stage {
     /// Brings the directory to another number of shards.
     Reshaping(Box<Reshape>),
     Over,
+}
+
+/// A ring file to be scanned.
+#[derive(Debug)]
+struct Planned {
+    kind: RingKind,
+    /// Of full size and not the one that the checkpoint ends in: if it was begun, the one before it was filled.
+    ordinary: bool,
+    scan: Scan,
 }
 
 /// A checkpoint file while it is read.
@@ -106,6 +118,7 @@ impl Recovery {
             newest: None,
             alone: false,
             scans: Vec::new(),
+            silent: Set::new(),
             durable: Scanned::default(),
             fast: Scanned::default(),
             accepted: false,
@@ -427,7 +440,15 @@ impl Recovery {
             })
     }
 
+    /// The ring behind the checkpoint, and little of what is spare. Files are filled one after another, so behind a file
+    /// of full size that shows nothing the next one was not begun, and its first bytes are looked at to be sure. Only a
+    /// start passes spare files over; its own first file has another size, and is read whole, as what follows it is.
     fn plan_scans(&mut self, fold: &Fold, secret: RingSecret) {
+        let Sizes {
+            ring_file,
+            first_file,
+            ..
+        } = self.whose.sizes;
         self.files.sort_by_key(|file| (file.kind, file.sequence));
         for file in &self.files {
             let point = fold.point(file.kind);
@@ -447,13 +468,29 @@ impl Recovery {
                 from,
                 u64::from(file.len),
             );
-            self.scans.push((file.kind, scan));
+            let ordinary =
+                file.len == ring_file && file.len != first_file && file.sequence != point.file;
+            self.scans.push(Planned {
+                kind: file.kind,
+                ordinary,
+                scan,
+            });
         }
         self.scans.reverse();
     }
 
     fn next_read(&mut self, ops: &mut Ops) -> Progress {
-        while let Some((kind, scan)) = self.scans.pop() {
+        while let Some(mut planned) = self.scans.pop() {
+            let kind = planned.kind;
+            if self.silent.contains(&kind) {
+                if planned.ordinary {
+                    planned.scan.probe();
+                }
+                if proof::mutant("spare-file-ends-the-ring") {
+                    continue;
+                }
+            }
+            let scan = &planned.scan;
             if let Some((at, len)) = scan.wants() {
                 let file = FileName::Ring {
                     kind,
@@ -461,10 +498,16 @@ impl Recovery {
                     sequence: scan.file(),
                 };
                 self.stage = Stage::Scan(ops.ask(FileOp::Read { file, at, len }));
-                self.scans.push((kind, scan));
+                self.scans.push(planned);
                 return Progress::More;
             }
-            let scanned = scan.end();
+            if planned.ordinary && scan.shows_nothing() {
+                proof::sometimes("spare-file-at-a-start");
+                self.silent.insert(kind);
+            } else {
+                self.silent.remove(&kind);
+            }
+            let scanned = planned.scan.end();
             match kind {
                 RingKind::Durable => self.durable.extend(scanned),
                 RingKind::Fast => self.fast.extend(scanned),
@@ -474,7 +517,7 @@ impl Recovery {
     }
 
     fn scanned(&mut self, outcome: Outcome, ops: &mut Ops) -> Progress {
-        if let Some((_, scan)) = self.scans.last_mut() {
+        if let Some(Planned { scan, .. }) = self.scans.last_mut() {
             match outcome {
                 Outcome::Bytes(bytes) => scan.feed(&bytes),
                 Outcome::Failed(_) => scan.failed(),

@@ -232,7 +232,12 @@ impl Ring {
             if need <= left {
                 return Some(left);
             }
+            let unused = file.used == 0 && file.len == sizes.ring_file;
             let spare = self.spares.pop_front()?;
+            assert!(
+                !unused,
+                "#96: a file is passed over only when something lies in it: a start looks no further than an empty one"
+            );
             proof::sometimes("next-ring-file");
             self.wanted = 2;
             self.files

@@ -18,6 +18,8 @@ use crate::proof;
 const CHUNK: u32 = 1 << 20;
 /// Bytes asked for at once where a larger read failed: no more than these are given up.
 const CAREFUL: u32 = 4096;
+/// Of a file that is believed to be spare this part is read, and no more than a chunk.
+const PROBE_PART: u64 = 16;
 /// A head above this length is none: a commit has at most 32 MiB, and entries far fewer.
 const HEAD_MAX: u32 = 8 << 20;
 /// More places than this that look like a damaged commit are not told of one file.
@@ -106,6 +108,8 @@ pub struct Scan {
     careful_until: u64,
     /// Below this place the batches of a damaged commit should lie.
     damaged_until: u64,
+    /// If nothing is seen to begin below this place, the rest is not read.
+    probe: Option<u64>,
     scanned: Scanned,
 }
 
@@ -146,14 +150,34 @@ impl Scan {
             need: HEADER,
             careful_until: 0,
             damaged_until: 0,
+            probe: None,
             scanned: Scanned::default(),
         }
+    }
+
+    /// The file is believed to be spare: unless something is seen to begin in its first bytes, the rest is not read.
+    pub fn probe(&mut self) {
+        self.probe = Some((self.end / PROBE_PART).clamp(u64::from(CAREFUL), u64::from(CHUNK)));
+    }
+
+    /// Whether nothing of this life of the file was found in it.
+    pub fn shows_nothing(&self) -> bool {
+        let own = |trace: &Trace| trace.own || trace.unreadable;
+        self.scanned.found.is_empty() && !self.scanned.traces.iter().any(own)
+    }
+
+    /// Where the reading of a file that is believed to be spare ends.
+    fn probed_until(&self) -> Option<u64> {
+        let undecided = !self.window.is_empty();
+        let seen = !self.scanned.found.is_empty() || !self.scanned.traces.is_empty();
+        self.probe.filter(|_| !undecided && !seen)
     }
 
     /// Which bytes are wanted next: from where and how many. `None` when the file is scanned.
     pub fn wants(&self) -> Option<(u64, u32)> {
         let from = self.at + self.window.len() as u64;
-        let left = self.end.checked_sub(from).filter(|left| *left > 0)?;
+        let end = self.probed_until().unwrap_or(self.end).min(self.end);
+        let left = end.checked_sub(from).filter(|left| *left > 0)?;
         let chunk = if from < self.careful_until {
             CAREFUL
         } else {

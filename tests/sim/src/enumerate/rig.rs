@@ -26,6 +26,7 @@ pub(super) const SPACE: Free = Free {
 pub(super) fn small() -> EngineConf {
     EngineConf {
         ring_file: Some(64 << 10),
+        first_file: Some(20 << 10),
         ring_max: Some(256 << 10),
         ballast: false,
         quiet_bytes: 512,

@@ -16,6 +16,7 @@ mod lives;
 mod mutants;
 mod rot;
 mod shards;
+mod spares;
 
 const SHARD: ShardId = ShardId(0);
 const SECRET: RingSecret = RingSecret([0x5e; 16]);

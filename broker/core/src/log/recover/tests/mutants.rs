@@ -126,6 +126,14 @@ fn a_lost_end_that_no_start_tells_of_is_caught_99() {
 }
 
 #[test]
+fn a_start_that_looks_no_further_than_a_spare_file_is_caught_13() {
+    proof::caught(
+        "spare-file-ends-the-ring",
+        spares::spare_files_are_passed_over,
+    );
+}
+
+#[test]
 fn a_new_layout_with_one_checkpoint_is_caught_100() {
     let whole = under(
         "reshaped-to-one-checkpoint",
