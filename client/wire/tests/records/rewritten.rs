@@ -13,20 +13,24 @@ const NOW: i64 = 9_999;
 
 fn rewritten(sent: &Bytes, wish: &Wish, pool: &Arc<Pool>) -> Result<Bytes, BatchFault> {
     let mut inflater = Inflater::new();
-    let facts = validate(sent, &RULES, &mut inflater, pool).unwrap();
+    let facts = validate(sent, &RULES, &mut inflater, pool).expect("a batch of three is whole");
     to_store(sent.clone(), &facts, wish, &mut inflater, pool)
 }
 
 fn plain(bytes: &[u8]) -> (BatchHeader, Vec<u8>) {
-    let batch = Batch::first(bytes).unwrap();
-    batch.check_crc().unwrap();
+    let batch = Batch::first(bytes).expect("a batch of three is whole");
+    batch.check_crc().expect("a batch of three is whole");
     assert_eq!(batch.bytes.len(), bytes.len(), "its length is its own");
     let mut plain = Vec::new();
-    let codec = batch.header.attributes().unwrap().codec;
+    let codec = batch
+        .header
+        .attributes()
+        .expect("a batch of three is whole")
+        .codec;
     let pool = Pool::new(64 << 20);
     let _grant = Inflater::new()
         .read_all(codec, batch.payload(), Caps::DEFAULT, &pool, &mut plain)
-        .unwrap();
+        .expect("a batch of three is whole");
     (batch.header, plain)
 }
 
