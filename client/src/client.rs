@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use sawlog_engine::backoff::Backoff;
 use sawlog_engine::connection::Settings;
-use sawlog_engine::metadata::{BrokerId, Metadata};
+use sawlog_engine::metadata::{BrokerId, Metadata, Topic};
 use sawlog_engine::time::Mono;
+use sawlog_wire::Code;
 use sawlog_wire::messages::MetadataRequest;
 use sawlog_wire::messages::metadata::MetadataRequestTopic;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::conn::Conn;
+use crate::consumer::{Assignment, ConsumerBuilder};
 use crate::error::{Error, Kind};
-use crate::partition::Partition;
+use crate::producer::ProducerBuilder;
+
+/// For so long a topic that a broker does not know may have been made a moment ago, by another broker.
+const JUST_MADE: Duration = Duration::from_millis(300);
 
 /// How a client is made.
 #[derive(Clone, Debug)]
@@ -90,10 +95,19 @@ struct Inner {
     known: Mutex<Known>,
 }
 
+/// What a connection is for. A request waits for the answers of those before it: one that the broker holds back, as a
+/// Fetch, has its connection to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Lane {
+    Calls,
+    Produce,
+    Fetch,
+}
+
 #[derive(Debug, Default)]
 struct Known {
     /// By address: a broker that moved is another address.
-    conns: HashMap<String, Conn>,
+    conns: HashMap<(Lane, String), Conn>,
     metadata: Metadata,
 }
 
@@ -123,9 +137,29 @@ impl Client {
         Ok(self.inner.known.lock().await.metadata.clone())
     }
 
-    /// A partition to append to and read from. Nothing is asked yet.
-    pub fn partition(&self, topic: &str, partition: i32) -> Partition {
-        Partition::new(self.clone(), topic, partition)
+    /// What is known of the cluster by now, without asking.
+    pub async fn known(&self) -> Metadata {
+        self.inner.known.lock().await.metadata.clone()
+    }
+
+    /// A producer to be made.
+    pub fn producer(&self) -> ProducerBuilder {
+        ProducerBuilder::new(self.clone())
+    }
+
+    /// A consumer of these partitions to be made: no group, nothing is committed.
+    pub fn assign(&self, partitions: impl IntoIterator<Item = Assignment>) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.clone(), partitions.into_iter().collect())
+    }
+
+    /// `request.timeout.ms`.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.inner.builder.settings.request_timeout
+    }
+
+    /// `default.api.timeout.ms`.
+    pub(crate) fn limit(&self) -> Duration {
+        self.inner.builder.limit
     }
 
     pub(crate) async fn refresh(&self, topics: Option<&[&str]>) -> Result<(), Error> {
@@ -152,43 +186,100 @@ impl Client {
         Ok(())
     }
 
-    /// The leader of a partition, after asking who it is if nobody is known.
-    pub(crate) async fn leader(&self, topic: &str, partition: i32) -> Result<Conn, Error> {
-        if self.known_leader(topic, partition).await.is_none() {
-            self.refresh(Some(&[topic])).await?;
-        }
-        if let Some(address) = self.known_leader(topic, partition).await {
-            return self.conn(&[address]).await;
-        }
-        let known = self.inner.known.lock().await;
-        let place = format!("{topic} partition {partition}");
-        Err(match known.metadata.errors.get(topic) {
-            Some(error) => Error::refused(&place, *error, None),
-            None if known
-                .metadata
-                .topics
-                .get(topic)
-                .is_some_and(|topic| topic.partitions.contains_key(&partition)) =>
-            {
-                Error::refused(&place, sawlog_wire::Code::LeaderNotAvailable.into(), None)
+    /// A topic, after asking for it. One that is not there is an error, and not a wait; one that was made a moment ago, or
+    /// whose brokers are busy with it, is waited for.
+    pub(crate) async fn topic(&self, name: &str) -> Result<Topic, Error> {
+        let (begun, mut backoff) = (Instant::now(), Backoff::default());
+        loop {
+            self.refresh(Some(&[name])).await?;
+            let known = self.inner.known.lock().await;
+            if let Some(topic) = known.metadata.topics.get(name) {
+                return Ok(topic.clone());
             }
-            None => Error::refused(
-                &place,
-                sawlog_wire::Code::UnknownTopicOrPartition.into(),
-                None,
-            ),
-        })
+            let error = known.metadata.errors.get(name).copied();
+            drop(known);
+            let error = error.unwrap_or(Code::UnknownTopicOrPartition.into());
+            let refused = Error::refused(name, error, None);
+            let patience = match error.code() {
+                Some(Code::UnknownTopicOrPartition) => JUST_MADE,
+                _ => self.limit(),
+            };
+            let wait = backoff.failed(roll());
+            if !refused.is_retriable() || begun.elapsed() + wait >= patience {
+                return Err(refused);
+            }
+            sleep(wait).await;
+        }
     }
 
-    async fn known_leader(&self, topic: &str, partition: i32) -> Option<String> {
+    /// The partitions of a topic, by number. Kafka: Metadata, without creating it. Cancel safe.
+    pub async fn partitions(&self, topic: &str) -> Result<Vec<i32>, Error> {
+        Ok(self.topic(topic).await?.partitions.into_keys().collect())
+    }
+
+    /// Who leads a partition, by what is known.
+    pub(crate) async fn known_leader(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Option<(BrokerId, i32)> {
         let known = self.inner.known.lock().await;
-        let (id, _) = known.metadata.leader(topic, partition)?;
-        address(&known.metadata, id)
+        known.metadata.leader(topic, partition)
+    }
+
+    /// Who leads a partition, after asking if nobody is known.
+    pub(crate) async fn leader(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(BrokerId, i32), Error> {
+        if let Some(known) = self.known_leader(topic, partition).await {
+            return Ok(known);
+        }
+        let place = format!("{topic} partition {partition}");
+        let known = self.topic(topic).await?;
+        let known = known.partitions.get(&partition);
+        let known = known
+            .ok_or_else(|| Error::refused(&place, Code::UnknownTopicOrPartition.into(), None))?;
+        let leader = known
+            .leader
+            .ok_or_else(|| Error::refused(&place, Code::LeaderNotAvailable.into(), None))?;
+        Ok((leader, known.epoch))
     }
 
     /// A leader turned out not to be one: the next call asks who is.
     pub(crate) async fn forget(&self, topic: &str) {
         self.inner.known.lock().await.metadata.topics.remove(topic);
+    }
+
+    /// A connection to a broker, tried once.
+    pub(crate) async fn broker(&self, id: BrokerId, lane: Lane) -> Result<Conn, Error> {
+        let address = {
+            let known = self.inner.known.lock().await;
+            address(&known.metadata, id)
+        };
+        let nowhere = || {
+            Error::new(
+                Kind::Unreachable,
+                format!("nobody says where broker {} is", id.0),
+            )
+        };
+        let address = address.ok_or_else(nowhere)?;
+        self.open(&address, lane, self.request_timeout()).await
+    }
+
+    /// The open connection to an address, or a new one.
+    async fn open(&self, address: &str, lane: Lane, limit: Duration) -> Result<Conn, Error> {
+        // Held while connecting, so that two callers open one connection.
+        let mut known = self.inner.known.lock().await;
+        let key = (lane, address.to_owned());
+        match known.conns.get(&key) {
+            Some(conn) if !conn.is_over() => return Ok(conn.clone()),
+            _ => {}
+        }
+        let conn = Conn::open(address, self.inner.builder.settings.clone(), limit).await?;
+        known.conns.insert(key, conn.clone());
+        Ok(conn)
     }
 
     /// Any broker: the ones known from the last answer behind those named at first.
@@ -215,20 +306,11 @@ impl Client {
         loop {
             let mut last = None;
             for address in addresses {
-                // Held while connecting, so that two callers open one connection.
-                let mut known = self.inner.known.lock().await;
-                match known.conns.get(address) {
-                    Some(conn) if !conn.is_over() => return Ok(conn.clone()),
-                    _ => {}
-                }
                 let left = limit
                     .saturating_sub(begun.elapsed())
                     .min(settings.request_timeout);
-                match Conn::open(address, settings.clone(), left).await {
-                    Ok(conn) => {
-                        known.conns.insert(address.clone(), conn.clone());
-                        return Ok(conn);
-                    }
+                match self.open(address, Lane::Calls, left).await {
+                    Ok(conn) => return Ok(conn),
                     Err(error) => last = Some(error),
                 }
             }
@@ -253,6 +335,6 @@ fn address(metadata: &Metadata, id: BrokerId) -> Option<String> {
 }
 
 /// Any number: every `RandomState` has keys of its own.
-fn roll() -> u64 {
+pub(crate) fn roll() -> u64 {
     RandomState::new().build_hasher().finish()
 }

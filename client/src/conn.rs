@@ -2,12 +2,14 @@
 //! asked. Decides nothing about requests; the machine does. Reads and writes never wait for each other.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use sawlog_engine::connection::{Arrived, Connection, Outcome, Refusal, Settings, Ticket};
 use sawlog_engine::time::Mono;
+use sawlog_engine::versions::Versions;
 use sawlog_wire::{Message, Reader, Request, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,13 +18,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, Kind, broken};
 
-/// No answer is longer; memory is taken as its bytes come.
+/// No answer is longer.
 const FRAME_MAX: usize = 256 << 20;
+/// Room for what a read may bring, and for a frame that says it is longer: memory beyond it is taken as its bytes come.
+const READ_ROOM: usize = 64 << 10;
+const FRAME_ROOM: usize = 16 << 20;
+/// Pieces in one write.
+const PIECES: usize = 64;
 /// Requests that may wait for the task, beyond those in flight.
 const QUEUE: usize = 64;
 
 type Answer = Result<(i16, Bytes), Error>;
-type Ask = Box<dyn FnMut(&mut Connection, Mono) -> Result<Ticket, Refusal> + Send>;
+type Ask = Box<dyn FnMut(&mut Connection, Mono) -> Result<Option<Ticket>, Refusal> + Send>;
 
 struct Asked {
     ask: Ask,
@@ -34,6 +41,36 @@ struct Asked {
 pub(crate) struct Conn {
     asks: mpsc::Sender<Asked>,
     address: Arc<str>,
+    versions: Arc<Versions>,
+}
+
+/// An answer that will come.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    answer: oneshot::Receiver<Answer>,
+    address: Arc<str>,
+}
+
+impl Coming {
+    /// The answer, read as one to `R`.
+    pub(crate) async fn read<R: Request>(self) -> Result<R::Response, Error> {
+        let (version, body) = self.bytes().await?;
+        R::Response::decode_all(Reader::of(&body), version).map_err(Error::garbage)
+    }
+
+    /// Nobody answers: until the request is written.
+    pub(crate) async fn sent(self) -> Result<(), Error> {
+        self.bytes().await.map(|_| ())
+    }
+
+    async fn bytes(self) -> Answer {
+        let answer = self.answer.await;
+        answer.unwrap_or_else(|_| Err(closed(&self.address, Outcome::Unknown)))
+    }
+}
+
+fn closed(address: &str, outcome: Outcome) -> Error {
+    Error::lost(outcome, format!("the connection to {address} is closed"))
 }
 
 impl Conn {
@@ -56,9 +93,10 @@ impl Conn {
         let (up, is_up) = oneshot::channel();
         tokio::spawn(Task::new(socket, settings, up).run(inbox));
         match timeout(limit, is_up).await {
-            Ok(Ok(Ok(()))) => Ok(Conn {
+            Ok(Ok(Ok(versions))) => Ok(Conn {
                 asks,
                 address: address.into(),
+                versions: Arc::new(versions),
             }),
             Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) | Err(_) => Err(unreachable(
@@ -72,25 +110,53 @@ impl Conn {
         self.asks.is_closed()
     }
 
+    /// What the broker serves.
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
     /// Asks in the highest version up to `most` that both sides know. Dropped, the request is carried out all the same.
     pub(crate) async fn ask<R: Request + Send + 'static>(
         &self,
         body: R,
         most: i16,
     ) -> Result<R::Response, Error> {
+        self.start(body, most).await?.read::<R>().await
+    }
+
+    /// Puts a request in line, behind those that were started before, and gives what will be its answer.
+    pub(crate) async fn start<R: Request + Send + 'static>(
+        &self,
+        body: R,
+        most: i16,
+    ) -> Result<Coming, Error> {
+        self.put(Box::new(move |connection, now| {
+            connection.request(&body, most, now).map(Some)
+        }))
+        .await
+    }
+
+    /// The same, for a request that the broker does not answer.
+    pub(crate) async fn tell<R: Request + Send + 'static>(
+        &self,
+        body: R,
+        most: i16,
+    ) -> Result<Coming, Error> {
+        self.put(Box::new(move |connection, now| {
+            connection.tell(&body, most, now).map(|()| None)
+        }))
+        .await
+    }
+
+    async fn put(&self, ask: Ask) -> Result<Coming, Error> {
         let (reply, answer) = oneshot::channel();
-        let ask: Ask = Box::new(move |connection, now| connection.request(&body, most, now));
-        let closed = |outcome| {
-            Error::lost(
-                outcome,
-                format!("the connection to {} is closed", self.address),
-            )
-        };
         if self.asks.send(Asked { ask, reply }).await.is_err() {
-            return Err(closed(Outcome::NotWritten));
+            return Err(closed(&self.address, Outcome::NotWritten));
         }
-        let (version, body) = answer.await.map_err(|_| closed(Outcome::Unknown))??;
-        R::Response::decode_all(Reader::of(&body), version).map_err(Error::garbage)
+        Ok(Coming {
+            answer,
+            address: self.address.clone(),
+        })
     }
 }
 
@@ -99,15 +165,21 @@ struct Task {
     socket: TcpStream,
     machine: Connection,
     began: Instant,
-    up: Option<oneshot::Sender<Result<(), Error>>>,
+    up: Option<oneshot::Sender<Result<Versions, Error>>>,
     queue: VecDeque<Asked>,
     replies: HashMap<Ticket, oneshot::Sender<Answer>>,
+    /// Those whose requests are answered by nobody, until what is to be written is.
+    tellers: Vec<oneshot::Sender<Answer>>,
     read: BytesMut,
-    write: BytesMut,
+    write: VecDeque<Bytes>,
 }
 
 impl Task {
-    fn new(socket: TcpStream, settings: Settings, up: oneshot::Sender<Result<(), Error>>) -> Task {
+    fn new(
+        socket: TcpStream,
+        settings: Settings,
+        up: oneshot::Sender<Result<Versions, Error>>,
+    ) -> Task {
         Task {
             socket,
             machine: Connection::open(settings, Mono::default()),
@@ -115,8 +187,9 @@ impl Task {
             up: Some(up),
             queue: VecDeque::new(),
             replies: HashMap::new(),
+            tellers: Vec::new(),
             read: BytesMut::new(),
-            write: BytesMut::new(),
+            write: VecDeque::new(),
         }
     }
 
@@ -138,6 +211,9 @@ impl Task {
                 let _ = reply.send(Err(Error::lost(outcome, why.clone())));
             }
         }
+        for reply in self.tellers.drain(..) {
+            let _ = reply.send(Err(Error::lost(Outcome::Unknown, why.clone())));
+        }
         while let Some(asked) = self.queue.pop_front().or_else(|| inbox.try_recv().ok()) {
             let _ = asked
                 .reply
@@ -157,11 +233,16 @@ impl Task {
             {
                 return Ok(());
             }
+            self.make_room();
             let deadline = self
                 .machine
                 .deadline()
                 .map(|at| self.began + at.since(Mono::default()));
             let (mut reader, mut writer) = self.socket.split();
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            for (slice, piece) in pieces.iter_mut().zip(&self.write) {
+                *slice = IoSlice::new(piece);
+            }
             tokio::select! {
                 asked = inbox.recv(), if open && self.queue.is_empty() => match asked {
                     Some(asked) => self.queue.push_back(asked),
@@ -172,8 +253,9 @@ impl Task {
                     Ok(_) => self.frames()?,
                     Err(error) => return Err(format!("the connection broke: {error}")),
                 },
-                wrote = writer.write_buf(&mut self.write), if !self.write.is_empty() => {
-                    wrote.map_err(|error| format!("the connection broke: {error}"))?;
+                wrote = writer.write_vectored(&pieces), if !self.write.is_empty() => {
+                    let wrote = wrote.map_err(|error| format!("the connection broke: {error}"))?;
+                    self.wrote(wrote);
                 }
                 () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
                     let now = self.now();
@@ -191,9 +273,10 @@ impl Task {
                 break;
             };
             match (asked.ask)(&mut self.machine, now) {
-                Ok(ticket) => {
+                Ok(Some(ticket)) => {
                     self.replies.insert(ticket, asked.reply);
                 }
+                Ok(None) => self.tellers.push(asked.reply),
                 Err(Refusal::Full) => {
                     self.queue.push_front(asked);
                     break;
@@ -204,9 +287,39 @@ impl Task {
             }
         }
         while let Some(pieces) = self.machine.outgoing() {
-            pieces
-                .iter()
-                .for_each(|piece| self.write.extend_from_slice(piece));
+            let filled = pieces.iter().filter(|piece| !piece.is_empty()).cloned();
+            self.write.extend(filled);
+        }
+    }
+
+    /// So many bytes went out.
+    fn wrote(&mut self, mut bytes: usize) {
+        while let Some(piece) = self.write.front_mut() {
+            let step = bytes.min(piece.len());
+            piece.advance(step);
+            bytes -= step;
+            if !piece.is_empty() {
+                return;
+            }
+            self.write.pop_front();
+        }
+        for reply in self.tellers.drain(..) {
+            let _ = reply.send(Ok((0, Bytes::new())));
+        }
+    }
+
+    /// Memory for the rest of the frame that has begun to come, or for whatever comes.
+    fn make_room(&mut self) {
+        let have = self.read.len();
+        let frame = self.read.first_chunk::<{ frame::PREFIX }>();
+        let length = frame.and_then(|prefix| frame::length(*prefix, FRAME_MAX).ok());
+        let rest = length.map_or(0, |length| (frame::PREFIX + length).saturating_sub(have));
+        // A frame is believed up to a bound; beyond it, up to as much as has come.
+        let room = rest.min(FRAME_ROOM.max(have)).max(READ_ROOM);
+        if self.read.capacity() - have < room.min(READ_ROOM / 2)
+            || rest > self.read.capacity() - have
+        {
+            self.read.reserve(room);
         }
     }
 
@@ -227,8 +340,8 @@ impl Task {
                 .map_err(|why| broken(&why))?
             {
                 Arrived::Ready => {
-                    if let Some(up) = self.up.take() {
-                        let _ = up.send(Ok(()));
+                    if let Some((up, versions)) = self.up.take().zip(self.machine.versions()) {
+                        let _ = up.send(Ok(versions.clone()));
                     }
                 }
                 Arrived::AskedAgain => {}

@@ -22,6 +22,8 @@ pub enum Kind {
     Protocol,
     /// What was asked cannot be: an address, a size, a record.
     Invalid,
+    /// There is no room for it now.
+    Full,
 }
 
 /// An error.
@@ -76,6 +78,11 @@ impl Error {
         }
     }
 
+    /// The same error of something whose outcome is this.
+    pub(crate) fn with_outcome(self, outcome: Outcome) -> Error {
+        Error { outcome, ..self }
+    }
+
     pub(crate) fn garbage(why: DecodeError) -> Error {
         // The request was carried out, and the answer cannot be read.
         Error {
@@ -107,7 +114,7 @@ impl Error {
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::Lost => true,
+            Kind::Unreachable | Kind::Lost | Kind::Full => true,
             Kind::Refused => self.code.is_some_and(Code::retriable),
             Kind::Unsupported | Kind::Protocol | Kind::Invalid => false,
         }

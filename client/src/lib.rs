@@ -5,34 +5,59 @@
 //! out is [`Outcome::Unknown`], never folded into a refusal.
 //!
 //! ```no_run
-//! # async fn first() -> Result<(), sawlog_client::Error> {
-//! use sawlog_client::{At, Client, NewTopic, Record};
+//! # async fn first() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! use sawlog_client::{Assignment, Client, NewTopic, Outcome, Record};
 //!
 //! let kafka = Client::connect("localhost:9092").await?;
 //! kafka.create_topics(vec![NewTopic::new("orders").partitions(3)]).await?;
-//! let orders = kafka.partition("orders", 0);
-//! let offset = orders.append(vec![Record::value("paid").key("42")]).await?;
-//! for record in orders.fetch(orders.offset(At::Earliest).await?).await?.records {
-//!     println!("{}: {:?}", record.offset, record.value);
+//!
+//! let producer = kafka.producer().await?;
+//! let at = producer.send(Record::to("orders").key("42").value("paid")).await?; // waits for the acknowledgement
+//! println!("{}@{}", at.partition, at.offset);
+//! let ticket = producer.enqueue(Record::to("orders").value("x")).await?; // waits only for room
+//! if let Err(unsent) = ticket.await {
+//!     // The record comes back to its sender, with what is known of it.
+//!     if unsent.outcome == Outcome::NotWritten {
+//!         producer.send(unsent.record).await?;
+//!     }
 //! }
-//! # let _ = offset; Ok(()) }
+//!
+//! let mut consumer = kafka.assign([Assignment::new("orders", 0)]).await?;
+//! while let Some(batch) = consumer.next_batch().await? {
+//!     for message in batch.messages {
+//!         println!("{}: {:?}", message.offset, message.value);
+//!     }
+//! }
+//! # Ok(()) }
 //! ```
 //!
-//! What is here works by partition. Producers that batch and partition by themselves, and consumers, come with their own
-//! issue; the rules they will share stand in `sawlog-engine` already.
+//! Consumers read the partitions that they are given. Groups, share groups and transactions come with their own issues; the
+//! rules they will share stand in `sawlog-engine` already.
 #![forbid(unsafe_code)]
 
 mod admin;
 mod client;
 mod conn;
+mod consumer;
+mod driver;
 mod error;
-mod partition;
+mod fetcher;
+mod offsets;
+mod producer;
 mod record;
 
-pub use admin::NewTopic;
+pub use admin::{
+    Broker, Cluster, Config, ConfigChange, ConfigSource, DirPartition, LogDir, Mode, NewTopic,
+    Resource,
+};
 pub use client::{Builder, Client};
+pub use consumer::{Assignment, Batch, Consumer, ConsumerBuilder, Start};
 pub use error::{Error, Kind};
-pub use partition::{At, Fetched, Partition};
-pub use record::{Header, Record, Stored};
+pub use offsets::{At, Place};
+pub use producer::{Producer, ProducerBuilder, SendError, Sent, Ticket, Unfinished};
+pub use record::{Header, Message, Record, TimeOf};
 pub use sawlog_engine::connection::Outcome;
-pub use sawlog_engine::metadata;
+pub use sawlog_engine::partitioner::Partitioner;
+pub use sawlog_engine::produce::Acks;
+pub use sawlog_engine::{metadata, versions};
+pub use sawlog_wire::records::Codec as Compression;

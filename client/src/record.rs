@@ -1,11 +1,12 @@
 //! Records as a program has them: owned, so that they outlive the batch and the connection they came with (R1).
-//! Decides their shape; batches are made and taken apart here by the codec of `sawlog-wire`.
+//! Decides their shape; batches are made by the engine and taken apart here, by the codec of `sawlog-wire`.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use sawlog_wire::records::{
-    BatchBuilder, Batches, Caps, Codec, Inflater, NewRecord, Pool, Records,
+    Batch, Batches, Caps, Codec, Inflater, NewRecord, Pool, Records, TimestampType,
 };
 
 use crate::error::{Error, Kind};
@@ -22,9 +23,13 @@ pub struct Header {
     pub value: Option<Bytes>,
 }
 
-/// A record to be appended.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// A record to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition; the partitioner's choice if it is not given.
+    pub partition: Option<i32>,
     /// The key, or null.
     pub key: Option<Bytes>,
     /// The value, or null.
@@ -36,12 +41,23 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record with this value and nothing else.
-    pub fn value(value: impl Into<Bytes>) -> Record {
+    /// A record to this topic, with nothing in it yet.
+    pub fn to(topic: impl Into<Arc<str>>) -> Record {
         Record {
-            value: Some(value.into()),
-            ..Record::default()
+            topic: topic.into(),
+            partition: None,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp: None,
         }
+    }
+
+    /// With a value.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<Bytes>) -> Record {
+        self.value = Some(value.into());
+        self
     }
 
     /// With a key.
@@ -60,15 +76,70 @@ impl Record {
         });
         self
     }
+
+    /// To this partition, whatever the key says.
+    #[must_use]
+    pub fn partition(mut self, partition: i32) -> Record {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// With a time, in milliseconds since 1970.
+    #[must_use]
+    pub fn timestamp(mut self, timestamp: i64) -> Record {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// The record as the codec takes it. `headers` is room for its headers.
+    pub(crate) fn borrowed<'a>(
+        &'a self,
+        headers: &'a mut Vec<(&'a [u8], Option<&'a [u8]>)>,
+    ) -> NewRecord<'a> {
+        let pair = |header: &'a Header| (&*header.name, header.value.as_deref());
+        headers.extend(self.headers.iter().map(pair));
+        NewRecord {
+            timestamp: self.timestamp.unwrap_or_else(now),
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers,
+        }
+    }
 }
 
-/// A record that was read.
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Who set a record's time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeOf {
+    /// Its sender.
+    Creation,
+    /// The broker, when it was appended.
+    Append,
+}
+
+/// A record that was read. Key, value and headers share the memory of the answer they came in: keep a copy of a small one
+/// that is to live long.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stored {
+pub struct Message {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
     /// Where it lies.
     pub offset: i64,
+    /// In which leadership it was appended; -1 if nobody said.
+    pub leader_epoch: i32,
     /// Milliseconds since 1970.
     pub timestamp: i64,
+    /// Who set the time.
+    pub time_of: TimeOf,
     /// The key, or null.
     pub key: Option<Bytes>,
     /// The value, or null.
@@ -77,68 +148,81 @@ pub struct Stored {
     pub headers: Vec<Header>,
 }
 
-/// The records as one batch.
-pub(crate) fn batch(records: &[Record]) -> Result<Bytes, Error> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let invalid = |why: &dyn std::fmt::Display| {
-        Error::new(Kind::Invalid, format!("the records make no batch: {why}"))
-    };
-    let mut builder = BatchBuilder::new(Codec::None);
-    for record in records {
-        let headers: Vec<(&[u8], Option<&[u8]>)> = record
-            .headers
-            .iter()
-            .map(|header| (&*header.name, header.value.as_deref()))
-            .collect();
-        let new = NewRecord {
-            timestamp: record.timestamp.unwrap_or(now),
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: &headers,
-        };
-        builder.push(new).map_err(|why| invalid(&why))?;
-    }
-    builder
-        .build()
-        .map(Bytes::from)
-        .map_err(|why| invalid(&why))
+/// Takes batches apart: one for each task that reads, so that its buffers serve again.
+#[derive(Debug)]
+pub(crate) struct Unpacker {
+    inflater: Inflater,
+    pool: Pool,
 }
 
-/// The records of whole batches from `from` on, each checked by its CRC, and the offset after the last batch. Control
-/// records are left out: they speak to clients, not to programs.
-pub(crate) fn unpack(bytes: &Bytes, from: i64) -> Result<(Vec<Stored>, i64), Error> {
-    let corrupt = |why: &dyn std::fmt::Display| {
-        Error::new(Kind::Protocol, format!("records cannot be read: {why}"))
-    };
-    let (mut stored, mut next) = (Vec::new(), from);
-    let (mut inflater, pool) = (Inflater::new(), Pool::new(INFLATE_MAX));
-    for batch in Batches::new(bytes) {
-        let batch = batch.map_err(|why| corrupt(&why))?;
-        batch.check_crc().map_err(|why| corrupt(&why))?;
-        let attributes = batch.header.attributes().map_err(|why| corrupt(&why))?;
-        next = next.max(batch.header.next_offset());
-        if attributes.control {
-            continue;
+impl Unpacker {
+    pub(crate) fn new() -> Unpacker {
+        Unpacker {
+            inflater: Inflater::new(),
+            pool: Pool::new(INFLATE_MAX),
         }
-        let mut plain = Vec::new();
-        let payload = if attributes.codec == Codec::None {
-            batch.payload()
-        } else {
-            let _grant = inflater
-                .read_all(
-                    attributes.codec,
-                    batch.payload(),
-                    Caps::DEFAULT,
-                    &pool,
-                    &mut plain,
-                )
-                .map_err(|why| corrupt(&why))?;
-            &plain
+    }
+
+    /// The records of whole batches from `from` on, each checked by its CRC, and the offset after the last batch. Control
+    /// records are left out: they speak to clients, not to programs.
+    pub(crate) fn unpack(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        bytes: &Bytes,
+        from: i64,
+    ) -> Result<(Vec<Message>, i64), Error> {
+        let (mut messages, mut next) = (Vec::new(), from);
+        for batch in Batches::new(bytes) {
+            let batch = batch.map_err(|why| corrupt(&why))?;
+            batch.check_crc().map_err(|why| corrupt(&why))?;
+            next = next.max(batch.header.next_offset());
+            self.batch(topic, partition, bytes, &batch, from, &mut messages)?;
+        }
+        Ok((messages, next))
+    }
+
+    fn batch(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        bytes: &Bytes,
+        batch: &Batch<'_>,
+        from: i64,
+        messages: &mut Vec<Message>,
+    ) -> Result<(), Error> {
+        let attributes = batch.header.attributes().map_err(|why| corrupt(&why))?;
+        if attributes.control {
+            return Ok(());
+        }
+        let plain = match attributes.codec {
+            Codec::None => bytes.slice_ref(batch.payload()),
+            codec => {
+                let mut plain = Vec::new();
+                // The bytes live as long as the messages do; the grant bounds one batch at a time.
+                let _grant = self
+                    .inflater
+                    .read_all(
+                        codec,
+                        batch.payload(),
+                        Caps::DEFAULT,
+                        &self.pool,
+                        &mut plain,
+                    )
+                    .map_err(|why| corrupt(&why))?;
+                Bytes::from(plain)
+            }
         };
-        for record in Records::new(payload) {
+        let time_of = match attributes.timestamp_type {
+            TimestampType::Create => TimeOf::Creation,
+            TimestampType::LogAppend => TimeOf::Append,
+        };
+        messages.reserve(
+            usize::try_from(batch.header.count)
+                .unwrap_or(0)
+                .min(plain.len() / 7),
+        );
+        for record in Records::new(&plain) {
             let record = record.map_err(|why| corrupt(&why))?;
             let offset = record.offset(&batch.header);
             // A batch may begin before what was asked for.
@@ -146,17 +230,25 @@ pub(crate) fn unpack(bytes: &Bytes, from: i64) -> Result<(Vec<Stored>, i64), Err
                 continue;
             }
             let headers = record.headers.map(|header| Header {
-                name: Bytes::copy_from_slice(header.name),
-                value: header.value.map(Bytes::copy_from_slice),
+                name: plain.slice_ref(header.name),
+                value: header.value.map(|value| plain.slice_ref(value)),
             });
-            stored.push(Stored {
+            messages.push(Message {
+                topic: topic.clone(),
+                partition,
                 offset,
+                leader_epoch: batch.header.leader_epoch,
                 timestamp: record.timestamp(&batch.header),
-                key: record.key.map(Bytes::copy_from_slice),
-                value: record.value.map(Bytes::copy_from_slice),
+                time_of,
+                key: record.key.map(|key| plain.slice_ref(key)),
+                value: record.value.map(|value| plain.slice_ref(value)),
                 headers: headers.collect(),
             });
         }
+        Ok(())
     }
-    Ok((stored, next))
+}
+
+fn corrupt(why: &dyn std::fmt::Display) -> Error {
+    Error::new(Kind::Protocol, format!("records cannot be read: {why}"))
 }

@@ -5,7 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use sawlog_client::{At, Client, Kind, NewTopic, Outcome, Record};
+use sawlog_client::{
+    Acks, Assignment, At, Batch, Client, Compression, Error, Kind, Message, NewTopic, Outcome,
+    Record, TimeOf,
+};
 use tests::broker::{PATIENCE, Start};
 use tests::host::Folder;
 
@@ -30,6 +33,23 @@ async fn connect(address: SocketAddr) -> Client {
         .connect()
         .await
         .unwrap()
+}
+
+/// The messages of a partition between two offsets.
+async fn read(
+    kafka: &Client,
+    topic: &str,
+    partition: i32,
+    from: i64,
+    until: i64,
+) -> Result<Vec<Message>, Error> {
+    let place = Assignment::new(topic, partition).from(sawlog_client::Start::Offset(from));
+    let mut consumer = kafka.assign([place.until(until)]).await?;
+    let mut all = Vec::new();
+    while let Some(Batch { messages, .. }) = consumer.next_batch().await? {
+        all.extend(messages);
+    }
+    Ok(all)
 }
 
 /// A topic `t` with one partition.
@@ -73,37 +93,39 @@ fn records_come_back_as_they_were_sent_and_offsets_are_found_by_mark_and_by_time
         let known = kafka.metadata(Some(&["orders"])).await.unwrap();
         assert_eq!(known.topics["orders"].partitions.len(), 2);
 
-        let orders = kafka.partition("orders", 1);
-        let sent = vec![
-            Record {
-                timestamp: Some(1_000),
-                ..Record::value("paid")
-                    .key("42")
-                    .header("a", "1")
-                    .header("a", "2")
-            },
-            Record {
-                timestamp: Some(2_000),
-                ..Record::default()
-            },
-            Record {
-                timestamp: Some(3_000),
-                ..Record::value("").key(&b"\xff\x00"[..])
-            },
+        let orders = || Record::to("orders").partition(1);
+        let sent = [
+            orders()
+                .value("paid")
+                .key("42")
+                .header("a", "1")
+                .header("a", "2")
+                .timestamp(1_000),
+            orders().timestamp(2_000),
+            orders().value("").key(&b"\xff\x00"[..]).timestamp(3_000),
         ];
-        assert_eq!(orders.append(sent.clone()).await.unwrap(), 0);
-        let got = orders.fetch(0).await.unwrap();
-        assert_eq!((got.next, got.high_watermark, got.records.len()), (3, 3, 3));
-        for ((offset, sent), got) in (0..).zip(&sent).zip(&got.records) {
+        let producer = kafka.producer().await.unwrap();
+        let mut tickets = Vec::new();
+        for record in &sent {
+            tickets.push(producer.enqueue(record.clone()).await.unwrap());
+        }
+        for (offset, ticket) in (0..).zip(tickets) {
+            let at = ticket.await.unwrap();
+            assert_eq!((at.partition, at.offset), (1, offset));
+        }
+        let got = read(&kafka, "orders", 1, 0, 3).await.unwrap();
+        assert_eq!(got.len(), 3);
+        for ((offset, sent), got) in (0..).zip(&sent).zip(&got) {
             assert_eq!((got.offset, Some(got.timestamp)), (offset, sent.timestamp));
+            assert_eq!((got.time_of, got.leader_epoch), (TimeOf::Creation, 0));
             assert_eq!(
                 (&got.key, &got.value, &got.headers),
                 (&sent.key, &sent.value, &sent.headers)
             );
         }
-        let middle = orders.fetch(2).await.unwrap();
+        let middle = read(&kafka, "orders", 1, 2, 3).await.unwrap();
         assert_eq!(
-            middle.records.len(),
+            middle.len(),
             1,
             "a fetch into a batch gives what was asked for"
         );
@@ -113,7 +135,11 @@ fn records_come_back_as_they_were_sent_and_offsets_are_found_by_mark_and_by_time
             (At::Time(1_500), 1),
             (At::Time(9_000), 3),
         ] {
-            assert_eq!(orders.offset(at).await.unwrap(), offset, "{at:?}");
+            assert_eq!(
+                kafka.offset("orders", 1, at).await.unwrap(),
+                offset,
+                "{at:?}"
+            );
         }
     });
     broker.stop().unwrap();
@@ -126,17 +152,18 @@ fn many_calls_share_one_connection_and_each_gets_its_own_answer() {
     run(async {
         let kafka = connect(broker.address).await;
         make_t(&kafka).await;
-        kafka.metadata(Some(&["t"])).await.unwrap();
+        let producer = kafka.producer().await.unwrap();
         let calls: Vec<_> = (0..200)
             .map(|n| {
-                let place = kafka.partition("t", 0);
+                let producer = producer.clone();
                 tokio::spawn(async move {
                     (
                         n,
-                        place
-                            .append(vec![Record::value(n.to_string())])
+                        producer
+                            .send(Record::to("t").value(n.to_string()))
                             .await
-                            .unwrap(),
+                            .unwrap()
+                            .offset,
                     )
                 })
             })
@@ -145,13 +172,7 @@ fn many_calls_share_one_connection_and_each_gets_its_own_answer() {
         for call in calls {
             places.push(call.await.unwrap());
         }
-        let place = kafka.partition("t", 0);
-        let (mut records, mut next) = (Vec::new(), 0);
-        while next < 200 {
-            let got = place.fetch(next).await.unwrap();
-            assert!(got.next > next, "nothing at {next}");
-            (next, records) = (got.next, [records, got.records].concat());
-        }
+        let records = read(&kafka, "t", 0, 0, 200).await.unwrap();
         for (n, offset) in places {
             let value = records[usize::try_from(offset).unwrap()].value.clone();
             assert_eq!(
@@ -170,31 +191,31 @@ fn what_is_not_there_is_an_answer_and_not_a_wait() {
     let broker = Start::on(&folder.join("data")).ready().unwrap();
     run(async {
         let kafka = connect(broker.address).await;
-        let error = kafka
-            .partition("nowhere", 0)
-            .append(vec![Record::value("x")])
+        let producer = kafka.producer().await.unwrap();
+        let unsent = producer
+            .send(Record::to("nowhere").value("x"))
             .await
             .unwrap_err();
         assert_eq!(
-            (error.kind(), error.outcome()),
+            (unsent.error.kind(), unsent.outcome),
             (Kind::Refused, Outcome::NotWritten),
-            "{error}"
+            "{unsent}"
         );
+        assert_eq!(unsent.record, Record::to("nowhere").value("x"));
         assert_eq!(
-            error.code().map(|code| code.name()),
+            unsent.error.code().map(|code| code.name()),
             Some("UNKNOWN_TOPIC_OR_PARTITION")
         );
         make_t(&kafka).await;
         assert!(
-            kafka
-                .partition("t", 7)
-                .fetch(0)
+            read(&kafka, "t", 7, 0, 1)
                 .await
                 .unwrap_err()
                 .code()
                 .is_some()
         );
-        let beyond = kafka.partition("t", 0).fetch(99).await.unwrap_err();
+        assert!(producer.send(Record::to("t").partition(7)).await.is_err());
+        let beyond = read(&kafka, "t", 0, 99, 100).await.unwrap_err();
         assert_eq!(
             beyond.code().map(|code| code.name()),
             Some("OFFSET_OUT_OF_RANGE"),
@@ -211,21 +232,20 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
     run(async {
         let kafka = connect(broker.address).await;
         make_t(&kafka).await;
-        let place = kafka.partition("t", 0);
-        place.append(vec![Record::value("before")]).await.unwrap();
-        // A fetch at the end waits at the broker.
-        let waiting = tokio::spawn({
-            let place = place.clone();
-            async move {
-                loop {
-                    if let Err(error) = place.fetch(1).await {
-                        return error;
-                    }
-                }
-            }
-        });
-        tokio::task::yield_now().await;
+        let producer = kafka.producer().await.unwrap();
+        producer
+            .send(Record::to("t").value("before"))
+            .await
+            .unwrap();
         let impatient = impatient(broker.address).await;
+        let mut consumer = impatient.assign([Assignment::new("t", 0)]).await.unwrap();
+        assert_eq!(
+            consumer.next_batch().await.unwrap().unwrap().messages.len(),
+            1
+        );
+        // The next fetch waits at the broker.
+        let waiting = tokio::spawn(async move { consumer.next_batch().await.unwrap_err() });
+        tokio::task::yield_now().await;
         broker.kill().unwrap();
         let error = waiting.await.unwrap();
         assert!(
@@ -234,17 +254,112 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
         );
         assert!(error.is_retriable(), "{error}");
         let begun = Instant::now();
-        let error = impatient
-            .partition("t", 0)
-            .append(vec![Record::value("after")])
+        let producer = impatient.producer().delivery_timeout(SOON).build();
+        let unsent = producer
+            .send(Record::to("t").value("after"))
             .await
             .unwrap_err();
+        let error = &unsent.error;
         assert!(
             matches!(error.kind(), Kind::Lost | Kind::Unreachable),
             "{error}"
         );
+        assert_eq!(unsent.record.value.as_deref(), Some(&b"after"[..]));
         assert!(begun.elapsed() < SOON * 5, "it took {:?}", begun.elapsed());
     });
+}
+
+#[test]
+fn a_producer_goes_on_over_a_broker_that_dies_and_writes_each_record_once() {
+    let folder = Folder::new("client-again").unwrap();
+    let data = folder.join("data");
+    let broker = Start::on(&data).ready().unwrap();
+    let address = broker.address;
+    run(async {
+        let kafka = connect(address).await;
+        make_t(&kafka).await;
+        let producer = kafka
+            .producer()
+            .linger(Duration::ZERO)
+            .batch_size(400)
+            .build();
+        let mut tickets = Vec::new();
+        let mut broker = Some(broker);
+        for n in 0..3_000 {
+            let record = Record::to("t").value(n.to_string());
+            tickets.push(producer.enqueue(record).await.unwrap());
+            if n == 1_500 {
+                broker.take().unwrap().kill().unwrap();
+                let same = format!("listeners=PLAINTEXT://{address}");
+                broker = Some(Start::on(&data).set(&same).ready().unwrap());
+            }
+        }
+        let mut offsets = Vec::new();
+        for ticket in tickets {
+            offsets.push(ticket.await.unwrap().offset);
+        }
+        let all = read(&kafka, "t", 0, 0, 3_000).await.unwrap();
+        let values: Vec<_> = all
+            .iter()
+            .map(|message| message.value.clone().unwrap())
+            .collect();
+        let wanted: Vec<_> = (0..3_000)
+            .map(|n| bytes::Bytes::from(n.to_string()))
+            .collect();
+        assert_eq!(values, wanted, "each once, in order");
+        assert_eq!(kafka.offset("t", 0, At::Latest).await.unwrap(), 3_000);
+        assert!(
+            offsets
+                .iter()
+                .zip(0..)
+                .all(|(offset, n)| *offset == n || *offset == -1)
+        );
+        broker.unwrap().stop().unwrap();
+    });
+}
+
+#[test]
+fn every_codec_key_and_acknowledgement_comes_through() {
+    let folder = Folder::new("client-codecs").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    run(async {
+        let kafka = connect(broker.address).await;
+        let made = kafka
+            .create_topics(vec![NewTopic::new("t").partitions(3)])
+            .await
+            .unwrap();
+        assert!(made[0].1.is_ok());
+        let mut sent = 0;
+        for codec in Compression::ALL {
+            for acks in [Acks::All, Acks::Leader, Acks::None] {
+                let producer = kafka.producer().compression(codec).acks(acks).build();
+                for n in 0..300 {
+                    let record = Record::to("t").key(n.to_string()).value(vec![b'x'; n]);
+                    // With acks=0 the answer is that it is sent.
+                    let _ticket = producer.enqueue(record).await.unwrap();
+                    sent += 1;
+                }
+                producer.close(PATIENCE).await.unwrap();
+            }
+        }
+        let mut parts: [Vec<Message>; 3] = Default::default();
+        while parts.iter().map(Vec::len).sum::<usize>() < sent {
+            for (partition, part) in (0..).zip(&mut parts) {
+                let end = kafka.offset("t", partition, At::Latest).await.unwrap();
+                *part = read(&kafka, "t", partition, 0, end).await.unwrap();
+            }
+        }
+        for (partition, part) in (0..).zip(&parts) {
+            for message in part {
+                let key = message.key.as_deref().unwrap();
+                let by_key = sawlog_client::Partitioner::Murmur2.of_key(Some(key), 3);
+                assert_eq!(by_key, Some(partition));
+                let length: usize = std::str::from_utf8(key).unwrap().parse().unwrap();
+                assert_eq!(message.value.as_ref().unwrap().len(), length);
+            }
+        }
+    });
+    broker.stop().unwrap();
 }
 
 /// A server that does this with each connection.

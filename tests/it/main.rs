@@ -23,3 +23,4 @@ mod ring;
 mod start;
 mod state;
 mod strangers;
+mod tools;

@@ -28,9 +28,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// How long to wait for what does not come.
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
     /// Connects.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        let limit = Duration::from_secs(self.timeout);
+        let limit = self.limit();
         let asked = Client::builder(&self.brokers)
             .client_id("sawlog-cli")
             .request_timeout(limit)
@@ -73,22 +78,35 @@ pub(crate) fn advice(code: Option<Code>) -> &'static str {
     }
 }
 
+/// The exit code of an error.
+pub(crate) fn exit_of(error: &Error) -> Exit {
+    match (error.kind(), error.code()) {
+        (Kind::Unreachable | Kind::Lost | Kind::Full, _) => Exit::Unreachable,
+        (Kind::Invalid, _) => Exit::Usage,
+        (_, Some(Code::UnknownTopicOrPartition | Code::UnknownTopicId)) => Exit::NotFound,
+        (
+            _,
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::SaslAuthenticationFailed,
+            ),
+        ) => Exit::Refused,
+        _ => Exit::Failed,
+    }
+}
+
 /// An error of the client, in four parts and with its exit code.
 pub(crate) fn failure(what: &str, error: &Error) -> Failure {
-    let (exit, attempt) = match error.kind() {
-        Kind::Unreachable | Kind::Lost if error.outcome() == Outcome::Unknown => (
-            Exit::Unreachable,
-            "It may have been carried out all the same: look before you try again",
-        ),
-        Kind::Unreachable | Kind::Lost => (
-            Exit::Unreachable,
-            "Look whether the broker runs, and name it with --brokers HOST:PORT",
-        ),
-        Kind::Invalid => (Exit::Usage, "Look at --help"),
-        _ if error.code() == Some(Code::UnknownTopicOrPartition) => {
-            (Exit::NotFound, advice(error.code()))
+    let exit = exit_of(error);
+    let attempt = match exit {
+        Exit::Unreachable if error.outcome() == Outcome::Unknown => {
+            "It may have been carried out all the same: look before you try again"
         }
-        _ => (Exit::Failed, advice(error.code())),
+        Exit::Unreachable => "Look whether the broker runs, and name it with --brokers HOST:PORT",
+        Exit::Usage => "Look at --help",
+        _ => advice(error.code()),
     };
     let complaint = Complaint {
         what: what.to_owned(),

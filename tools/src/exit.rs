@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NotFound = 4,
     /// No broker answered in time.
     Unreachable = 5,
+    /// Whoever asked may not.
+    Refused = 6,
     /// A check found a problem.
     Problem = 7,
     /// Somebody pressed Ctrl-C.

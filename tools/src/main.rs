@@ -10,11 +10,15 @@ use clap::{Parser, Subcommand};
 mod cluster;
 mod commands;
 mod exit;
+mod format;
+mod progress;
 #[cfg(test)]
 mod reference;
 mod settings;
 mod show;
+mod table;
 mod text;
+mod when;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -34,6 +38,8 @@ enum Command {
     Topic(commands::topic::Arguments),
     Produce(commands::produce::Arguments),
     Consume(commands::consume::Arguments),
+    Cluster(commands::cluster::Arguments),
+    Api(commands::api::Arguments),
     Log(commands::log::Arguments),
 }
 
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         Command::Topic(arguments) => commands::topic::run(&arguments),
         Command::Produce(arguments) => commands::produce::run(&arguments),
         Command::Consume(arguments) => commands::consume::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
+        Command::Api(arguments) => commands::api::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
     })
 }

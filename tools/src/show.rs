@@ -30,6 +30,11 @@ impl Show {
         Show { form, out }
     }
 
+    /// Begins to print lines that have a form of their own.
+    pub(crate) fn out() -> Show {
+        Show::new(Form::Text)
+    }
+
     /// One item of the answer. Only the form asked for is made.
     pub(crate) fn item(
         &mut self,
@@ -40,23 +45,27 @@ impl Show {
             Form::Text => text(),
             Form::Json => json().to_string(),
         };
-        self.bytes(line.as_bytes())
+        self.line(line.as_bytes())
     }
 
     /// A line for people only, above the items.
     pub(crate) fn heading(&mut self, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.form {
-            Form::Text => self.bytes(text().as_bytes()),
+            Form::Text => self.line(text().as_bytes()),
             Form::Json => Ok(()),
         }
     }
 
     /// Bytes as they are, and the end of the line.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn line(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.raw(bytes)?;
+        self.raw(b"\n")
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.out.write_all(bytes);
-        written
-            .and_then(|()| self.out.write_all(b"\n"))
-            .map_err(|error| Failure::writing(&error))
+        written.map_err(|error| Failure::writing(&error))
     }
 
     /// What was said so far is out.

@@ -7,6 +7,9 @@
 //! * [`versions`]: which keys and versions a broker serves, and which of them to speak.
 //! * [`metadata`]: brokers, topics, leaders, as the answers so far tell them.
 //! * [`backoff`]: how long to wait before the next attempt.
+//! * [`partitioner`]: which partition a record goes to.
+//! * [`session`]: what a Fetch must name, when the broker remembers the last one.
+//! * [`produce`]: from records to requests, and again, until each is decided.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -15,5 +18,8 @@ extern crate alloc;
 pub mod backoff;
 pub mod connection;
 pub mod metadata;
+pub mod partitioner;
+pub mod produce;
+pub mod session;
 pub mod time;
 pub mod versions;

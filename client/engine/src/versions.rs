@@ -49,6 +49,13 @@ impl Versions {
         }
     }
 
+    /// All that it serves: number of the key, lowest and highest version. Keys that this client does not know are there too.
+    pub fn all(&self) -> impl Iterator<Item = (i16, i16, i16)> {
+        self.served
+            .iter()
+            .map(|(key, (from, to))| (*key, *from, *to))
+    }
+
     /// What it serves of a key: lowest and highest version.
     pub fn served(&self, key: ApiKey) -> Option<(i16, i16)> {
         self.served.get(&key.number()).copied()

@@ -1,6 +1,8 @@
 //! One file per command, one folder where a command has parts. Decides nothing: each command reads and asks for itself.
 
+pub(crate) mod api;
 pub(crate) mod broker;
+pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod log;

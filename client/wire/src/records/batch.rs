@@ -45,6 +45,7 @@ const CRC_AT: usize = 17;
 /// Where the checksummed part begins.
 const ATTRIBUTES_AT: usize = 21;
 const MAX_TIMESTAMP_AT: usize = 35;
+const PRODUCER_AT: usize = 43;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -444,6 +445,16 @@ pub(super) fn set_codec(batch: &mut [u8], codec: Codec) -> Result<(), BatchFault
     put(batch, LENGTH_AT, length.to_be_bytes());
     put(batch, ATTRIBUTES_AT, attributes.to_be_bytes());
     Ok(())
+}
+
+/// Says anew which idempotent producer sends the batch, and computes the CRC.
+pub fn set_producer(batch: &mut [u8], id: i64, epoch: i16, base_sequence: i32) {
+    if batch.len() >= HEADER_BYTES {
+        put(batch, PRODUCER_AT, id.to_be_bytes());
+        put(batch, PRODUCER_AT + 8, epoch.to_be_bytes());
+        put(batch, PRODUCER_AT + 10, base_sequence.to_be_bytes());
+        seal(batch);
+    }
 }
 
 /// Computes and writes the CRC.

@@ -10,7 +10,7 @@ use super::batch::{
 };
 use super::compress::compress;
 use super::control::ControlKind;
-use super::varint::{put_varint, put_varlong};
+use super::varint::{put_varint, put_varlong, varint_size, varlong_size};
 
 /// A record to be put into a batch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,16 @@ pub struct NewRecord<'a> {
     pub value: Option<&'a [u8]>,
     /// Names and values; names may repeat.
     pub headers: &'a [(&'a [u8], Option<&'a [u8]>)],
+}
+
+impl NewRecord<'_> {
+    /// What it may take in a batch at most, before compression: each length and number at its widest.
+    pub fn size_max(&self) -> usize {
+        let part = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) + 5;
+        let header = |(name, value): &(&[u8], Option<&[u8]>)| part(Some(name)) + part(*value);
+        let headers: usize = self.headers.iter().map(header).sum();
+        26 + part(self.key) + part(self.value) + headers
+    }
 }
 
 /// Why a batch cannot be made.
@@ -63,8 +73,8 @@ pub struct BatchBuilder {
     base_timestamp: i64,
     max_timestamp: i64,
     count: i32,
+    /// Room for the header, then the records: a batch that is not compressed is finished in place.
     plain: Vec<u8>,
-    body: Vec<u8>,
 }
 
 impl BatchBuilder {
@@ -80,9 +90,15 @@ impl BatchBuilder {
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
             count: 0,
-            plain: Vec::new(),
-            body: Vec::new(),
+            plain: vec![0; HEADER_BYTES],
         }
+    }
+
+    /// The same, with room for so many bytes of records.
+    pub fn with_capacity(codec: Codec, bytes: usize) -> BatchBuilder {
+        let mut batch = BatchBuilder::new(codec);
+        batch.plain.reserve_exact(bytes);
+        batch
     }
 
     /// A batch of control records.
@@ -130,19 +146,25 @@ impl BatchBuilder {
             .checked_sub(self.base_timestamp)
             .ok_or(BuildFault::Timestamp)?;
         let next = self.count.checked_add(1).ok_or(BuildFault::TooLarge)?;
-        self.body.clear();
-        self.body.push(0);
-        put_varlong(&mut self.body, timestamp_delta);
-        put_varint(&mut self.body, self.count);
-        put_nullable(&mut self.body, record.key)?;
-        put_nullable(&mut self.body, record.value)?;
-        put_length(&mut self.body, record.headers.len())?;
+        let length = 1
+            + varlong_size(timestamp_delta)
+            + varint_size(self.count)
+            + nullable_size(record.key)?
+            + nullable_size(record.value)?
+            + headers_size(record.headers)?;
+        put_length(&mut self.plain, length)?;
+        let end = self.plain.len() + length;
+        self.plain.push(0);
+        put_varlong(&mut self.plain, timestamp_delta);
+        put_varint(&mut self.plain, self.count);
+        put_nullable(&mut self.plain, record.key)?;
+        put_nullable(&mut self.plain, record.value)?;
+        put_length(&mut self.plain, record.headers.len())?;
         for (name, value) in record.headers {
-            put_nullable(&mut self.body, Some(name))?;
-            put_nullable(&mut self.body, *value)?;
+            put_nullable(&mut self.plain, Some(name))?;
+            put_nullable(&mut self.plain, *value)?;
         }
-        put_length(&mut self.plain, self.body.len())?;
-        self.plain.extend_from_slice(&self.body);
+        assert_eq!(self.plain.len(), end, "a record is as long as it says");
         if self.attributes.timestamp_type == TimestampType::Create {
             self.max_timestamp = self.max_timestamp.max(record.timestamp);
         }
@@ -172,16 +194,40 @@ impl BatchBuilder {
 
     /// Bytes of the records so far, before compression.
     pub fn plain_size(&self) -> usize {
-        self.plain.len()
+        self.plain.len() - HEADER_BYTES
     }
 
     /// The batch. The builder may go on and give a longer one.
     pub fn build(&self) -> Result<Vec<u8>, BuildFault> {
+        let mut batch = match self.attributes.codec {
+            Codec::None => self.plain.clone(),
+            codec => self.compressed(codec)?,
+        };
+        self.seal(&mut batch)?;
+        Ok(batch)
+    }
+
+    /// The batch, in the memory that the records lie in if they are not compressed.
+    pub fn finish(mut self) -> Result<Vec<u8>, BuildFault> {
+        let mut batch = match self.attributes.codec {
+            Codec::None => std::mem::take(&mut self.plain),
+            codec => self.compressed(codec)?,
+        };
+        self.seal(&mut batch)?;
+        Ok(batch)
+    }
+
+    fn compressed(&self, codec: Codec) -> Result<Vec<u8>, BuildFault> {
+        let mut batch = vec![0; HEADER_BYTES];
+        let (_, records) = self.plain.split_at(HEADER_BYTES);
+        compress(codec, records, &mut batch).map_err(BuildFault::Compress)?;
+        Ok(batch)
+    }
+
+    fn seal(&self, batch: &mut [u8]) -> Result<(), BuildFault> {
         if self.count == 0 {
             return Err(BuildFault::Empty);
         }
-        let mut batch = vec![0; HEADER_BYTES];
-        compress(self.attributes.codec, &self.plain, &mut batch).map_err(BuildFault::Compress)?;
         let header = BatchHeader {
             base_offset: self.base_offset,
             length: i32::try_from(batch.len() - LENGTH_PREFIX).map_err(|_| BuildFault::TooLarge)?,
@@ -198,9 +244,26 @@ impl BatchBuilder {
         };
         let (place, _) = batch.split_at_mut(HEADER_BYTES);
         place.copy_from_slice(&header.encode());
-        seal(&mut batch);
-        Ok(batch)
+        seal(batch);
+        Ok(())
     }
+}
+
+fn nullable_size(bytes: Option<&[u8]>) -> Result<usize, BuildFault> {
+    let Some(bytes) = bytes else {
+        return Ok(1);
+    };
+    let length = i32::try_from(bytes.len()).map_err(|_| BuildFault::TooLarge)?;
+    Ok(varint_size(length) + bytes.len())
+}
+
+fn headers_size(headers: &[(&[u8], Option<&[u8]>)]) -> Result<usize, BuildFault> {
+    let count = i32::try_from(headers.len()).map_err(|_| BuildFault::TooLarge)?;
+    let mut size = varint_size(count);
+    for (name, value) in headers {
+        size += nullable_size(Some(name))? + nullable_size(*value)?;
+    }
+    Ok(size)
 }
 
 fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) -> Result<(), BuildFault> {

@@ -177,6 +177,21 @@ fn put_unsigned(out: &mut Vec<u8>, mut raw: u64) {
     out.push(raw as u8);
 }
 
+/// How many bytes [`put_varint`] appends.
+pub(super) fn varint_size(value: i32) -> usize {
+    unsigned_size(u64::from((value << 1 ^ value >> 31) as u32))
+}
+
+/// How many bytes [`put_varlong`] appends.
+pub(super) fn varlong_size(value: i64) -> usize {
+    unsigned_size((value << 1 ^ value >> 63) as u64)
+}
+
+fn unsigned_size(raw: u64) -> usize {
+    // Seven bits a byte, one byte at least.
+    (70 - (raw | 1).leading_zeros() as usize) / 7
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,12 +209,14 @@ mod tests {
                 let mut bytes = Vec::new();
                 put_varlong(&mut bytes, value);
                 assert!(bytes.len() <= 10);
+                assert_eq!(varlong_size(value), bytes.len());
                 assert_eq!(Slice(&bytes).varlong(), Ok(value));
 
                 let small = value as i32;
                 let mut bytes = Vec::new();
                 put_varint(&mut bytes, small);
                 assert!(bytes.len() <= 5);
+                assert_eq!(varint_size(small), bytes.len());
                 assert_eq!(Slice(&bytes).varint(), Ok(small));
             }
         }

@@ -7,7 +7,7 @@
 )]
 
 use bytes::Bytes;
-use sawlog_wire::records::batch::{self, HEADER_BYTES, LENGTH_PREFIX};
+use sawlog_wire::records::batch::{self, HEADER_BYTES, LENGTH_PREFIX, set_producer};
 use sawlog_wire::records::compress::{SnappyFraming, compress, compress_snappy};
 use sawlog_wire::records::lookup::{Found, first_at_or_after, first_with_max_timestamp};
 use sawlog_wire::records::{
@@ -236,6 +236,17 @@ fn stamping_moves_a_batch_without_touching_its_checksum() {
     assert_eq!(batch.check_crc(), Ok(()));
     let plain = plain(&stored);
     assert!(Records::new(&plain).all(|r| r.expect("a record").timestamp(&batch.header) == 55));
+}
+
+#[test]
+fn a_batch_finished_in_place_is_the_one_built_and_takes_another_producer() {
+    for codec in Codec::ALL {
+        let mut batch = built(&three(codec));
+        assert_eq!(three(codec).finish().unwrap(), batch, "{codec:?}");
+        set_producer(&mut batch, 7, 3, 41);
+        let other = built(&three(codec).producer(7, 3, 41));
+        assert_eq!(batch, other, "{codec:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,316 @@
+//! The tasks behind a consumer, one for each leader: they ask for what comes next before they hand on what came, so that
+//! broker and program work at once. Decides what is asked of whom and what an error of a partition means; never where
+//! reading begins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sawlog_engine::backoff::Backoff;
+use sawlog_engine::metadata::BrokerId;
+use sawlog_engine::session::{Session, Wanted};
+use sawlog_wire::messages::fetch::PartitionData;
+use sawlog_wire::messages::{FetchRequest, FetchResponse};
+use sawlog_wire::records::Batches;
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+
+use crate::client::{Client, Lane, roll};
+use crate::conn::Coming;
+use crate::consumer::Batch;
+use crate::error::Error;
+use crate::offsets::{Place, said};
+use crate::record::Unpacker;
+
+/// The latest version that names topics, not ids.
+const BY_NAME: i16 = 12;
+
+/// How much is fetched at once. Kafka's names stand beside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// `fetch.max.wait.ms`.
+    wait: i32,
+    /// `fetch.max.bytes`.
+    pub(crate) bytes: i32,
+    /// `max.partition.fetch.bytes`.
+    pub(crate) partition_bytes: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            wait: 500,
+            bytes: 16 << 20,
+            partition_bytes: 4 << 20,
+        }
+    }
+}
+
+/// How far a partition was read, and how far it is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) next: i64,
+    pub(crate) until: i64,
+}
+
+type Reads = BTreeMap<Place, Read>;
+type To = Sender<Result<Batch, Error>>;
+
+/// Begins to read.
+pub(crate) async fn begin(
+    client: Client,
+    settings: Settings,
+    reads: Vec<(Place, Read)>,
+    to: To,
+) -> Result<(), Error> {
+    let mut by_leader: BTreeMap<BrokerId, Reads> = BTreeMap::new();
+    for (place, read) in reads {
+        let (leader, _) = client.leader(&place.0, place.1).await?;
+        by_leader.entry(leader).or_default().insert(place, read);
+    }
+    for (leader, reads) in by_leader {
+        tokio::spawn(Fetcher::new(client.clone(), settings, leader, reads, to.clone()).run());
+    }
+    Ok(())
+}
+
+struct Fetcher {
+    client: Client,
+    settings: Settings,
+    leader: BrokerId,
+    reads: Reads,
+    session: Session,
+    unpacker: Unpacker,
+    backoff: Backoff,
+    to: To,
+}
+
+/// One partition of an answer.
+struct Found {
+    place: Place,
+    from: i64,
+    until: i64,
+    next: i64,
+    high_watermark: i64,
+    records: Bytes,
+}
+
+impl Fetcher {
+    fn new(client: Client, settings: Settings, leader: BrokerId, reads: Reads, to: To) -> Fetcher {
+        Fetcher {
+            client,
+            settings,
+            leader,
+            reads,
+            session: Session::default(),
+            unpacker: Unpacker::new(),
+            backoff: Backoff::default(),
+            to,
+        }
+    }
+
+    /// Until everything was read, an error ended every partition, or nobody takes what comes.
+    async fn run(mut self) {
+        let mut coming = None;
+        while !self.reads.is_empty() {
+            let asked = match coming.take() {
+                Some(coming) => Ok(coming),
+                None => self.ask().await,
+            };
+            let gone = self.to.clone();
+            let answer = async { asked?.read::<FetchRequest>().await };
+            let answer = tokio::select! {
+                answer = answer => answer,
+                () = gone.closed() => return,
+            };
+            let found = match answer {
+                Ok(answer) => self.take_in(answer).await,
+                Err(error) => {
+                    self.session.lost();
+                    self.unreachable(error).await;
+                    continue;
+                }
+            };
+            let Some(found) = found else { continue };
+            // What comes next is under way while what came is taken apart.
+            if !self.reads.is_empty() {
+                coming = self.ask().await.ok();
+            }
+            for found in found {
+                if !self.hand_on(found).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Coming, Error> {
+        let mut wanted = BTreeMap::new();
+        for (place, read) in &self.reads {
+            let known = self.client.known_leader(&place.0, place.1).await;
+            wanted.insert(
+                place.clone(),
+                Wanted {
+                    offset: read.next,
+                    leader_epoch: known.map_or(-1, |(_, epoch)| epoch),
+                    bytes: self.settings.partition_bytes,
+                },
+            );
+        }
+        let mut request = FetchRequest {
+            max_wait_ms: self.settings.wait,
+            min_bytes: 1,
+            max_bytes: self.settings.bytes,
+            ..Default::default()
+        };
+        self.session.ask(&wanted, &mut request);
+        let conn = self.client.broker(self.leader, Lane::Fetch).await?;
+        conn.start(request, BY_NAME).await
+    }
+
+    /// What an answer brought; `None` when it must be asked again. Positions are moved on.
+    async fn take_in(&mut self, answer: FetchResponse) -> Option<Vec<Found>> {
+        if !self.session.answered(answer.error_code, answer.session_id) {
+            return None;
+        }
+        if !answer.error_code.is_none() {
+            let error = Error::refused("Fetch", answer.error_code, None);
+            self.unreachable(error).await;
+            return None;
+        }
+        let (mut found, mut moved) = (Vec::new(), false);
+        for topic in answer.responses {
+            let name: Arc<str> = topic.topic.into();
+            for part in topic.partitions {
+                let place = (name.clone(), part.partition_index);
+                if !part.error_code.is_none() {
+                    moved |= self.refused(&place, &part).await;
+                    continue;
+                }
+                found.extend(self.found(place, part));
+            }
+        }
+        if moved {
+            self.look_for_leaders().await;
+        } else {
+            self.backoff.succeeded();
+        }
+        Some(found)
+    }
+
+    fn found(&mut self, place: Place, part: PartitionData) -> Option<Found> {
+        let read = self.reads.get_mut(&place)?;
+        let records = part
+            .records
+            .map_or_else(Bytes::new, |records| records.into_bytes());
+        let (from, until) = (read.next, read.until);
+        for batch in Batches::new(&records).map_while(Result::ok) {
+            read.next = read.next.max(batch.header.next_offset());
+        }
+        let next = read.next;
+        if next >= until {
+            self.reads.remove(&place);
+        }
+        (next > from).then_some(Found {
+            place,
+            from,
+            until,
+            next,
+            high_watermark: part.high_watermark,
+            records,
+        })
+    }
+
+    /// A partition cannot be read, now or at all. True: somebody else may lead it.
+    async fn refused(&mut self, place: &Place, part: &PartitionData) -> bool {
+        let error = Error::refused(&said(place), part.error_code, None);
+        if error.is_retriable() {
+            self.client.forget(&place.0).await;
+            return true;
+        }
+        if self.reads.remove(place).is_some() {
+            let _ = self.to.send(Err(error)).await;
+        }
+        false
+    }
+
+    /// The leader does not answer. Retriable errors are tried again for as long as a call is; then they are told.
+    async fn unreachable(&mut self, error: Error) {
+        if !error.is_retriable() {
+            return self.end(error).await;
+        }
+        let topics: Vec<Arc<str>> = self.reads.keys().map(|(topic, _)| topic.clone()).collect();
+        for topic in topics {
+            self.client.forget(&topic).await;
+        }
+        self.look_for_leaders().await;
+    }
+
+    async fn end(&mut self, error: Error) {
+        self.reads.clear();
+        let _ = self.to.send(Err(error)).await;
+    }
+
+    /// Asks who leads, and hands partitions that somebody else leads to a task of their own.
+    async fn look_for_leaders(&mut self) {
+        sleep(self.backoff.failed(roll())).await;
+        let places: Vec<Place> = self.reads.keys().cloned().collect();
+        let mut moved: BTreeMap<BrokerId, Reads> = BTreeMap::new();
+        for place in places {
+            match self.client.leader(&place.0, place.1).await {
+                Ok((leader, _)) if leader == self.leader => {}
+                Ok((leader, _)) => {
+                    if let Some(read) = self.reads.remove(&place) {
+                        moved.entry(leader).or_default().insert(place, read);
+                    }
+                }
+                // The call has tried for as long as it may.
+                Err(error) if !error.is_retriable() || error.code().is_none() => {
+                    return self.end(error).await;
+                }
+                Err(_) => {}
+            }
+        }
+        for (leader, reads) in moved {
+            let (client, to) = (self.client.clone(), self.to.clone());
+            spawn(client, self.settings, leader, reads, to);
+        }
+    }
+
+    /// Hands on what was found. False: nobody takes it.
+    async fn hand_on(&mut self, found: Found) -> bool {
+        let Found {
+            place,
+            from,
+            until,
+            next,
+            high_watermark,
+            records,
+        } = found;
+        let unpacked = self.unpacker.unpack(&place.0, place.1, &records, from);
+        let (mut messages, _) = match unpacked {
+            Ok(unpacked) => unpacked,
+            Err(error) => {
+                self.reads.remove(&place);
+                return self.to.send(Err(error)).await.is_ok();
+            }
+        };
+        messages.truncate(messages.partition_point(|message| message.offset < until));
+        let (topic, partition) = place;
+        let batch = Batch {
+            topic,
+            partition,
+            messages,
+            next: next.min(until),
+            high_watermark,
+        };
+        self.to.send(Ok(batch)).await.is_ok()
+    }
+}
+
+/// A task begins another one of its kind: the compiler asks for the size of neither.
+fn spawn(client: Client, settings: Settings, leader: BrokerId, reads: Reads, to: To) {
+    let task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(Fetcher::new(client, settings, leader, reads, to).run());
+    tokio::spawn(task);
+}

@@ -1,0 +1,344 @@
+//! The commands as processes: records through `consume -o json | produce -i json` come out as they went in (G8), what was
+//! broken in a file is named with its place, and each exit code is the one that scripts rely on.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{Command, Output, Stdio};
+
+use sawlog_client::{Assignment, At, Client, Header, Message, NewTopic, Record};
+use tests::broker::{Start, binary};
+use tests::host::Folder;
+
+/// xorshift64*: the same records in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize
+    }
+
+    /// Null, empty, text, text that JSON and lines have trouble with, bytes that are no text.
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let length = self.roll() % 40;
+        Some(match self.roll() % 6 {
+            0 => return None,
+            1 => Vec::new(),
+            2 => vec![b'a'; length],
+            3 => "\"\\\n\r\t\0\u{7f}ä\u{2028}🦀"
+                .repeat(length / 8)
+                .into_bytes(),
+            4 => b"aGk=".repeat(length / 8),
+            _ => (0..length).map(|_| self.roll() as u8).collect(),
+        })
+    }
+
+    fn record(&mut self) -> Record {
+        let mut record = Record::to("from").partition((self.roll() % 3) as i32);
+        record.key = self.bytes().map(Into::into);
+        record.value = self.bytes().map(Into::into);
+        record.timestamp = Some(match self.roll() % 3 {
+            0 => self.roll() as i64,
+            1 => 0,
+            _ => 1_700_000_000_000 + (self.roll() % 1_000) as i64,
+        });
+        for _ in 0..self.roll() % 4 {
+            // Few names, so that they repeat.
+            let name = ["", "h", "trace-ä", "\u{0}"][self.roll() % 4];
+            let value = self.bytes().map(Into::into);
+            record.headers.push(Header {
+                name: name.into(),
+                value,
+            });
+        }
+        record
+    }
+}
+
+fn sawlog(address: SocketAddr, words: &[&str]) -> Command {
+    let mut command = Command::new(binary().unwrap());
+    command
+        .args(words)
+        .args(["-b", &address.to_string()])
+        .env("NO_COLOR", "1");
+    command
+}
+
+fn run(address: SocketAddr, words: &[&str], input: &[u8]) -> Output {
+    let mut command = sawlog(address, words);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who ends early does not read it all.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn done(output: &Output, code: i32) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+async fn all(kafka: &Client, topic: &str) -> Vec<Message> {
+    let mut assigned = Vec::new();
+    for partition in kafka.partitions(topic).await.unwrap() {
+        let end = kafka.offset(topic, partition, At::Latest).await.unwrap();
+        assigned.push(Assignment::new(topic, partition).until(end));
+    }
+    let mut consumer = kafka.assign(assigned).await.unwrap();
+    let mut messages = Vec::new();
+    while let Some(batch) = consumer.next_batch().await.unwrap() {
+        messages.extend(batch.messages);
+    }
+    messages.sort_by_key(|message| (message.partition, message.offset));
+    messages
+}
+
+#[test]
+fn records_through_two_processes_as_json_are_equal_to_the_byte_g8() {
+    let folder = Folder::new("tools-json").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    let records = 2_000;
+    runtime().block_on(async {
+        let kafka = Client::connect(&address.to_string()).await.unwrap();
+        // Records of 1970 are older than any retention.
+        let topic = |name| {
+            NewTopic::new(name)
+                .partitions(3)
+                .config("retention.ms", "-1")
+        };
+        let topics = ["from", "to"].map(topic);
+        assert!(
+            kafka
+                .create_topics(topics.into())
+                .await
+                .unwrap()
+                .iter()
+                .all(|(_, made)| made.is_ok())
+        );
+        let producer = kafka.producer().await.unwrap();
+        let (mut dice, mut tickets) = (Dice(8), Vec::new());
+        for _ in 0..records {
+            tickets.push(producer.enqueue(dice.record()).await.unwrap());
+        }
+        for ticket in tickets {
+            ticket.await.unwrap();
+        }
+    });
+    let mut reads = sawlog(address, &["consume", "from", "-e", "-o", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let json = reads.stdout.take().unwrap();
+    let writes = sawlog(address, &["produce", "to", "-i", "json", "--keep"])
+        .stdin(json)
+        .output()
+        .unwrap();
+    assert_eq!(done(&writes, 0), "");
+    assert!(reads.wait().unwrap().success());
+    runtime().block_on(async {
+        let kafka = Client::connect(&address.to_string()).await.unwrap();
+        let (from, to) = (all(&kafka, "from").await, all(&kafka, "to").await);
+        assert_eq!((from.len(), to.len()), (records, records));
+        for (from, to) in from.into_iter().zip(to) {
+            let copied = Message {
+                topic: "to".into(),
+                ..from
+            };
+            assert_eq!(copied, to);
+        }
+    });
+    broker.stop().unwrap();
+}
+
+#[test]
+fn a_broken_line_is_named_with_its_place_and_what_was_before_it_is_written() {
+    let folder = Folder::new("tools-broken").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    done(
+        &run(address, &["topic", "create", "t", "--partitions", "1"], b""),
+        0,
+    );
+    let text = b"{\"value\":\"a\"}\n{\"value\":\"b\"}\n{\"value\":}\n{\"value\":\"d\"}\n";
+    let said = done(&run(address, &["produce", "t", "-i", "json"], text), 1);
+    assert!(
+        said.contains("2 records were written") && said.contains("standard input:3:10"),
+        "{said}"
+    );
+    let read = run(address, &["consume", "t", "-e"], b"");
+    assert_eq!(read.stdout, b"a\nb\n");
+    let said = done(&run(address, &["produce", "t", "nosuchfile"], b""), 1);
+    assert!(
+        said.contains("0 records were written") && said.contains("nosuchfile"),
+        "{said}"
+    );
+    let said = done(
+        &run(address, &["produce", "t", "-i", "kv"], b"key only\n"),
+        1,
+    );
+    assert!(said.contains("standard input:1:9"), "{said}");
+    broker.stop().unwrap();
+}
+
+#[test]
+fn topics_are_made_changed_trimmed_and_deleted_and_each_end_has_its_code() {
+    let folder = Folder::new("tools-topics").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    let sawlog = |words: &[&str], code| {
+        let output = run(address, words, b"");
+        let said = done(&output, code);
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    sawlog(
+        &[
+            "topic",
+            "create",
+            "a",
+            "b",
+            "--partitions",
+            "2",
+            "--dry-run",
+        ],
+        0,
+    );
+    assert_eq!(sawlog(&["topic", "list", "-o", "name"], 0).0, "");
+    sawlog(&["topic", "create", "a", "b", "--partitions", "2"], 0);
+    sawlog(&["topic", "create", "a", "c"], 3);
+    sawlog(&["topic", "create", "a"], 1);
+    assert_eq!(sawlog(&["topic", "list", "-o", "name"], 0).0, "a\nb\nc\n");
+    assert!(
+        sawlog(&["topic", "list", "-o", "yaml"], 0)
+            .0
+            .starts_with("- topic: \"a\"\n  topic_id: ")
+    );
+    assert!(
+        sawlog(&["topic", "list"], 0)
+            .0
+            .starts_with("TOPIC  PARTITIONS  REPLICAS\na               2         1\n")
+    );
+    sawlog(&["topic", "describe", "a", "nosuch"], 3);
+    sawlog(&["topic", "describe", "nosuch"], 4);
+
+    sawlog(
+        &["topic", "alter", "a", "--config", "retention.ms=3600000"],
+        0,
+    );
+    let configs = sawlog(&["topic", "describe", "--configs", "a", "-o", "json"], 0).0;
+    assert!(
+        configs
+            .contains(r#""key":"retention.ms","value":"3600000","source":"DYNAMIC_TOPIC_CONFIG""#),
+        "{configs}"
+    );
+    sawlog(&["topic", "alter", "a", "--unset", "retention.ms"], 0);
+    assert!(
+        !sawlog(&["topic", "describe", "--configs", "a", "-o", "json"], 0)
+            .0
+            .contains("DYNAMIC")
+    );
+    let said = sawlog(&["topic", "alter", "a", "--config", "retention.mss=1"], 1).1;
+    assert!(said.contains("retention.mss"), "{said}");
+    sawlog(&["topic", "add-partitions", "a", "--total", "3"], 0);
+    sawlog(&["topic", "add-partitions", "a", "--total", "2"], 1);
+
+    assert_eq!(
+        done(
+            &run(address, &["produce", "a", "-p", "2"], b"1\n2\n3\n4\n"),
+            0
+        ),
+        ""
+    );
+    let offsets = sawlog(&["topic", "offsets", "a", "-o", "json"], 0).0;
+    assert!(
+        offsets
+            .ends_with("{\"topic\":\"a\",\"partition\":2,\"first\":0,\"end\":4,\"records\":4}\n"),
+        "{offsets}"
+    );
+    assert!(
+        sawlog(&["topic", "size", "a"], 0)
+            .0
+            .starts_with("TOPIC  PARTITION  BROKER")
+    );
+    sawlog(&["topic", "trim", "a", "--before", "2"], 2);
+    sawlog(
+        &[
+            "topic",
+            "trim",
+            "a",
+            "-p",
+            "2",
+            "--before",
+            "2",
+            "--dry-run",
+        ],
+        0,
+    );
+    assert_eq!(sawlog(&["consume", "a", "-e"], 0).0, "1\n2\n3\n4\n");
+    sawlog(
+        &["topic", "trim", "a", "-p", "2", "--before", "2", "--yes"],
+        0,
+    );
+    assert_eq!(
+        sawlog(&["consume", "a", "-e", "-o", "%p@%o=%v;"], 0).0,
+        "2@2=3;2@3=4;"
+    );
+    assert_eq!(sawlog(&["consume", "a", "--tail", "1"], 0).0, "4\n");
+    assert_eq!(
+        sawlog(&["consume", "a", "-p", "2", "--to", "3"], 0).0,
+        "3\n"
+    );
+    assert_eq!(
+        sawlog(&["consume", "a", "--from", "-1h", "--to", "-30m"], 0).0,
+        ""
+    );
+
+    let file = folder.join("topics.json");
+    std::fs::write(
+        &file,
+        r#"[{"topic":"a","partitions":4,"configs":{"retention.ms":60000}},{"topic":"d"}]"#,
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let plan = sawlog(&["topic", "apply", "-f", file, "--dry-run"], 0).1;
+    assert!(
+        plan.contains("~ a: partitions 4")
+            && plan.contains("~ a: retention.ms=60000")
+            && plan.contains("+ d"),
+        "{plan}"
+    );
+    sawlog(&["topic", "apply", "-f", file, "--yes"], 0);
+    assert!(
+        sawlog(&["topic", "apply", "-f", file, "--yes"], 0)
+            .1
+            .contains("as the file says")
+    );
+
+    sawlog(&["topic", "delete", "a"], 2);
+    sawlog(&["topic", "delete", "a", "nosuch", "--yes"], 3);
+    sawlog(&["topic", "delete", "a", "--yes"], 4);
+    assert_eq!(sawlog(&["topic", "list", "-o", "name"], 0).0, "b\nc\nd\n");
+
+    assert!(sawlog(&["cluster", "info"], 0).0.contains("127.0.0.1"));
+    assert!(
+        sawlog(&["api", "versions", "-o", "name"], 0)
+            .0
+            .contains("Produce\n")
+    );
+    broker.stop().unwrap();
+    let gone = run(address, &["topic", "list", "--timeout", "1"], b"");
+    done(&gone, 5);
+}

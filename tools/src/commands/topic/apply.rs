@@ -1,0 +1,277 @@
+//! `sawlog topic apply`: makes and changes topics until they are as a file says. Decides what has to be done, and shows it
+//! first; never deletes, and never touches what the file does not name.
+
+use std::io::Read as _;
+
+use sawlog_client::{Client, ConfigChange, Mode, NewTopic, Resource};
+use serde_json::{Map, Value};
+
+use super::{Apply, Tally};
+use crate::cluster::failure;
+use crate::exit::{Exit, Failure, say};
+
+/// A topic as the file wants it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Wanted {
+    name: String,
+    partitions: Option<i32>,
+    replication: Option<i16>,
+    configs: Vec<(String, String)>,
+}
+
+/// Something to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Step {
+    Create(Wanted),
+    Grow(String, i32),
+    Alter(String, Vec<(String, String)>),
+}
+
+pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
+    let wanted = read(arguments)?;
+    let kafka = arguments.cluster.connect().await?;
+    let mut tally = Tally::default();
+    let mut steps = Vec::new();
+    for wanted in wanted {
+        match plan(&kafka, &wanted).await {
+            Ok(more) => steps.extend(more),
+            Err(why) => {
+                tally.count(&format!("cannot apply {}", wanted.name), &Err(why));
+            }
+        }
+    }
+    if steps.is_empty() {
+        say("everything is as the file says");
+        return Ok(tally.exit());
+    }
+    for step in &steps {
+        say(&step.told());
+    }
+    if arguments.sure.dry_run {
+        for step in steps {
+            step.carry_out(&kafka, Mode::Validate, &mut tally).await?;
+        }
+        return Ok(tally.exit());
+    }
+    if arguments.sure.ask("Apply?")? {
+        for step in steps {
+            step.carry_out(&kafka, arguments.sure.mode(), &mut tally)
+                .await?;
+        }
+    }
+    Ok(tally.exit())
+}
+
+fn read(arguments: &Apply) -> Result<Vec<Wanted>, Failure> {
+    let name = arguments.file.display().to_string();
+    let wrong = |exit, why: String| {
+        Failure::told(
+            exit,
+            format!("cannot apply {name}"),
+            why,
+            "--help shows what a file looks like",
+        )
+    };
+    let mut text = String::new();
+    let read = match name.as_str() {
+        "-" => std::io::stdin().read_to_string(&mut text),
+        _ => {
+            std::fs::File::open(&arguments.file).and_then(|mut file| file.read_to_string(&mut text))
+        }
+    };
+    read.map_err(|error| wrong(Exit::Failed, error.to_string()))?;
+    parse(&text).map_err(|why| wrong(Exit::Usage, why))
+}
+
+fn parse(text: &str) -> Result<Vec<Wanted>, String> {
+    let list: Vec<Map<String, Value>> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    list.into_iter().map(topic).collect()
+}
+
+fn topic(mut fields: Map<String, Value>) -> Result<Wanted, String> {
+    let name = match fields.remove("topic") {
+        Some(Value::String(name)) => name,
+        _ => return Err("a topic has no \"topic\", its name".to_owned()),
+    };
+    let mut number = |field: &str| match fields.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value
+            .as_i64()
+            .map(Some)
+            .ok_or(format!("{name}: {field} is no number")),
+    };
+    let partitions = number("partitions")?.map(i32::try_from).transpose();
+    let replication = number("replication")?.map(i16::try_from).transpose();
+    let large = |_| format!("{name}: a number is too large");
+    let (partitions, replication) = (partitions.map_err(large)?, replication.map_err(large)?);
+    let configs = match fields.remove("configs") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(configs)) => configs,
+        Some(_) => return Err(format!("{name}: configs are no object")),
+    };
+    if let Some(other) = fields.keys().next() {
+        return Err(format!(
+            "{name}: {other:?} is none of topic, partitions, replication, configs"
+        ));
+    }
+    let configs = configs.into_iter().map(|(key, value)| match value {
+        Value::String(value) => Ok((key, value)),
+        Value::Number(_) | Value::Bool(_) => Ok((key, value.to_string())),
+        _ => Err(format!("{name}: {key} is neither a string nor a number")),
+    });
+    Ok(Wanted {
+        configs: configs.collect::<Result<_, _>>()?,
+        name,
+        partitions,
+        replication,
+    })
+}
+
+/// What is different.
+async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Vec<Step>, sawlog_client::Error> {
+    let known = kafka.metadata(Some(&[&wanted.name])).await?;
+    let Some(topic) = known.topics.get(&wanted.name) else {
+        return Ok(vec![Step::Create(wanted.clone())]);
+    };
+    let mut steps = Vec::new();
+    let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    if let Some(partitions) = wanted.partitions.filter(|wanted| *wanted != have) {
+        // Fewer cannot be: the broker says so in its own words.
+        steps.push(Step::Grow(wanted.name.clone(), partitions));
+    }
+    if !wanted.configs.is_empty() {
+        let found = kafka
+            .describe_configs(&[Resource::Topic(wanted.name.clone())])
+            .await;
+        let mut have = Vec::new();
+        for (_, found) in found {
+            have.extend(found?);
+        }
+        let differs = |(key, value): &&(String, String)| {
+            !have
+                .iter()
+                .any(|config| config.name == *key && config.value.as_ref() == Some(value))
+        };
+        let changes: Vec<_> = wanted.configs.iter().filter(differs).cloned().collect();
+        if !changes.is_empty() {
+            steps.push(Step::Alter(wanted.name.clone(), changes));
+        }
+    }
+    Ok(steps)
+}
+
+impl Step {
+    fn told(&self) -> String {
+        let pairs = |configs: &[(String, String)]| {
+            let pairs: Vec<String> = configs
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            pairs.join(" ")
+        };
+        match self {
+            Step::Create(wanted) => {
+                let partitions = wanted
+                    .partitions
+                    .map_or("default".to_owned(), |count| count.to_string());
+                format!(
+                    "+ {}: partitions {partitions} {}",
+                    wanted.name,
+                    pairs(&wanted.configs)
+                )
+                .trim_end()
+                .to_owned()
+            }
+            Step::Grow(name, count) => format!("~ {name}: partitions {count}"),
+            Step::Alter(name, configs) => format!("~ {name}: {}", pairs(configs)),
+        }
+    }
+
+    async fn carry_out(self, kafka: &Client, mode: Mode, tally: &mut Tally) -> Result<(), Failure> {
+        let failed = |error| failure("cannot go on", &error);
+        let results = match self {
+            Step::Create(wanted) => {
+                let mut topic = NewTopic::new(&wanted.name);
+                topic = wanted
+                    .partitions
+                    .into_iter()
+                    .fold(topic, NewTopic::partitions);
+                topic = wanted
+                    .replication
+                    .into_iter()
+                    .fold(topic, NewTopic::replication);
+                for (key, value) in &wanted.configs {
+                    topic = topic.config(key, value);
+                }
+                kafka
+                    .create_or_judge(vec![topic], mode)
+                    .await
+                    .map_err(failed)?
+            }
+            Step::Grow(name, count) => kafka
+                .create_partitions(&[(&name, count)], mode)
+                .await
+                .map_err(failed)?,
+            Step::Alter(name, configs) => {
+                let changes = configs
+                    .into_iter()
+                    .map(|(key, value)| ConfigChange::Set(key, value))
+                    .collect();
+                let done = kafka
+                    .alter_configs(&[(Resource::Topic(name.clone()), changes)], mode)
+                    .await;
+                done.map_err(failed)?
+                    .into_iter()
+                    .map(|(_, result)| (name.clone(), result))
+                    .collect()
+            }
+        };
+        for (name, result) in results {
+            tally.count(&format!("cannot apply {name}"), &result);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_topics_and_nothing_else() {
+        let text = r#"[{"topic": "a", "partitions": 3, "configs": {"retention.ms": 5, "x": "y"}}, {"topic": "b"}]"#;
+        let wanted = parse(text).unwrap();
+        assert_eq!(
+            wanted[0].configs,
+            [
+                ("retention.ms".into(), "5".into()),
+                ("x".into(), "y".into())
+            ]
+        );
+        assert_eq!(
+            (wanted[0].partitions, wanted[1].partitions),
+            (Some(3), None)
+        );
+        for (text, said) in [
+            ("{}", "expected a sequence"),
+            (r#"[{"partitions": 3}]"#, "no \"topic\""),
+            (
+                r#"[{"topic": "a", "partition": 3}]"#,
+                "\"partition\" is none of",
+            ),
+            (
+                r#"[{"topic": "a", "partitions": "3"}]"#,
+                "partitions is no number",
+            ),
+            (
+                r#"[{"topic": "a", "configs": {"k": null}}]"#,
+                "k is neither",
+            ),
+            (r#"[{"topic": "a", "partitions": 3000000000}]"#, "too large"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}

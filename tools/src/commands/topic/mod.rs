@@ -1,0 +1,312 @@
+//! `sawlog topic`: topics of a cluster, made, looked at, changed and deleted. Decides which of its commands runs, and the
+//! exit code that says when only some of them were done: one result per topic.
+
+use std::path::PathBuf;
+
+use sawlog_client::{Error, Mode};
+use sawlog_core::complaint::Complaint;
+
+use crate::cluster::{Cluster, advice, exit_of, wait_for};
+use crate::exit::{Exit, Failure, say};
+use crate::table::Output;
+
+mod apply;
+mod change;
+mod look;
+
+/// Make topics, look at them, change and delete them
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    List(List),
+    Describe(Describe),
+    Create(Create),
+    Alter(Alter),
+    AddPartitions(AddPartitions),
+    Trim(Trim),
+    Delete(Delete),
+    Offsets(Describe),
+    Size(Size),
+    Apply(Apply),
+}
+
+/// List the topics of a cluster.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic list
+  sawlog topic list -o name | xargs sawlog topic offsets
+
+Exit codes: 0 done, 1 failed, 5 no broker in time.")]
+struct List {
+    /// Also those that Kafka keeps for itself
+    #[arg(long)]
+    internal: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Show each partition of topics.
+///
+/// `describe` shows who leads, who holds a replica and who is in sync; `offsets` the first record and the end.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic describe orders
+  sawlog topic describe --configs orders
+  sawlog topic offsets orders -o json
+
+Exit codes: 0 done, 1 failed, 3 some were not found, 4 none was found, 5 no broker in time.")]
+struct Describe {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Their settings instead, and where each value comes from
+    #[arg(long)]
+    configs: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Make topics.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic create orders --partitions 12
+  sawlog topic create metrics --config sawlog.durability=replicated --config retention.ms=3600000
+
+Exit codes: 0 made, 1 none was made, 2 usage, 3 some were not made, 5 no broker in time.")]
+struct Create {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// Partitions of each; the broker's default if not given
+    #[arg(long, value_name = "N")]
+    partitions: Option<i32>,
+    /// Replicas of each partition; the broker's default if not given
+    #[arg(long, value_name = "N")]
+    replication: Option<i16>,
+    /// A setting, by Kafka's name
+    #[arg(long, value_name = "KEY=VALUE")]
+    config: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Change settings of topics; those not named stay as they are.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic alter orders --config retention.ms=3600000
+  sawlog topic alter orders --unset retention.ms
+
+Exit codes: 0 changed, 1 none was changed, 2 usage, 3 some were not changed, 4 no such topic, 5 no broker in time.")]
+struct Alter {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// A setting, by Kafka's name
+    #[arg(long, value_name = "KEY=VALUE", required_unless_present = "unset")]
+    config: Vec<String>,
+    /// A setting that goes back to the broker's default
+    #[arg(long, value_name = "KEY")]
+    unset: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Give topics more partitions. Keys may go elsewhere then.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic add-partitions orders --total 24
+
+Exit codes: 0 done, 1 none was changed, 3 some were not changed, 4 no such topic, 5 no broker in time.")]
+struct AddPartitions {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// So many partitions each, in all
+    #[arg(long, value_name = "N")]
+    total: i32,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Delete the oldest records of a topic.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic trim orders --before -7d --dry-run
+  sawlog topic trim orders -p 3 --before 1200 --yes
+  sawlog topic trim orders --before latest --yes      all of them
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 some partitions were not trimmed, 4 no such topic, 5 no broker in time.")]
+struct Trim {
+    /// The topic
+    topic: String,
+    /// Partitions; all if not given
+    #[arg(short, long, value_delimiter = ',', value_name = "N,...")]
+    partition: Vec<i32>,
+    /// The first record to keep: an offset, latest, or a time: -2h ago, RFC 3339, @ and milliseconds
+    #[arg(long, allow_hyphen_values = true, value_name = "WHERE")]
+    before: String,
+    #[command(flatten)]
+    sure: Sure,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Delete topics, with all their records.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic delete orders            asks first
+  sawlog topic delete orders old --yes
+
+Exit codes: 0 deleted, 1 none was deleted, 2 not confirmed, 3 some were not deleted, 4 no such topic, 5 no broker in time.")]
+struct Delete {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    #[command(flatten)]
+    sure: Sure,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Show how much of a disk topics take.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic size                     each topic
+  sawlog topic size orders -o wide      its partitions, by broker and directory
+
+Exit codes: 0 done, 1 failed, 4 no such topic, 5 no broker in time.")]
+struct Size {
+    /// Topics; all if not given
+    #[arg(value_name = "TOPIC")]
+    topics: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Make and change topics until they are as a file says.
+///
+/// The file is JSON: a list of {\"topic\": NAME, \"partitions\": N, \"replication\": N, \"configs\": {KEY: VALUE}}. What it does
+/// not name stays as it is; nothing is deleted. What is to be done is shown first.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic apply -f topics.json --dry-run
+  sawlog topic apply -f topics.json --yes
+
+Exit codes: 0 all is as it says, 1 failed, 2 usage, 3 some of it was not done, 5 no broker in time.")]
+struct Apply {
+    /// The file, or - for standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    sure: Sure,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// How a change is made.
+#[derive(clap::Args)]
+struct How {
+    /// Only find out whether it could be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+impl How {
+    fn mode(&self) -> Mode {
+        if self.dry_run {
+            Mode::Validate
+        } else {
+            Mode::Do
+        }
+    }
+
+    /// What was done, or would be.
+    fn say(&self, verb: &str, name: &str) {
+        match self.dry_run {
+            true => say(&format!("could have {verb} {name}")),
+            false => say(&format!("{verb} {name}")),
+        }
+    }
+}
+
+/// Whether what cannot be undone is done.
+#[derive(clap::Args)]
+struct Sure {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::List(arguments) => wait_for(look::list(arguments)),
+        Command::Describe(arguments) => wait_for(look::describe(arguments)),
+        Command::Create(arguments) => wait_for(change::create(arguments)),
+        Command::Alter(arguments) => wait_for(change::alter(arguments)),
+        Command::AddPartitions(arguments) => wait_for(change::add_partitions(arguments)),
+        Command::Trim(arguments) => wait_for(change::trim(arguments)),
+        Command::Delete(arguments) => wait_for(change::delete(arguments)),
+        Command::Offsets(arguments) => wait_for(look::offsets(arguments)),
+        Command::Size(arguments) => wait_for(look::size(arguments)),
+        Command::Apply(arguments) => wait_for(apply::run(arguments)),
+    }
+}
+
+/// Counts what could not be done, and says why.
+#[derive(Default)]
+struct Tally {
+    all: usize,
+    failed: usize,
+    /// The exit code of the first failure, if all failures have it.
+    exit: Option<Exit>,
+}
+
+impl Tally {
+    /// One item, done or not.
+    fn count(&mut self, what: &str, result: &Result<(), Error>) -> bool {
+        self.all += 1;
+        let Err(error) = result else {
+            return true;
+        };
+        let complaint = Complaint {
+            what: what.to_owned(),
+            why: error.reason().to_owned(),
+            attempt: advice(error.code()).to_owned(),
+            code: error.code(),
+        };
+        say(&complaint.to_string());
+        let exit = exit_of(error);
+        self.exit = match (self.failed, self.exit) {
+            (0, _) => Some(exit),
+            (_, Some(before)) if before == exit => Some(exit),
+            _ => Some(Exit::Failed),
+        };
+        self.failed += 1;
+        false
+    }
+
+    fn exit(self) -> Exit {
+        match self.failed {
+            0 => Exit::Done,
+            failed if failed == self.all => self.exit.unwrap_or(Exit::Failed),
+            _ => Exit::SomeFailed,
+        }
+    }
+}
