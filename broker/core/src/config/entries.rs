@@ -1,7 +1,9 @@
 //! The whole table of settings as one list: what acts, what is only shown, what is refused though Kafka knows it.
 //! Decides nothing of its own; `sawlog config explain`, the reference and the tests read it.
 
-use super::table::{BROKER, SHOWN, SHOWN_OF_BROKER, ShownKey, TOPIC, When};
+use super::shown::{SHOWN, SHOWN_OF_BROKER, ShownKey};
+use super::table::{BROKER, When};
+use super::topics::TOPIC;
 use super::value::Kind;
 use super::{kafka, nearest};
 

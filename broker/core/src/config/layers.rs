@@ -5,7 +5,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::table::{BROKER, COARSER, SHOWN_OF_BROKER, Source, When};
+use super::shown::SHOWN_OF_BROKER;
+use super::table::{BROKER, COARSER, Source, When};
 use super::{BrokerConfig, TopicConfig};
 use crate::map::Map;
 

@@ -7,9 +7,11 @@ mod kafka;
 mod layers;
 mod listeners;
 mod nearest;
+mod shown;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod value;
 
 use alloc::string::{String, ToString};
@@ -27,9 +29,9 @@ use crate::marks::Durability;
 pub use entries::{Entry, Scope, Standing, alike, entries};
 pub use layers::{Layers, Said};
 pub use listeners::Told;
-pub use table::{
-    BROKER, BrokerKey, SHOWN, SHOWN_OF_BROKER, ShownKey, Source, TOPIC, TopicKey, When,
-};
+pub use shown::{SHOWN, SHOWN_OF_BROKER, ShownKey};
+pub use table::{BROKER, BrokerKey, Source, When};
+pub use topics::{TOPIC, TopicKey};
 pub use value::{Kind, Value};
 
 /// What a broker runs by.
