@@ -7,6 +7,7 @@ import json
 import subprocess
 
 from asking import Broker
+from clients import stored
 from target import ROOT, free_port
 
 
@@ -66,6 +67,60 @@ def stories(target, asked):
 
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
         yield f"sawlog consume: what kcat sent with {codec}, and the last two as JSON", lambda codec=codec: from_kcat(codec)
+
+    def partitioner(ours, theirs):
+        one, other = name(), name()
+        sawlog("topic", "create", one, other, "--partitions", 7)
+        lines = b"".join(b"key-%d\tvalue\n" % (i * i) for i in range(500))
+        sawlog("produce", one, "-i", "kv", "--partitioner", ours, stdin=lines)
+        kcat("-P", "-t", other, "-K", "\t", "-X", f"topic.partitioner={theirs}", stdin=lines)
+        places = [sorted(sawlog("consume", topic, "-e", "-o", "%p %k\\n").stdout.splitlines()) for topic in (one, other)]
+        assert len(places[0]) == 500 and places[0] == places[1]
+
+    yield "keys go where librdkafka puts them: murmur2", lambda: partitioner("murmur2", "murmur2_random")
+    yield "keys go where librdkafka puts them: CRC-32", lambda: partitioner("crc32", "consistent_random")
+
+    def codec(codec):
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 1)
+        lines = b"".join(b"line %d %s\n" % (i, b"z" * (i % 300)) for i in range(20_000))
+        sawlog("produce", topic, "-z", codec, stdin=lines)
+        assert kcat("-C", "-t", topic, "-p", 0, "-o", "beginning", "-e", "-q") == lines
+        assert {batch["codec"] for batch in stored(target, topic, 0)} == {codec}
+
+    for each in ("gzip", "snappy", "lz4", "zstd"):
+        yield f"sawlog produce with {each}: stored so, and kcat reads it equal", lambda each=each: codec(each)
+
+    def as_json():
+        one, other = name(), name()
+        sawlog("topic", "create", one, other, "--partitions", 1)
+        kcat("-P", "-t", one, "-p", 0, "-K:", "-Z", "-H", "h=1", "-H", "h=2", stdin=b"k:v\nk2:\n:v3\n\xff\xfe:\x80\n")
+        rows = sawlog("consume", one, "-e", "-o", "json").stdout
+        sawlog("produce", other, "-i", "json", stdin=rows)
+        read = [kcat("-C", "-t", topic, "-p", 0, "-o", "beginning", "-e", "-q", "-Z", "-f", "%T %h %K %k %S %s\\n") for topic in (one, other)]
+        assert read[0].count(b"\n") == 4 and read[0] == read[1], read
+
+    yield "records of kcat through sawlog's JSON and back: equal with their times, headers and nulls", as_json
+
+    def changes():
+        topic = name()
+        sawlog("topic", "create", topic, "--partitions", 1)
+        sawlog("produce", topic, stdin=b"1\n2\n3\n")
+        sawlog("topic", "alter", topic, "--config", "retention.ms=3600000")
+        rows = [json.loads(row) for row in sawlog("topic", "describe", "--configs", topic, "-o", "json").stdout.splitlines()]
+        assert [row["value"] for row in rows if row["key"] == "retention.ms"] == ["3600000"], rows
+        sawlog("topic", "trim", topic, "--before", 2, "--yes")
+        assert sawlog("consume", topic, "-e").stdout == b"3\n"
+        sawlog("topic", "add-partitions", topic, "--total", 2)
+        (row,) = [json.loads(row) for row in sawlog("topic", "offsets", topic, "-o", "json").stdout.splitlines()][:1]
+        assert (row["first"], row["end"]) == (2, 3), row
+        sawlog("topic", "size", topic)
+        assert json.loads(sawlog("cluster", "info", "-o", "json").stdout.splitlines()[0])["controller"] is True
+        assert b"Produce" in sawlog("api", "versions", "-o", "name").stdout.splitlines()
+        sawlog("topic", "delete", topic, "--yes")
+        sawlog("topic", "describe", topic, code=4)
+
+    yield "sawlog topic alter, trim, add-partitions, offsets, size, delete; cluster info, api versions", changes
 
     def pipes():
         topic = name()

@@ -1,4 +1,5 @@
-//! `sawlog api`: what a broker speaks. Decides what is shown; changes nothing.
+//! `sawlog api`: which API keys brokers serve, in which versions, beside what this tool knows. Decides what is shown; asks
+//! each broker itself, and changes nothing.
 
 use sawlog_wire::ApiKey;
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! `sawlog cluster`: who is in it. Decides what is shown; changes nothing.
+//! `sawlog cluster`: the brokers of a cluster and who takes requests for its controller. Decides what is shown; never asks a
+//! broker for its own view, and changes nothing.
 
 use serde_json::json;
 
