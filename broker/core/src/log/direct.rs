@@ -26,6 +26,7 @@ use crate::log::spill::{Course, Ready};
 use crate::log::state::{BatchEntry, Entry, Home, SegmentState};
 use crate::log::told::Ops;
 use crate::map::Set;
+use crate::marks::Durability;
 use crate::proof;
 
 /// What is written around the page cache is whole blocks of a file.
@@ -148,7 +149,9 @@ impl Engine {
                 continue;
             };
             let idle = live.direct.putting.is_empty();
+            let fast = live.durability() == Durability::Replicated && self.lanes.fast.is_some();
             let helpless = !matches!(self.phase, Phase::Ready)
+                || fast
                 || self.full
                 || self.starved
                 || live.offline.is_some()
@@ -489,6 +492,8 @@ impl Engine {
                         live.offline.is_none()
                             && !live.dropping
                             && matches!(live.direct.way, Way::Ring(_))
+                            // Names may still wait for their commit: until then the fold does not know all that is durable.
+                            && (live.pending == 0 || proof::mutant("tidied-before-named"))
                     })
             })
             .map(|(log, _)| *log)

@@ -16,7 +16,7 @@ use crate::ids::{
 };
 use crate::log::checksum;
 use crate::log::conf::{EngineConf, Sizes};
-use crate::log::direct::{PlaceStep, Placing};
+use crate::log::direct::{PlaceStep, Placing, Way};
 use crate::log::drops::{DropStep, Drops};
 use crate::log::find::Finds;
 use crate::log::keep::{KeepStep, Keeper};
@@ -259,8 +259,10 @@ impl Engine {
                 max: self.sizes.batch_max,
             });
         }
+        let by_ring = matches!(live.direct.way, Way::Ring(_));
         let wanted = match live.durability() {
-            Durability::Replicated if self.lanes.fast.is_some() => RingKind::Fast,
+            // What is staged comes to the durable ring, if to any: nothing behind it may be written before it (#10).
+            Durability::Replicated if self.lanes.fast.is_some() && by_ring => RingKind::Fast,
             _ => RingKind::Durable,
         };
         if live.pending == 0 {

@@ -183,6 +183,14 @@ fn checkpoint_ahead_of_durable_is_caught_96() {
 }
 
 #[test]
+fn tidied_before_named_is_caught_94() {
+    caught(
+        "tidied-before-named",
+        super::tests::direct::a_full_ring_with_names_in_its_queue,
+    );
+}
+
+#[test]
 fn relief_forgets_copies_is_caught_132() {
     caught(
         "relief-forgets-copies",

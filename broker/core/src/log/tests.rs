@@ -13,6 +13,7 @@ use std::time::Duration;
 pub(super) mod copies;
 mod cut;
 pub(super) mod damage;
+pub(super) mod direct;
 pub(super) mod drops;
 mod names;
 pub(super) mod pressure;
