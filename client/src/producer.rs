@@ -188,12 +188,15 @@ pub(crate) struct Slot(Mutex<Told>);
 struct Told {
     results: Vec<(u32, u32, Result<Written, Failed>)>,
     wakers: Vec<Waker>,
+    /// How often the wakers were used up: a place among them is one of its round.
+    round: u32,
 }
 
 impl Slot {
     fn settle(&self, done: Done<Arc<Slot>>) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.results.push((done.first, done.count, done.result));
+        told.round += 1;
         let wakers = std::mem::take(&mut told.wakers);
         drop(told);
         wakers.into_iter().for_each(Waker::wake);
@@ -395,8 +398,8 @@ pub struct Ticket {
     number: u32,
     topic: Arc<str>,
     pinned: bool,
-    /// Where its waker stands.
-    waits: Option<usize>,
+    /// Where its waker stands, and in which round.
+    waits: Option<(u32, usize)>,
 }
 
 impl Ticket {
@@ -461,11 +464,13 @@ impl Future for Ticket {
         if let Some(result) = self.told(&told) {
             return Poll::Ready(result);
         }
-        let waits = self.waits.and_then(|at| told.wakers.get_mut(at));
+        let round = told.round;
+        let mine = self.waits.filter(|(of, _)| *of == round);
+        let waits = mine.and_then(|(_, at)| told.wakers.get_mut(at));
         match waits {
             Some(waker) => waker.clone_from(context.waker()),
             None => {
-                self.waits = Some(told.wakers.len());
+                self.waits = Some((round, told.wakers.len()));
                 told.wakers.push(context.waker().clone());
             }
         }
@@ -502,4 +507,70 @@ fn refused(record: Record, refusal: Refusal) -> Box<SendError> {
         Refusal::Build(why) => Error::new(Kind::Invalid, format!("it makes no record: {why}")),
     };
     unsent(record, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_ticket_of_a_split_batch_is_woken_whoever_asks_first() {
+        let slot = Arc::new(Slot::default());
+        let ticket = |number| Ticket {
+            slot: slot.clone(),
+            number,
+            topic: "t".into(),
+            pinned: false,
+            waits: None,
+        };
+        let settle = |first, count| {
+            let written = Written {
+                partition: 0,
+                base_offset: Some(i64::from(first)),
+                log_append_time: None,
+            };
+            slot.settle(Done {
+                tag: slot.clone(),
+                first,
+                count,
+                result: Ok(written),
+            });
+        };
+        let (mut one, mut other) = (ticket(1), ticket(2));
+        let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+        let poll = |ticket: &mut Ticket, by: &Arc<Woken>| {
+            Pin::new(ticket).poll(&mut Context::from_waker(&by.clone().into()))
+        };
+        assert!(poll(&mut one, &woken[0]).is_pending());
+        assert!(poll(&mut other, &woken[1]).is_pending());
+        settle(0, 1);
+        // They ask again in the other order.
+        assert!(poll(&mut other, &woken[1]).is_pending());
+        assert!(poll(&mut one, &woken[0]).is_pending());
+        settle(1, 2);
+        let counts = woken
+            .each_ref()
+            .map(|woken| woken.0.load(Ordering::Relaxed));
+        assert_eq!(counts, [2, 2], "one waits for ever");
+        assert!(matches!(
+            poll(&mut one, &woken[0]),
+            Poll::Ready(Ok(Sent { offset: 1, .. }))
+        ));
+        assert!(matches!(
+            poll(&mut other, &woken[1]),
+            Poll::Ready(Ok(Sent { offset: 2, .. }))
+        ));
+    }
 }
