@@ -212,9 +212,9 @@ impl Member {
     }
 
     /// Whether nothing came or went for so long, as far as is looked from time to time. Who waits for an answer that is not
-    /// there yet is not idle.
+    /// there yet is not idle, nor is one whose socket is not read, unless that is because it takes nothing.
     pub fn is_idle(&mut self, now: Now, max: Duration) -> bool {
-        let waits = self.conn.open() > 0 && self.unsent_bytes == 0;
+        let waits = (self.conn.open() > 0 || self.muted) && self.unsent_bytes == 0;
         if self.link.moved.take() || waits {
             self.active = now.mono;
         }

@@ -112,6 +112,8 @@ impl Engine {
             }
             _ => Bytes::new(),
         };
+        let wanted: u64 = job.items.iter().map(|lies| u64::from(lies.len)).sum();
+        let sparse = wanted * 2 < bytes.len() as u64;
         for lies in &job.items {
             let spot = Spot {
                 kind: job.kind,
@@ -124,10 +126,11 @@ impl Engine {
             self.spill.poured += u64::from(lies.len);
             self.spill.batches = self.spill.batches.saturating_add(1);
             let at = (lies.at - job.at) as usize;
-            let stored = if bytes.len() >= at + lies.len as usize {
-                bytes.slice(at..at + lies.len as usize)
-            } else {
-                Bytes::new()
+            // A slice keeps all that was read with it: of a commit that is mostly the rest of its block, a copy is less.
+            let stored = match bytes.get(at..at + lies.len as usize) {
+                Some(batch) if sparse => Bytes::copy_from_slice(batch),
+                Some(batch) => bytes.slice_ref(batch),
+                None => Bytes::new(),
             };
             self.take(lies.log, batch, stored, &job, ops);
         }
