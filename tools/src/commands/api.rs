@@ -1,5 +1,5 @@
 //! `sawlog api`: which API keys brokers serve, in which versions, beside what this tool knows. Decides what is shown; asks
-//! each broker itself, and changes nothing.
+//! each broker itself, and changes nothing. Never says what a version means: the reference of keys does.
 
 use sawlog_wire::ApiKey;
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! `sawlog cluster`: the brokers of a cluster and who takes requests for its controller. Decides what is shown; never asks a
-//! broker for its own view, and changes nothing.
+//! broker for its own view, and changes nothing. What brokers say of themselves is `sawlog api versions`.
 
 use serde_json::json;
 
