@@ -183,7 +183,7 @@ fn checkpoint_ahead_of_durable_is_caught_96() {
 }
 
 #[test]
-fn tidied_before_named_is_caught_94() {
+fn tidied_before_named_is_caught_96() {
     caught(
         "tidied-before-named",
         super::tests::direct::a_full_ring_with_names_in_its_queue,

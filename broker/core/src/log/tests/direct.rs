@@ -44,7 +44,7 @@ fn check(world: &World, id: LogId) {
         let len = world.disk.files[&name].len() as u64;
         assert!(
             len >= segment.bytes,
-            "#94: {name} has {len} of {} bytes",
+            "#96: {name} has {len} of {} bytes",
             segment.bytes
         );
     }
@@ -100,7 +100,7 @@ pub(in crate::log) fn a_full_ring_with_names_in_its_queue() {
 }
 
 #[test]
-fn a_directory_is_not_tidied_of_batches_whose_names_still_wait_for_the_ring_94() {
+fn a_directory_is_not_tidied_of_batches_whose_names_still_wait_for_the_ring_96() {
     a_full_ring_with_names_in_its_queue();
 }
 
