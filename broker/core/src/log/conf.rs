@@ -89,7 +89,7 @@ impl Default for EngineConf {
             producer_idle: Duration::from_secs(7 * 24 * 3600),
             quiet_bytes: 4096,
             direct_min: 32 << 10,
-            direct_after: 8 << 20,
+            direct_after: 4 << 20,
             direct_max: 4 << 20,
             windows_bytes: 4 << 20,
             tails_max: 256,

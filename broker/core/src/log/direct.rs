@@ -98,7 +98,7 @@ struct Putting {
 #[derive(Debug, Default)]
 pub(crate) struct Placing {
     pub(crate) logs: Set<LogId>,
-    /// Payload that is staged.
+    /// Payload that is staged or being put.
     pub(crate) bytes: u64,
 }
 
@@ -108,7 +108,6 @@ impl Engine {
         let len = item.bytes.len() as u64;
         let batch = matches!(item.entry, Entry::Batch(_));
         let may = matches!(self.phase, Phase::Ready) && !self.full && !self.starved;
-        let ready = self.drops.ready.contains(&log);
         let Some(live) = self.live.get_mut(&log) else {
             return;
         };
@@ -119,7 +118,7 @@ impl Engine {
         if let (Way::Ring(row), true) = (&mut live.direct.way, batch) {
             let large = len >= self.conf.direct_min && kind == RingKind::Durable;
             *row = if large { *row + len } else { 0 };
-            if *row >= self.conf.direct_after && class == Class::User && may && ready {
+            if *row >= self.conf.direct_after && class == Class::User && may {
                 live.direct.way = Way::Closing {
                     cycles: self.spill.cycles,
                     unknown: None,
@@ -200,6 +199,7 @@ impl Engine {
         let Some(last) = last.filter(|last| {
             // Without the bytes of the last block that block cannot be written again as it was.
             last.next == state.next
+                && self.drops.ready.contains(&log)
                 && live.tail.len() as u64 == last.bytes % BLOCK
                 && !state.is_torn()
         }) else {
@@ -291,7 +291,7 @@ impl Engine {
         if few {
             return false;
         }
-        if waiting < self.conf.direct_min {
+        if waiting < self.conf.direct_min / 4 {
             self.back_to_the_ring(log);
             return false;
         }
@@ -329,7 +329,6 @@ impl Engine {
             bytes += len;
             batches.push((entry, item.bytes));
         }
-        self.placing.bytes -= bytes;
         live.direct.batches -= u32::try_from(batches.len()).unwrap_or(0);
         live.direct.way = Way::Segment(segment);
         let lead = core::mem::take(&mut live.tail);
@@ -445,7 +444,8 @@ impl Engine {
             && let Some(put) = live.direct.putting.pop_front_if(durable)
             && let Some(lane) = self.lanes.get_mut(RingKind::Durable)
         {
-            for (entry, _) in put.batches {
+            for (entry, bytes) in put.batches {
+                self.placing.bytes -= bytes.len() as u64;
                 let (entry, bytes) = (Entry::Batch(entry), Bytes::new());
                 lane.queue.push(Class::User, Item { entry, bytes });
             }
@@ -466,6 +466,7 @@ impl Engine {
         live.tail.clear();
         for put in core::mem::take(puts) {
             for (entry, bytes) in put.batches {
+                self.placing.bytes -= bytes.len() as u64;
                 let home = None;
                 let entry = Entry::Batch(BatchEntry { home, ..entry });
                 if let Some(lane) = self.lanes.get_mut(RingKind::Durable) {
