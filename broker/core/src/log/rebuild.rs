@@ -227,8 +227,8 @@ impl Engine {
         self.rebuild_next(ops);
     }
 
-    fn rebuild_next(&mut self, ops: &mut Ops) {
-        while self.rebuilds.current.is_none() {
+    pub(crate) fn rebuild_next(&mut self, ops: &mut Ops) {
+        while self.rebuilds.current.is_none() && !self.starved {
             let Some((key, what)) = self.rebuilds.waiting.pop_front() else {
                 return;
             };
@@ -432,21 +432,28 @@ impl Engine {
         self.rebuild_over(ops);
     }
 
-    /// The sidecar could not be written. A full disk costs this log until a start; anything else ends the directory (#101).
+    /// The sidecar could not be written. On a full disk its readers wait until there is space (#105): nothing is damaged that
+    /// the segment could not make good. Anything else ends the directory (#101).
     fn rebuild_unwritten(&mut self, fault: Fault, ops: &mut Ops) {
         if fault.kind != FaultKind::Full {
             self.broken("an index could not be made again", fault.text, ops);
             return;
         }
-        if let Some(rebuild) = &self.rebuilds.current {
-            let (log, side) = (rebuild.log, rebuild.sidecar());
-            let why = format!(
-                "the index {side} {}, and there is no space to make it again",
-                rebuild.what
-            );
-            self.take_offline(log, why, ops);
+        self.starve();
+        if let Some(rebuild) = self.rebuilds.current.take() {
+            proof::sometimes("sidecar-waits-for-space");
+            self.unpin_segment(&rebuild.file(), ops);
+            let (log, base) = (rebuild.log, rebuild.segment.base);
+            if let Some(times) = self.rebuilds.made.get_mut(&(log, base)) {
+                *times -= 1;
+            }
+            let key = WindowKey {
+                log,
+                base,
+                index: 0,
+            };
+            self.rebuilds.waiting.push_back((key, rebuild.what));
         }
-        self.rebuild_over(ops);
     }
 
     fn rebuild_over(&mut self, ops: &mut Ops) {

@@ -314,6 +314,7 @@ impl Engine {
         self.weigh_ballast(ops);
         self.make_fast_ring(ops);
         self.drop_on(ops);
+        self.rebuild_next(ops);
         if let Phase::Stopping(broker) = self.phase {
             self.stop_on(now, broker, ops);
             if !self.running() {

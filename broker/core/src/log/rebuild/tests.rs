@@ -3,7 +3,7 @@
 use crate::answer::Find;
 use crate::file::{FaultKind, FileName, FileOp, Outcome};
 use crate::ids::{LogId, Offset};
-use crate::log::ReadRefusal;
+use crate::log::{Planned, ReadRefusal};
 use crate::log::sidecar;
 use crate::log::testing::{Disk, World, failed, small};
 use crate::log::told::Told;
@@ -261,13 +261,25 @@ fn unwritten(fault: fn(&FileOp) -> Option<Outcome>) -> (World, LogId, LogId) {
 }
 
 #[test]
-fn a_sidecar_that_cannot_be_written_ends_the_directory_and_a_full_disk_only_the_log_101_105() {
+fn a_sidecar_that_cannot_be_written_ends_the_directory_and_on_a_full_disk_its_readers_wait_101_105()
+{
     let (world, ..) = unwritten(|op| at_sidecar(op, FaultKind::Broken));
     assert!(world.broken().is_some(), "{:?}", world.told);
     let (mut world, a, b) = unwritten(|op| at_sidecar(op, FaultKind::Full));
     world.settle();
     assert!(world.broken().is_none(), "{:?}", world.told);
-    let why = world.engine.offline(a).unwrap();
-    assert!(why.contains("no space"), "{why}");
+    assert_eq!(world.engine.offline(a), None, "nothing is damaged");
+    let end = world.engine.marks(a).unwrap().written;
+    let planned = world
+        .engine
+        .plan(a, Offset(0), end, 100, true, &mut world.ops);
+    assert_eq!(planned, Ok(Planned::Later));
+    world.settle();
     assert_eq!(world.read_all(b, 0), bases(10));
+    // Space again.
+    world.engine.space(crate::file::Free::default());
+    world.engine.flush(world.now, &mut world.ops);
+    world.settle();
+    assert!(world.told.contains(&Told::Look(a)), "{:?}", world.told);
+    assert!(!world.read_all(a, 0).is_empty());
 }
