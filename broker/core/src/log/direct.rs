@@ -405,6 +405,12 @@ impl Engine {
             {
                 true
             }
+            // A segment may retire before it is tidied.
+            Outcome::Failed(fault)
+                if fault.kind == FaultKind::Absent && step == PlaceStep::Close =>
+            {
+                return;
+            }
             Outcome::Failed(fault) => {
                 // A durable write or a sync that failed may or may not be there (#101).
                 self.broken("a segment could not be written", fault.text, ops);

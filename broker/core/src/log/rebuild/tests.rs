@@ -3,10 +3,10 @@
 use crate::answer::Find;
 use crate::file::{FaultKind, FileName, FileOp, Outcome};
 use crate::ids::{LogId, Offset};
-use crate::log::{Planned, ReadRefusal};
 use crate::log::sidecar;
 use crate::log::testing::{Disk, World, failed, small};
 use crate::log::told::Told;
+use crate::log::{Planned, ReadRefusal};
 use crate::now::Wall;
 #[cfg(feature = "mutants")]
 use crate::proof;
