@@ -94,7 +94,7 @@ struct Putting {
     full: bool,
 }
 
-/// The logs that do not go by the ring.
+/// The logs that do not go by the ring and do not rest.
 #[derive(Debug, Default)]
 pub(crate) struct Placing {
     pub(crate) logs: Set<LogId>,
@@ -136,6 +136,7 @@ impl Engine {
         }
         direct.batches += u32::from(batch);
         direct.staged.push_back(item);
+        self.placing.logs.insert(log);
         self.placing.bytes += len;
     }
 
@@ -160,9 +161,33 @@ impl Engine {
                 _ if helpless => self.back_to_the_ring(log),
                 Way::Ring(_) => self.back_to_the_ring(log),
                 Way::Closing { cycles, unknown } => self.close(log, cycles, unknown, ops),
-                Way::Segment(_) => while self.put_direct(log, ops) {},
+                Way::Segment(_) => {
+                    while self.put_direct(log, ops) {}
+                    self.forget_idle(log);
+                }
             }
         }
+    }
+
+    /// A log that rests costs nothing: it is met again with its next batch.
+    fn forget_idle(&mut self, log: LogId) {
+        let live = self.live.get(&log);
+        if live.is_some_and(|live| {
+            matches!(live.direct.way, Way::Segment(_))
+                && live.direct.staged.is_empty()
+                && live.direct.putting.is_empty()
+        }) {
+            self.placing.logs.remove(&log);
+        }
+    }
+
+    /// The node stops: all that do not go by the ring go back there.
+    pub(crate) fn end_direct(&mut self) {
+        let direct = self
+            .live
+            .iter()
+            .filter(|(_, live)| !matches!(live.direct.way, Way::Ring(_)));
+        self.placing.logs.extend(direct.map(|(log, _)| *log));
     }
 
     /// Whether a log waits for the spill to come to its end.
@@ -303,6 +328,11 @@ impl Engine {
             live.tail.clear();
             SegmentState::begin(log, base, first.batch.max_timestamp)
         };
+        if live.tail.len() as u64 != segment.bytes % BLOCK {
+            // The last block cannot be written again as it was.
+            self.back_to_the_ring(log);
+            return false;
+        }
         let named = segment.bytes == 0;
         let (begin, first_entry) = (segment.bytes, segment.batches);
         let mut side = Vec::new();

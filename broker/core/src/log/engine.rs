@@ -567,6 +567,7 @@ impl Engine {
         match self.phase {
             Phase::Ready => {
                 self.phase = Phase::Stopping(broker);
+                self.end_direct();
                 self.flush(now, ops);
             }
             Phase::Stopping(_) => {}

@@ -416,11 +416,15 @@ impl Engine {
     fn sync_files(&mut self, ops: &mut Ops) {
         let mut wishes: Vec<FileOp> = Vec::new();
         let mut root = false;
-        for course in self.spill.courses.values() {
+        for (log, course) in &self.spill.courses {
             let Course::Files(files) = course else {
                 continue;
             };
-            for segment in &files.segments {
+            // One that was only tidied: its last file was cut, and what indexes it was never synced.
+            let state = self.fold.logs.get(log);
+            let tidied = state.and_then(|state| state.segments.last());
+            let tidied = tidied.filter(|_| files.segments.is_empty() && files.ready == Ready::Yes);
+            for segment in files.segments.iter().chain(tidied) {
                 wishes.push(FileOp::Sync(FileName::Segment {
                     dir: files.dir.clone(),
                     base: segment.base,
