@@ -105,6 +105,34 @@ fn a_stopped_and_a_killed_node_are_whole_and_looking_changes_nothing() {
 }
 
 #[test]
+fn a_log_that_left_the_ring_is_whole_running_killed_and_stopped_104() {
+    let folder = Folder::new("log-direct").unwrap();
+    let start = start(&folder);
+    let broker = start.ready().unwrap();
+    let mut connection = Connection::open(broker.address).unwrap();
+    connection.create_topic("large", 1, &[]).unwrap();
+    let value = vec![b'x'; 100_000];
+    for _ in 0..100 {
+        connection
+            .append(&Place::first("large"), &[&value])
+            .unwrap();
+    }
+    whole(&start.data);
+    broker.kill().unwrap();
+    whole(&start.data);
+    let dumped = log("dump", &[], &start.data.join("commit"));
+    assert_eq!(dumped.status.code(), Some(0), "{}", told(&dumped));
+    let named = told(&dumped).matches(" segment: 0 position: ").count();
+    assert!(named > 30, "{named} batches went around the ring (#144)");
+    start.ready().unwrap().stop().unwrap();
+    whole(&start.data);
+    let dumped = log("dump", &[], &start.data.join("large-0"));
+    assert_eq!(dumped.status.code(), Some(0), "{}", told(&dumped));
+    let batches = told(&dumped).matches("baseOffset: ").count();
+    assert!(batches >= 100, "{batches} batches in segments");
+}
+
+#[test]
 fn a_running_node_under_load_is_whole_whenever_it_is_looked_at() {
     let folder = Folder::new("log-live").unwrap();
     // More than a ring file holds, so that segments, checkpoints and recycled files change underfoot.

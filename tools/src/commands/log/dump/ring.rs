@@ -120,6 +120,10 @@ impl Dump {
             self.show
                 .item(|| entry_line(entry), || entry_object(entry))?;
             let Entry::Batch(entry) = entry else { continue };
+            if entry.home.is_some() {
+                // Its bytes lie in the segment.
+                continue;
+            }
             let begin = (entry.batch.spot.at - at) as usize;
             let stored = bytes
                 .get(begin..begin + entry.batch.len as usize)
@@ -183,14 +187,17 @@ fn entry_line(entry: &Entry) -> String {
                 (sent.id.0, sent.epoch.0, sent.base_sequence.0)
             });
             format!(
-                "- {} {} generation: {} baseOffset: {} lastOffset: {} position: {} size: {} partitionLeaderEpoch: {} producerId: {} \
+                "- {} {} generation: {} baseOffset: {} lastOffset: {} {} size: {} partitionLeaderEpoch: {} producerId: {} \
                  producerEpoch: {} baseSequence: {} maxTimestamp: {} checksum: {:08x}",
                 kind_name(entry.kind),
                 log_words(entry.log),
                 entry.generation,
                 batch.base,
                 batch.next().0 - 1,
-                batch.spot.at,
+                entry.home.map_or_else(
+                    || format!("position: {}", batch.spot.at),
+                    |home| format!("segment: {} position: {}", home.base, home.at),
+                ),
                 batch.len,
                 batch.epoch,
                 producer.0,
@@ -241,9 +248,10 @@ fn entry_object(entry: &Entry) -> Value {
     match entry {
         Entry::Batch(entry) => {
             let batch = &entry.batch;
+            let position = entry.home.map_or(u64::from(batch.spot.at), |home| home.at);
             json!({"kind": "entry", "entry": kind_name(entry.kind), "topic_id": entry.log.topic.0.to_string(), "partition": entry.log.partition.0,
-                "generation": entry.generation.0, "base_offset": batch.base.0, "last_offset": batch.next().0 - 1, "position": batch.spot.at,
-                "size": batch.len, "leader_epoch": batch.epoch.0, "max_timestamp": batch.max_timestamp, "checksum": batch.checksum})
+                "generation": entry.generation.0, "base_offset": batch.base.0, "last_offset": batch.next().0 - 1, "position": position,
+                "segment": entry.home.map(|home| home.base.0), "size": batch.len, "leader_epoch": batch.epoch.0, "max_timestamp": batch.max_timestamp, "checksum": batch.checksum})
         }
         Entry::Fact(log, generation, fact) => {
             let (name, a, b) = match fact {
