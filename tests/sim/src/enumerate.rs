@@ -29,6 +29,7 @@ pub const MUTANTS: &[&str] = &[
     "drop-by-name",
     "drop-forgets-the-name",
     "founded-with-one-checkpoint",
+    "kept-segment-freed-at-once",
     "named-before-durable",
     "no-dir-fsync",
     "recovered-tail-only-synced",

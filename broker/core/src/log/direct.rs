@@ -23,9 +23,9 @@ use crate::log::queue::{Class, Item};
 use crate::log::rise::Phase;
 use crate::log::sidecar::{self, SideEntry};
 use crate::log::spill::{Course, Ready};
-use crate::log::state::{BatchEntry, Entry, Home, SegmentState};
+use crate::log::state::{BatchEntry, Entry, Fact, Home, SegmentState};
 use crate::log::told::Ops;
-use crate::map::Set;
+use crate::map::{Map, Set};
 use crate::marks::Durability;
 use crate::proof;
 
@@ -100,6 +100,8 @@ pub(crate) struct Placing {
     pub(crate) logs: Set<LogId>,
     /// Payload that is staged or being put.
     pub(crate) bytes: u64,
+    /// Logs whose last segment is to go, by the number of the last checkpoint that still keeps it.
+    pub(crate) fading: Map<LogId, u64>,
 }
 
 impl Engine {
@@ -235,6 +237,8 @@ impl Engine {
             None => {
                 proof::sometimes("log-closed-for-direct-batches");
                 state.direct = true;
+                state.fading = false;
+                self.placing.fading.remove(&log);
                 live.direct.way = Way::Closing {
                     cycles,
                     unknown: Some(begun),
@@ -511,6 +515,64 @@ impl Engine {
             }
         }
         self.back_to_the_ring(log);
+    }
+
+    /// All of the log's last segment lies below its start, and it was kept for batches that may still have gone there. It may go
+    /// once both checkpoints know that none will: until then a replay would keep what is gone, or miss what it needs.
+    pub(crate) fn free_kept(&mut self, log: LogId) {
+        let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
+            self.placing.fading.remove(&log);
+            return;
+        };
+        let below = state.kept_segment().is_some()
+            && state
+                .segments
+                .last()
+                .is_some_and(|last| last.next <= state.start);
+        let rests = live.pending == 0
+            && live.direct.staged.is_empty()
+            && live.direct.putting.is_empty()
+            && !matches!(live.direct.way, Way::Closing { .. })
+            && !live.dropping
+            && live.offline.is_none();
+        if !below || !rests || !matches!(self.phase, Phase::Ready) {
+            return;
+        }
+        self.back_to_the_ring(log);
+        let begun = self.keeper.stamp.number;
+        let known = self.placing.fading.get(&log).copied();
+        let Some(state) = self.fold.logs.get_mut(&log) else {
+            return;
+        };
+        let durable = begun - u64::from(self.keeper.busy);
+        match known.filter(|_| state.fading) {
+            None => {
+                state.fading = true;
+                self.placing.fading.insert(log, begun);
+                self.keeper.wanted = self.keeper.wanted.max(2);
+                if !proof::mutant("kept-segment-freed-at-once") {
+                    return;
+                }
+            }
+            Some(known) if durable < known + 2 => {
+                if !self.keeper.busy && self.keeper.wanted == 0 {
+                    self.keeper.wanted = 1;
+                }
+                return;
+            }
+            Some(_) => {}
+        }
+        proof::sometimes("kept-segment-freed");
+        (state.direct, state.fading) = (false, false);
+        let start = state.start;
+        self.placing.fading.remove(&log);
+        self.queue_fact(log, Fact::Start(start));
+    }
+
+    /// Looks again at every log whose last segment is to go.
+    pub(crate) fn free_faded(&mut self) {
+        let logs: Vec<LogId> = self.placing.fading.keys().copied().collect();
+        logs.into_iter().for_each(|log| self.free_kept(log));
     }
 
     /// A stop leaves segments that end with their last batch: what is left of blocks that were written whole is cut.

@@ -224,9 +224,10 @@ impl LogState {
     }
 
     fn trim(&mut self, start: Offset) {
-        if start <= self.start {
+        if start < self.start {
             return;
         }
+        // The same start is said again where a segment had to stay when it was said first.
         self.start = start;
         self.spilled = self.spilled.max(start.min(self.next));
         while self.ring.front().is_some_and(|batch| batch.next() <= start) {

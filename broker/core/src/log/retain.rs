@@ -35,6 +35,7 @@ impl Engine {
                 // A refusal means that the log is going away, or is damaged: then nothing is removed.
                 let _ = self.trim(log, start);
             }
+            self.free_kept(log);
         }
         // An idle directory is told the time as well, so that the next start does not take rest for a jump.
         let told = self.keeper.stamp.wall.0;
