@@ -290,7 +290,9 @@ impl LogState {
             }
         }
         self.spilled = self.spilled.max(self.start.min(self.next));
-        self.retire(self.start);
+        // All batches are known by now: what lies wholly below the start may have been removed, the last one too.
+        let start = self.start;
+        self.segments.retain(|segment| segment.next > start);
         self.epochs.clamp(self.next);
     }
 }
