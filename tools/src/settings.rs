@@ -64,10 +64,10 @@ impl Sources {
             let pair = ("log.dirs".to_owned(), value.to_owned());
             layers.push(("given by --data".to_owned(), vec![pair]));
         }
-        Ok(Sources {
-            layers: overridden(layers),
-            warnings: environment.warnings,
-        })
+        let layers = overridden(layers);
+        let mut warnings = environment.warnings;
+        warnings.extend(awaited(&layers));
+        Ok(Sources { layers, warnings })
     }
 
     /// The settings, or all that is wrong with them.
@@ -107,9 +107,31 @@ impl Sources {
     }
 }
 
+/// What is said of things that are not there yet, a line for each thing: such a setting is taken where it says what one
+/// node would keep, for files made for Kafka name it, but nobody shall think that it does something.
+fn awaited(layers: &[(String, Pairs)]) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (key, _) in layers.iter().flat_map(|(_, pairs)| pairs) {
+        let shown = config::SHOWN_OF_BROKER.iter().find(|row| row.name == key);
+        let Some(thing) = shown.and_then(|row| row.awaits) else {
+            continue;
+        };
+        match lines.iter_mut().find(|(other, _)| *other == thing) {
+            Some((_, keys)) => keys.push(key),
+            None => lines.push((thing, vec![key])),
+        }
+    }
+    let line = |(thing, keys): (&str, Vec<&str>)| {
+        let keys = keys.join(", ");
+        format!("{thing} are not there yet; of them is said, and changes nothing: {keys}")
+    };
+    lines.into_iter().map(line).collect()
+}
+
 /// Keys for one thing. Within one place Kafka's rule holds (the finer unit wins); of two places the stronger one's word
 /// counts, in whichever spelling.
 const TWINS: &[&[&str]] = &[
+    &["node.id", "broker.id"],
     &["log.dirs", "log.dir"],
     &[
         "log.retention.ms",
@@ -204,6 +226,26 @@ mod tests {
         };
         let config = Sources::read(&given, []).unwrap().settle().unwrap();
         assert_eq!(config.log_dir, "/data");
+    }
+
+    #[test]
+    fn what_is_said_of_things_that_are_not_there_yet_is_told_in_a_line_for_each() {
+        let variables = [
+            ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1"),
+            ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
+            ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1"),
+            ("KAFKA_DELETE_TOPIC_ENABLE", "true"),
+        ];
+        let sources = sources(None, &variables, &[]);
+        assert!(sources.settle().is_ok());
+        let [groups, transactions] = &sources.warnings[..] else {
+            panic!("{:?}", sources.warnings);
+        };
+        assert!(groups.starts_with("consumer groups are not there yet"));
+        assert!(
+            groups.ends_with("group.initial.rebalance.delay.ms, offsets.topic.replication.factor")
+        );
+        assert!(transactions.ends_with("transaction.state.log.min.isr"));
     }
 
     #[test]

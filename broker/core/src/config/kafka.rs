@@ -6,7 +6,7 @@ pub(super) const BROKER: &str = "\
     add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
     alter.config.policy.class.name alter.log.dirs.replication.quota.window.num
     alter.log.dirs.replication.quota.window.size.seconds authorizer.class.name auto.leader.rebalance.enable
-    background.threads broker.heartbeat.interval.ms broker.id broker.session.timeout.ms
+    background.threads broker.heartbeat.interval.ms broker.session.timeout.ms
     client.quota.callback.class compression.gzip.level compression.lz4.level compression.zstd.level
     config.providers connection.failed.authentication.delay.ms
     connections.max.reauth.ms controlled.shutdown.enable controller.performance.always.log.threshold.ms
@@ -28,7 +28,7 @@ pub(super) const BROKER: &str = "\
     group.consumer.min.session.timeout.ms group.consumer.regex.refresh.interval.ms
     group.consumer.session.timeout.ms group.coordinator.append.linger.ms
     group.coordinator.background.threads group.coordinator.cached.buffer.max.bytes
-    group.coordinator.rebalance.protocols group.coordinator.threads group.initial.rebalance.delay.ms
+    group.coordinator.rebalance.protocols group.coordinator.threads
     group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
     group.share.assignment.interval.ms group.share.assignors group.share.delivery.count.limit
     group.share.heartbeat.interval.ms group.share.initialize.retry.interval.ms
@@ -61,7 +61,7 @@ pub(super) const BROKER: &str = "\
     num.recovery.threads.per.data.dir num.replica.alter.log.dirs.threads num.replica.fetchers
     offset.metadata.max.bytes offsets.commit.timeout.ms offsets.load.buffer.size
     offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
-    offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
+    offsets.topic.num.partitions offsets.topic.segment.bytes
     principal.builder.class producer.id.expiration.check.interval.ms producer.id.expiration.ms
     producer.purgatory.purge.interval.requests queued.max.requests quota.window.num
     quota.window.size.seconds remote.fetch.max.wait.ms remote.list.offsets.request.timeout.ms
@@ -104,8 +104,8 @@ pub(super) const BROKER: &str = "\
     server.max.startup.time.ms share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
     share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.load.buffer.size
     share.coordinator.snapshot.update.records.per.snapshot share.coordinator.state.topic.compression.codec
-    share.coordinator.state.topic.min.isr share.coordinator.state.topic.num.partitions
-    share.coordinator.state.topic.prune.interval.ms share.coordinator.state.topic.replication.factor
+    share.coordinator.state.topic.num.partitions
+    share.coordinator.state.topic.prune.interval.ms
     share.coordinator.state.topic.segment.bytes share.coordinator.threads share.coordinator.write.timeout.ms
     share.fetch.purgatory.purge.interval.requests socket.connection.setup.timeout.max.ms
     socket.connection.setup.timeout.ms socket.listen.backlog.size socket.receive.buffer.bytes
@@ -117,8 +117,8 @@ pub(super) const BROKER: &str = "\
     ssl.truststore.location ssl.truststore.password ssl.truststore.type telemetry.max.bytes
     transaction.abort.timed.out.transaction.cleanup.interval.ms transaction.max.timeout.ms
     transaction.partition.verification.enable transaction.remove.expired.transaction.cleanup.interval.ms
-    transaction.state.log.load.buffer.size transaction.state.log.min.isr
-    transaction.state.log.num.partitions transaction.state.log.replication.factor
+    transaction.state.log.load.buffer.size
+    transaction.state.log.num.partitions
     transaction.state.log.segment.bytes transaction.two.phase.commit.enable transactional.id.expiration.ms
     unclean.leader.election.interval.ms unstable.api.versions.enable unstable.feature.versions.enable";
 

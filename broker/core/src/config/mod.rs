@@ -210,6 +210,7 @@ pub fn broker<'a>(
             wrong.push(refused(key.name, value, &why, key.kind));
         }
     }
+    wrong.extend(two_numbers(&given));
     if wrong.is_empty() {
         wrong.extend(listeners::agree(&config));
     }
@@ -221,6 +222,18 @@ pub fn broker<'a>(
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
     Ok(config)
+}
+
+/// A node has one number, whichever of its two names gives it.
+fn two_numbers(given: &[(&str, &str)]) -> Option<Complaint> {
+    let said = |name| given.iter().find(|(other, _)| *other == name);
+    let (older, newer) = (said("broker.id")?.1.trim(), said("node.id")?.1.trim());
+    (older != newer).then(|| Complaint {
+        what: format!("broker.id={older} cannot be used"),
+        why: format!("it is the older name of node.id, which is {newer}"),
+        attempt: "Leave it out".to_string(),
+        code: Some(Code::InvalidConfig),
+    })
 }
 
 /// Settings of a topic from names and values over the broker's, later ones before earlier ones of the same name.

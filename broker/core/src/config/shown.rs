@@ -17,6 +17,8 @@ pub struct ShownKey {
     pub when: When,
     /// What that means here.
     pub text: &'static str,
+    /// What the setting is of, where that is not there yet: whoever gives it is told so at the start.
+    pub awaits: Option<&'static str>,
 }
 
 const fn shown(
@@ -31,6 +33,7 @@ const fn shown(
         value,
         when: When::Running,
         text,
+        awaits: None,
     }
 }
 
@@ -46,8 +49,30 @@ const fn shown_at_start(
         value,
         when: When::AtStart,
         text,
+        awaits: None,
     }
 }
+
+/// Of something that is not there yet, with the one value that a node alone can keep once it is.
+const fn awaited(
+    name: &'static str,
+    value: &'static str,
+    awaits: &'static str,
+    text: &'static str,
+) -> ShownKey {
+    ShownKey {
+        name,
+        kind: INT,
+        value,
+        when: When::AtStart,
+        text,
+        awaits: Some(awaits),
+    }
+}
+
+const GROUPS: &str = "consumer groups";
+const TRANSACTIONS: &str = "transactions";
+const SHARE_GROUPS: &str = "share groups";
 
 const INT: Kind = Kind::Int(i32::MIN as i64, I32_MAX);
 const LONG: Kind = Kind::Int(i64::MIN, i64::MAX);
@@ -119,6 +144,12 @@ pub const SHOWN_OF_BROKER: &[ShownKey] = &[
         "true",
         "A topic that somebody deletes is deleted.",
     ),
+    awaited(
+        "group.initial.rebalance.delay.ms",
+        "0",
+        GROUPS,
+        "There are no consumer groups yet; nothing waits for their members.",
+    ),
     shown(
         "log.cleanup.policy",
         Kind::Words(&["delete"]),
@@ -161,6 +192,12 @@ pub const SHOWN_OF_BROKER: &[ShownKey] = &[
         "0",
         "A file goes as soon as nobody reads it.",
     ),
+    awaited(
+        "offsets.topic.replication.factor",
+        "1",
+        GROUPS,
+        "There are no consumer groups yet, and one node keeps one replica.",
+    ),
     shown_at_start(
         "remote.log.storage.system.enable",
         Kind::Bool,
@@ -172,6 +209,30 @@ pub const SHOWN_OF_BROKER: &[ShownKey] = &[
         Kind::Text,
         "PLAINTEXT",
         "Only PLAINTEXT is there yet.",
+    ),
+    awaited(
+        "share.coordinator.state.topic.min.isr",
+        "1",
+        SHARE_GROUPS,
+        "There are no share groups yet, and one node keeps one replica.",
+    ),
+    awaited(
+        "share.coordinator.state.topic.replication.factor",
+        "1",
+        SHARE_GROUPS,
+        "There are no share groups yet, and one node keeps one replica.",
+    ),
+    awaited(
+        "transaction.state.log.min.isr",
+        "1",
+        TRANSACTIONS,
+        "There are no transactions yet, and one node keeps one replica.",
+    ),
+    awaited(
+        "transaction.state.log.replication.factor",
+        "1",
+        TRANSACTIONS,
+        "There are no transactions yet, and one node keeps one replica.",
     ),
     shown(
         "unclean.leader.election.enable",

@@ -71,16 +71,22 @@ const HOURS_MAX: i64 = I32_MAX;
 /// The broker's settings. Of two rows for one thing the later one wins.
 pub const BROKER: &[BrokerKey] = &[
     BrokerKey {
+        name: "broker.id",
+        kind: Kind::Int(0, I32_MAX),
+        default: "",
+        other: "2",
+        when: When::AtStart,
+        text: "As node.id, under its older name. Where both are given they say the same.",
+        set: node_id,
+    },
+    BrokerKey {
         name: "node.id",
         kind: Kind::Int(0, I32_MAX),
         default: "1",
         other: "2",
         when: When::AtStart,
         text: "The number of this node in its cluster. It may not change once the log directory exists.",
-        set: |config, value| {
-            config.node_id = BrokerId(i32::try_from(value.int()).unwrap_or(i32::MAX));
-            Ok(())
-        },
+        set: node_id,
     },
     BrokerKey {
         name: "process.roles",
@@ -573,6 +579,11 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
 ];
+
+fn node_id(config: &mut BrokerConfig, value: Value) -> Result<(), String> {
+    config.node_id = BrokerId(i32::try_from(value.int()).unwrap_or(i32::MAX));
+    Ok(())
+}
 
 fn log_dir(config: &mut BrokerConfig, value: Value) -> Result<(), String> {
     config.log_dir = value.text().to_string();

@@ -217,6 +217,16 @@ fn the_finer_unit_of_time_wins() {
 }
 
 #[test]
+fn a_node_has_one_number_under_either_name() {
+    let id = |pairs: &[(&'static str, &'static str)]| broker(pairs.iter().copied());
+    assert_eq!(id(&[("broker.id", "7")]).unwrap().node_id, BrokerId(7));
+    let both = [("node.id", "7"), ("broker.id", "7")];
+    assert_eq!(id(&both).unwrap().node_id, BrokerId(7));
+    let said = wrong(&[("node.id", "7"), ("broker.id", "8")]);
+    assert!(said[0].contains("the older name of node.id, which is 7"));
+}
+
+#[test]
 fn topic_values_are_bounded_as_kafkas_are() {
     let takes = |name, value| topic(&TopicConfig::default(), [(name, value)]).is_ok();
     for (name, value) in [
@@ -281,6 +291,11 @@ fn listeners_are_taken_apart_and_must_agree() {
         ("process.roles", "broker"),
         ("controller.quorum.voters", "1@a:1,2@b:1"),
         ("controller.quorum.voters", "2@a:1"),
+        // Values of a cluster of several nodes, for things that are not there yet.
+        ("offsets.topic.replication.factor", "3"),
+        ("transaction.state.log.min.isr", "2"),
+        ("share.coordinator.state.topic.replication.factor", "3"),
+        ("group.initial.rebalance.delay.ms", "3000"),
     ] {
         assert_eq!(wrong(&[(name, value)]).len(), 1, "{name}={value}");
     }
