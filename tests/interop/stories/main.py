@@ -11,6 +11,7 @@ import time
 import traceback
 
 import answers
+import book
 import clients
 import compose
 import kcat
@@ -19,8 +20,8 @@ import readme
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "compose": compose, "ours": ours, "readme": readme}
-OF_OURS = {"compose", "readme"}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "compose": compose, "ours": ours, "book": book, "readme": readme}
+OF_OURS = {"book", "compose", "readme"}
 
 
 def main():

@@ -26,11 +26,15 @@ def stories(target, asked):
         return
 
     def first_minute():
-        start, paste, *_ = blocks()
+        start, *paste = blocks()
+        # The last blocks of all are for who stays: the tests.
+        paste = [block for block in paste if not block[0].startswith("cargo ")]
         assert start[0].startswith(START + "broker"), f"README's first command is {start[0]!r}"
-        # Its folder is empty, as after a clone; the files of the repository are there to be sent.
+        assert len(paste) == 3, "our own commands, kcat, and what lies on disk"
+        # Its folder is empty, as after a clone and a build; the files of the repository are there to be sent.
         folder = target.folder / "stranger"
-        folder.mkdir()
+        (folder / "target/release").mkdir(parents=True)
+        (folder / "target/release/sawlog").symlink_to(target.binary.resolve())
         for path in ROOT.iterdir():
             if path.name not in ("data", "target", ".git"):
                 (folder / path.name).symlink_to(path)
@@ -39,7 +43,7 @@ def stories(target, asked):
         broker = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             until_answering("127.0.0.1:9092", broker, lambda: (folder / "broker.log").read_text())
-            script = "set -euo pipefail\n" + "\n".join(paste)
+            script = "set -euo pipefail\n" + "\n".join(line for block in paste for line in block)
             got = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)})
             assert got.returncode == 0, f"{script}\nended with {got.returncode}: {got.stdout[-800:]} {got.stderr[-800:]}"
             broker.send_signal(signal.SIGTERM)
@@ -51,10 +55,20 @@ def stories(target, asked):
                 broker.kill()
                 broker.wait()
 
-    yield "the first command starts the broker, the pasted lines send a file through kcat and read it back", first_minute
+    yield "the first command starts the broker; every pasted line works: our own commands, kcat, what lies on disk", first_minute
 
     def second_command():
         commands = [line for block in blocks() for line in block]
         assert any(line.startswith("cargo test --workspace") for line in commands), "README names the command that runs every test"
 
     yield "README names the command that runs every test", second_command
+
+    def chores():
+        """Each `cargo dev` that README names is one that it knows, to the last flag; CI runs the long ones with less."""
+        named = re.findall(r"`cargo (dev [^`]*)`", (ROOT / "README.md").read_text())
+        assert len(named) > 4, named
+        for words in named:
+            got = subprocess.run(["cargo", *words.split(), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+            assert got.returncode == 0, f"cargo {words}: {got.stderr[-500:]}"
+
+    yield "every cargo dev command that README names is known, with its flags", chores
