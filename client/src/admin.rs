@@ -12,7 +12,7 @@ use sawlog_wire::messages::delete_topics::DeleteTopicState;
 use sawlog_wire::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 
 pub use cluster::{Broker, Cluster};
-pub use configs::{Config, ConfigChange, ConfigSource, Resource};
+pub use configs::{Config, ConfigChange, ConfigSource, Resource, Synonym};
 pub use records::{DirPartition, LogDir};
 
 use crate::client::Client;

@@ -48,7 +48,7 @@ mod record;
 
 pub use admin::{
     Broker, Cluster, Config, ConfigChange, ConfigSource, DirPartition, LogDir, Mode, NewTopic,
-    Resource,
+    Resource, Synonym,
 };
 pub use client::{Builder, Client};
 pub use consumer::{Assignment, Batch, Consumer, ConsumerBuilder, Start};

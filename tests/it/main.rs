@@ -10,6 +10,8 @@
 mod client;
 mod connections;
 mod damage;
+mod ends;
+mod examples;
 mod faults;
 mod full;
 mod hostile;

@@ -1,4 +1,4 @@
-//! The commands as processes: records through `consume -o json | produce -i json` come out as they went in (G8), what was
+//! The commands as processes: records through `consume -o json | produce -i json`, and as CSV, come out as they went in (G8), what was
 //! broken in a file is named with its place, and each exit code is the one that scripts rely on.
 
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use sawlog_client::{Assignment, At, Client, Header, Message, NewTopic, Record};
 use tests::broker::{Start, binary};
-use tests::host::Folder;
+use tests::host::{Folder, has, not_run};
 
 /// xorshift64*: the same records in every run.
 struct Dice(u64);
@@ -106,12 +106,49 @@ async fn all(kafka: &Client, topic: &str) -> Vec<Message> {
     messages
 }
 
+/// What the records must have among them, else the property says little.
+fn not_vacuous(records: &[Record]) {
+    type Seen = fn(&Record) -> bool;
+    let seen: [(&str, Seen); 8] = [
+        ("a null key", |record| record.key.is_none()),
+        ("an empty key", |record| record.key.as_deref() == Some(b"")),
+        ("a null value", |record| record.value.is_none()),
+        ("an empty value", |record| {
+            record.value.as_deref() == Some(b"")
+        }),
+        ("bytes that are no text", |record| {
+            let value = record.value.as_deref().unwrap_or_default();
+            std::str::from_utf8(value).is_err()
+        }),
+        ("a header's name twice", |record| {
+            let names: Vec<_> = record.headers.iter().map(|header| &header.name).collect();
+            names
+                .iter()
+                .enumerate()
+                .any(|(at, name)| names[..at].contains(name))
+        }),
+        ("a header that is null", |record| {
+            record.headers.iter().any(|header| header.value.is_none())
+        }),
+        ("the first moment of 1970", |record| {
+            record.timestamp == Some(0)
+        }),
+    ];
+    for (what, seen) in seen {
+        let count = records.iter().filter(|record| seen(record)).count();
+        assert!(count > 10, "{count} records with {what}");
+    }
+}
+
 #[test]
-fn records_through_two_processes_as_json_are_equal_to_the_byte_g8() {
+fn records_through_two_processes_as_json_and_as_csv_are_equal_to_the_byte_g8() {
     let folder = Folder::new("tools-json").unwrap();
     let broker = Start::on(&folder.join("data")).ready().unwrap();
     let address = broker.address;
-    let records = 2_000;
+    let mut dice = Dice(8);
+    let records: Vec<Record> = (0..2_000).map(|_| dice.record()).collect();
+    not_vacuous(&records);
+    let count = records.len();
     runtime().block_on(async {
         let kafka = Client::connect(&address.to_string()).await.unwrap();
         // Records of 1970 are older than any retention.
@@ -120,7 +157,7 @@ fn records_through_two_processes_as_json_are_equal_to_the_byte_g8() {
                 .partitions(3)
                 .config("retention.ms", "-1")
         };
-        let topics = ["from", "to"].map(topic);
+        let topics = ["from", "json", "csv"].map(topic);
         assert!(
             kafka
                 .create_topics(topics.into())
@@ -130,37 +167,39 @@ fn records_through_two_processes_as_json_are_equal_to_the_byte_g8() {
                 .all(|(_, made)| made.is_ok())
         );
         let producer = kafka.producer().await.unwrap();
-        let (mut dice, mut tickets) = (Dice(8), Vec::new());
-        for _ in 0..records {
-            tickets.push(producer.enqueue(dice.record()).await.unwrap());
+        let mut tickets = Vec::new();
+        for record in records {
+            tickets.push(producer.enqueue(record).await.unwrap());
         }
         for ticket in tickets {
             ticket.await.unwrap();
         }
     });
-    let mut reads = sawlog(address, &["consume", "from", "-e", "-o", "json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let json = reads.stdout.take().unwrap();
-    let writes = sawlog(address, &["produce", "to", "-i", "json", "--keep"])
-        .stdin(json)
-        .output()
-        .unwrap();
-    assert_eq!(done(&writes, 0), "");
-    assert!(reads.wait().unwrap().success());
-    runtime().block_on(async {
-        let kafka = Client::connect(&address.to_string()).await.unwrap();
-        let (from, to) = (all(&kafka, "from").await, all(&kafka, "to").await);
-        assert_eq!((from.len(), to.len()), (records, records));
-        for (from, to) in from.into_iter().zip(to) {
-            let copied = Message {
-                topic: "to".into(),
-                ..from
-            };
-            assert_eq!(copied, to);
-        }
-    });
+    for form in ["json", "csv"] {
+        let mut reads = sawlog(address, &["consume", "from", "-e", "-o", form])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let text = reads.stdout.take().unwrap();
+        let writes = sawlog(address, &["produce", form, "-i", form, "--keep"])
+            .stdin(text)
+            .output()
+            .unwrap();
+        assert_eq!(done(&writes, 0), "");
+        assert!(reads.wait().unwrap().success());
+        runtime().block_on(async {
+            let kafka = Client::connect(&address.to_string()).await.unwrap();
+            let (from, to) = (all(&kafka, "from").await, all(&kafka, form).await);
+            assert_eq!((from.len(), to.len()), (count, count));
+            for (from, to) in from.into_iter().zip(to) {
+                let copied = Message {
+                    topic: form.into(),
+                    ..from
+                };
+                assert_eq!(copied, to);
+            }
+        });
+    }
     broker.stop().unwrap();
 }
 
@@ -341,4 +380,30 @@ fn topics_are_made_changed_trimmed_and_deleted_and_each_end_has_its_code() {
     broker.stop().unwrap();
     let gone = run(address, &["topic", "list", "--timeout", "1"], b"");
     done(&gone, 5);
+}
+
+#[test]
+fn mandoc_finds_no_fault_in_the_manual() {
+    if !has("mandoc") {
+        return not_run("mandoc_finds_no_fault_in_the_manual", "mandoc is not there");
+    }
+    let folder = Folder::new("tools-man").unwrap();
+    let made = Command::new(binary().unwrap())
+        .arg("man")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    done(&made, 0);
+    let pages: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(pages.len() > 30, "{} pages", pages.len());
+    let lint = Command::new("mandoc")
+        .args(["-Tlint", "-Wwarning"])
+        .args(pages)
+        .output()
+        .unwrap();
+    let found = String::from_utf8_lossy(&lint.stdout);
+    assert!(lint.status.success(), "{found}");
 }

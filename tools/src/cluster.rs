@@ -23,11 +23,22 @@ pub(crate) struct Cluster {
     )]
     brokers: String,
     /// Give up after so many seconds without an answer
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    #[arg(
+        long,
+        env = "SAWLOG_TIMEOUT",
+        hide_env_values = true,
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
     timeout: u64,
 }
 
 impl Cluster {
+    /// Where to begin.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     /// How long to wait for what does not come.
     pub(crate) fn limit(&self) -> Duration {
         Duration::from_secs(self.timeout)
@@ -61,7 +72,7 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 /// What to try where a broker refuses, by what it says.
-pub(crate) fn advice(code: Option<Code>) -> &'static str {
+fn advice(code: Option<Code>) -> &'static str {
     match code {
         Some(Code::UnknownTopicOrPartition) => {
             "`sawlog topic list` shows what is there, `sawlog topic create` makes it"
@@ -97,22 +108,36 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
     }
 }
 
-/// An error of the client, in four parts and with its exit code.
-pub(crate) fn failure(what: &str, error: &Error) -> Failure {
-    let exit = exit_of(error);
-    let attempt = match exit {
+/// An error of the client in four parts. What a broker advises comes before what we would, and what was named in `what` is not
+/// named again.
+pub(crate) fn complaint(what: &str, error: &Error) -> Complaint {
+    let why = error.reason();
+    let why = match why.split_once(": ") {
+        Some((named, rest)) if what.ends_with(named) => rest,
+        _ => why,
+    };
+    let (why, advised) = error
+        .code()
+        .and_then(|code| why.strip_suffix(&format!(" [{}]", code.name())))
+        .and_then(|parts| parts.rsplit_once(". "))
+        .map_or((why, None), |(why, attempt)| (why, Some(attempt)));
+    let attempt = advised.unwrap_or(match exit_of(error) {
         Exit::Unreachable if error.outcome() == Outcome::Unknown => {
             "It may have been carried out all the same: look before you try again"
         }
         Exit::Unreachable => "Look whether the broker runs, and name it with --brokers HOST:PORT",
         Exit::Usage => "Look at --help",
         _ => advice(error.code()),
-    };
-    let complaint = Complaint {
+    });
+    Complaint {
         what: what.to_owned(),
-        why: error.reason().to_owned(),
+        why: why.to_owned(),
         attempt: attempt.to_owned(),
         code: error.code(),
-    };
-    Failure::Told(exit, Box::new(complaint))
+    }
+}
+
+/// The same, with its exit code.
+pub(crate) fn failure(what: &str, error: &Error) -> Failure {
+    Failure::Told(exit_of(error), Box::new(complaint(what, error)))
 }

@@ -5,18 +5,22 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 mod cluster;
 mod commands;
 mod exit;
 mod format;
+mod help;
+mod options;
 mod progress;
 #[cfg(test)]
 mod reference;
 mod settings;
 mod show;
+mod stop;
 mod table;
+mod tally;
 mod text;
 mod when;
 
@@ -41,17 +45,25 @@ enum Command {
     Cluster(commands::cluster::Arguments),
     Api(commands::api::Arguments),
     Log(commands::log::Arguments),
+    Bench(commands::bench::Arguments),
+    Completion(commands::completion::Arguments),
+    Man(commands::man::Arguments),
 }
 
 fn main() -> ExitCode {
-    exit::end(match Arguments::parse().command {
+    let matches = help::root().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    exit::end(match arguments.command {
         Command::Broker(arguments) => commands::broker::run(&arguments),
-        Command::Config(arguments) => commands::config::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments, &matches),
         Command::Topic(arguments) => commands::topic::run(&arguments),
         Command::Produce(arguments) => commands::produce::run(&arguments),
         Command::Consume(arguments) => commands::consume::run(&arguments),
         Command::Cluster(arguments) => commands::cluster::run(&arguments),
         Command::Api(arguments) => commands::api::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Completion(arguments) => commands::completion::run(&arguments, help::root()),
+        Command::Man(arguments) => commands::man::run(&arguments, Arguments::command()),
     })
 }

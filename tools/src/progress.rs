@@ -18,8 +18,16 @@ pub(crate) struct Progress {
 impl Progress {
     /// Begins to tell. A person who types sees what he types instead.
     pub(crate) fn begin() -> Progress {
+        Progress::to(stderr().is_terminal() && !stdin().is_terminal())
+    }
+
+    /// Begins to tell who watches a command that reads nothing.
+    pub(crate) fn watched() -> Progress {
+        Progress::to(stderr().is_terminal())
+    }
+
+    fn to(looks: bool) -> Progress {
         let now = Instant::now();
-        let looks = stderr().is_terminal() && !stdin().is_terminal();
         Progress {
             last: looks.then_some(now),
             began: now,

@@ -163,6 +163,11 @@ fn cell(value: Option<&Value>) -> String {
             .map(|one| cell(Some(one)))
             .collect::<Vec<String>>()
             .join(","),
+        Some(Value::Object(fields)) => fields
+            .values()
+            .map(|one| cell(Some(one)))
+            .collect::<Vec<String>>()
+            .join(":"),
         Some(other) => other.to_string(),
     }
 }

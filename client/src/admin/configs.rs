@@ -2,13 +2,14 @@
 //! the calls; what a key means is the broker's affair.
 
 use sawlog_wire::messages::describe_configs::{
-    DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsSynonym,
 };
 use sawlog_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use sawlog_wire::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 
 use super::{Mode, result};
 use crate::client::{Client, Lane};
+use crate::conn::Conn;
 use crate::error::Error;
 use sawlog_engine::metadata::BrokerId;
 
@@ -20,6 +21,8 @@ pub enum Resource {
     Topic(String),
     /// A broker, by id: only it can tell its own.
     Broker(i32),
+    /// All brokers: what each of them has that was given nothing of its own (KIP-226).
+    Brokers,
 }
 
 impl Resource {
@@ -27,6 +30,7 @@ impl Resource {
         match self {
             Resource::Topic(name) => (2, name.clone()),
             Resource::Broker(id) => (4, id.to_string()),
+            Resource::Brokers => (4, String::new()),
         }
     }
 
@@ -34,6 +38,7 @@ impl Resource {
         match self {
             Resource::Topic(name) => name.clone(),
             Resource::Broker(id) => format!("broker {id}"),
+            Resource::Brokers => "all brokers".to_owned(),
         }
     }
 }
@@ -95,6 +100,20 @@ pub struct Config {
     pub read_only: bool,
     /// It is a secret.
     pub sensitive: bool,
+    /// All that was said of it, the word that counts first; under other names too, where a broker's setting stands in.
+    pub synonyms: Vec<Synonym>,
+}
+
+/// What was said of a key in one place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Synonym {
+    /// The name it was said under.
+    pub name: String,
+    /// The value; `None` where it is secret, or there is none.
+    pub value: Option<String>,
+    /// Where it was said.
+    pub source: ConfigSource,
 }
 
 /// One change.
@@ -149,12 +168,10 @@ impl Client {
                 resource_name,
                 ..Default::default()
             }],
+            include_synonyms: true,
             ..Default::default()
         };
-        let conn = match resource {
-            Resource::Broker(id) => self.broker(BrokerId(*id), Lane::Calls).await?,
-            Resource::Topic(_) => self.any().await?,
-        };
+        let conn = self.about(resource).await?;
         let answer = conn.ask(request, i16::MAX).await?;
         let mut configs = Vec::new();
         for told in answer.results {
@@ -189,10 +206,7 @@ impl Client {
                 validate_only: mode == Mode::Validate,
                 ..Default::default()
             };
-            let conn = match resource {
-                Resource::Broker(id) => self.broker(BrokerId(*id), Lane::Calls).await?,
-                Resource::Topic(_) => self.any().await?,
-            };
+            let conn = self.about(resource).await?;
             let answer = conn.ask(request, i16::MAX).await?;
             let told = answer.responses.first();
             let done = told.map_or(Ok(()), |told| {
@@ -206,6 +220,14 @@ impl Client {
         }
         Ok(results)
     }
+
+    /// A connection to who can speak of it.
+    async fn about(&self, resource: &Resource) -> Result<Conn, Error> {
+        match resource {
+            Resource::Broker(id) => self.broker(BrokerId(*id), Lane::Calls).await,
+            Resource::Topic(_) | Resource::Brokers => self.any().await,
+        }
+    }
 }
 
 fn config(told: DescribeConfigsResourceResult) -> Config {
@@ -215,5 +237,14 @@ fn config(told: DescribeConfigsResourceResult) -> Config {
         source: ConfigSource::of(told.config_source),
         read_only: told.read_only,
         sensitive: told.is_sensitive,
+        synonyms: told.synonyms.into_iter().map(synonym).collect(),
+    }
+}
+
+fn synonym(told: DescribeConfigsSynonym) -> Synonym {
+    Synonym {
+        name: told.name,
+        value: told.value,
+        source: ConfigSource::of(told.source),
     }
 }

@@ -6,7 +6,7 @@ Decides that both ways are equal to the byte, and that scripts can rely on exit 
 import json
 import subprocess
 
-from asking import Broker
+from asking import Broker, until
 from clients import stored
 from target import ROOT, free_port
 
@@ -121,6 +121,54 @@ def stories(target, asked):
         sawlog("topic", "describe", topic, code=4)
 
     yield "sawlog topic alter, trim, add-partitions, offsets, size, delete; cluster info, api versions", changes
+
+    def settings():
+        def told(*words, **how):
+            return [json.loads(row) for row in sawlog("config", *words, "-o", "json", **how).stdout.splitlines()]
+
+        topic, other = name(), name()
+        node = json.loads(sawlog("cluster", "info", "-o", "json").stdout.splitlines()[0])["broker"]
+        sawlog("topic", "create", topic, other, "--partitions", 1)
+        plan = sawlog("config", "set", "--topic", topic, "retention.ms=3600000", "max.message.bytes=2000000", "--dry-run").stderr
+        assert b"retention.ms 604800000 -> 3600000" in plan and b"could have changed" in plan, plan
+        assert told("describe", "--topic", topic, "--changed") == []
+        sawlog("config", "set", "--topic", topic, "retention.ms=3600000", "max.message.bytes=2000000")
+        rows = {row["key"]: row for row in told("describe", "--topic", topic)}
+        assert (rows["retention.ms"]["value"], rows["retention.ms"]["source"]) == ("3600000", "DYNAMIC_TOPIC_CONFIG"), rows
+        assert [said["source"] for said in rows["retention.ms"]["synonyms"]] == ["DYNAMIC_TOPIC_CONFIG", "DEFAULT_CONFIG"], rows
+        assert {row["key"] for row in told("list") if row["name"] == topic} == {"retention.ms", "max.message.bytes"}
+        rows = {row["key"]: (row["left"], row["right"]) for row in told("diff", "--topics", topic, other, code=7)}
+        assert rows["retention.ms"] == ("3600000", "604800000") and len(rows) == 2, rows
+        sawlog("config", "set", "--topic", topic, "--append", "cleanup.policy=delete")
+        assert b"INVALID_CONFIG" in sawlog("config", "set", "--topic", topic, "--append", "retention.ms=1", code=1).stderr
+        assert b"INVALID_CONFIG" in sawlog("config", "set", "--topic", topic, "retention.mss=1", code=1).stderr
+        sawlog("config", "delete", "--topic", topic, "max.message.bytes", "cleanup.policy", "retention.ms")
+        assert told("describe", "--topic", topic, "--changed") == []
+        sawlog("config", "diff", "--topics", topic, other)
+        sawlog("config", "diff", node, node)
+        sawlog("config", "set", "--topic", name(), "retention.ms=1", code=4)
+        sawlog("config", "describe", "--broker", 4711, code=4)
+        try:
+            sawlog("config", "set", "--brokers-default", "log.retention.ms=86400000")
+            until(lambda: [row["value"] for row in told("describe", "--brokers-default", "log.retention.ms")] == ["86400000"])
+            sawlog("config", "set", "--broker", node, "log.retention.ms=7200000")
+            until(lambda: [row["source"] for row in told("describe", "--broker", node, "log.retention.ms")] == ["DYNAMIC_BROKER_CONFIG"])
+            assert b"7200000 -> 86400000 (DYNAMIC_DEFAULT_BROKER_CONFIG)" in sawlog("config", "delete", "--broker", node, "log.retention.ms", "--dry-run").stderr
+        finally:
+            sawlog("config", "delete", "--broker", node, "log.retention.ms")
+            sawlog("config", "delete", "--brokers-default", "log.retention.ms")
+
+    yield "sawlog config list, describe, set, delete, diff: of topics, of a broker, of all brokers", settings
+
+    def bench():
+        topic = name()
+        figures = json.loads(sawlog("bench", "produce", topic, "--partitions", 4, "-n", "20k", "--size", 100, "-z", "zstd", "-o", "json").stdout)
+        assert (figures["records"], figures["bytes"], figures["partitions"]) == (20_000, 2_000_000, 4), figures
+        assert 0 < figures["latency_us"]["p50"] <= figures["latency_us"]["max"], figures
+        figures = json.loads(sawlog("bench", "consume", topic, "-o", "json").stdout)
+        assert (figures["records"], figures["bytes"]) == (20_000, 2_000_000), figures
+
+    yield "sawlog bench produce and consume: what is told was sent is read", bench
 
     def pipes():
         topic = name()

@@ -1,7 +1,7 @@
 """Kafka's own command-line tools: topics, console producer and consumer, offsets, and the readers of logs and snapshots.
 
 Decides that Kafka's readers find every record, no exception and no invalid batch in what a clean stop left on disk, and
-that `sawlog log dump` says the same.
+that `sawlog log dump` says the same; that `sawlog log index` makes of a segment what Kafka makes of it.
 """
 
 import random
@@ -119,6 +119,7 @@ def stories(target, asked):
                 found = [int(n) for n in re.findall(r"^\| offset: (\d+)", told, re.M)]
                 assert found == list(range(sent[index])), f"{len(found)} of {sent[index]} records"
                 same_words(other, told, "--records", logs)
+                same_indexes(other, logs, other.folder / f"index-{index}")
             # So few bytes make no snapshot: the log is still whole, and alone says what the cluster is.
             log = copied(metadata) / ("0" * 20 + ".log")
             same_words(other, kafka_tool("dump-log", "--cluster-metadata-decoder", "--files", log), "--records", [metadata / log.name])
@@ -166,6 +167,21 @@ def same_words(other, told, flag, files):
     assert len(ours) == len(theirs), f"{len(ours)} lines of ours, {len(theirs)} of Kafka's"
     for one, other_one in zip(ours, theirs):
         assert one == other_one, f"\n  ours   {one}\n  Kafka's {other_one}"
+
+
+def same_indexes(other, logs, to):
+    """`sawlog log index` makes the indexes that Kafka made of these segments, byte for byte; Kafka's reader finds them right."""
+    ours = subprocess.run([other.binary, "log", "index", "--copy", "--to", to, *logs], capture_output=True, text=True, timeout=60)
+    assert ours.returncode == 0, ours.stderr
+    made = [to / log.with_suffix(end).name for log in logs for end in (".index", ".timeindex")]
+    assert any(file.stat().st_size for file in made), f"{made}: all are empty"
+    if other.kind == "kafka":
+        for file in made:
+            assert file.read_bytes() == (logs[0].parent / file.name).read_bytes(), file
+    told = kafka_tool("dump-log", "--verify-index-only", "--files", ",".join(map(str, made)))
+    assert not re.search(r"mismatch|out of order|not found|corrupt|exception", told, re.IGNORECASE), told[-800:]
+    told = kafka_tool("dump-log", "--index-sanity-check", "--files", ",".join(map(str, made)))
+    assert told.count("passed sanity check") == len(made), told[-800:]
 
 
 def topics_in(file):

@@ -6,6 +6,7 @@ use sawlog_client::{Assignment, At, Batch, Client, Consumer, Error, Place, Start
 use crate::cluster::{Cluster, failure, wait_for};
 use crate::exit::{Exit, Failure};
 use crate::show::Show;
+use crate::stop::Stop;
 use crate::when;
 
 mod line;
@@ -22,7 +23,7 @@ use line::Line;
   sawlog consume orders --tail 10                the last ten of each partition
   sawlog consume orders -p 0,3 --tail 10 -f      of two partitions, and what comes
   sawlog consume orders --from -2h --to now      what came in the last two hours
-  sawlog consume orders --from 2026-11-22T10:00:00Z -o json
+  sawlog consume files --from 2025-11-22T10:00:00Z -o json
   sawlog consume orders -n 1 -o '%p@%o %k: %v\\n'
 
 Exit codes: 0 done, 1 failed, 2 usage, 4 no such topic, 5 no broker in time, 130 interrupted.")]
@@ -61,7 +62,7 @@ pub(crate) struct Arguments {
     /// End after so many records
     #[arg(short = 'n', long, value_name = "N")]
     count: Option<u64>,
-    /// text, json, or a format: %v value, %k key, %h headers, %t topic, %p partition, %o offset, %e leader epoch,
+    /// text, json, csv, or a format: %v value, %k key, %h headers, %t topic, %p partition, %o offset, %e leader epoch,
     /// %d milliseconds since 1970, \n, \t, \xNN; %v{hex}, %v{base64}
     #[arg(short, long, default_value = "text", value_name = "FORM")]
     output: String,
@@ -118,29 +119,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => ends.then_some(Where::Latest),
     };
     let line = Line::parse(&arguments.output)?;
+    let mut stop = Stop::listen()?;
     wait_for(async {
-        let kafka = arguments.cluster.connect().await?;
-        let what = format!("cannot read {}", arguments.topics.join(", "));
-        let failed = |error: Error| failure(&what, &error);
-        let places = places(&kafka, arguments).await.map_err(failed)?;
-        let ends = ends_of(&kafka, &places, to).await.map_err(failed)?;
-        let start = match from {
-            Where::Earliest => Start::Earliest,
-            Where::Latest => Start::Latest,
-            Where::Offset(offset) => Start::Offset(offset),
-            Where::Last(last) => Start::Last(last),
-            Where::Time(time) => Start::Time(time),
+        let begun = tokio::select! {
+            begun = begin(arguments, from, to) => begun?,
+            () = stop.asked() => return Ok(Exit::Interrupted),
         };
-        let assigned = places
-            .into_iter()
-            .zip(ends)
-            .map(|((topic, partition), end)| {
-                let assigned = Assignment::new(topic, partition).from(start);
-                end.into_iter().fold(assigned, Assignment::until)
-            });
-        let consumer = kafka.assign(assigned).build().await.map_err(failed)?;
-        print(arguments, &line, consumer).await
+        print(arguments, &line, begun, &mut stop).await
     })
+}
+
+/// Finds where to begin and to end, and begins.
+async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<Consumer, Failure> {
+    let kafka = arguments.cluster.connect().await?;
+    let what = format!("cannot read {}", arguments.topics.join(", "));
+    let failed = |error: Error| failure(&what, &error);
+    let places = places(&kafka, arguments).await.map_err(failed)?;
+    let ends = ends_of(&kafka, &places, to).await.map_err(failed)?;
+    let start = match from {
+        Where::Earliest => Start::Earliest,
+        Where::Latest => Start::Latest,
+        Where::Offset(offset) => Start::Offset(offset),
+        Where::Last(last) => Start::Last(last),
+        Where::Time(time) => Start::Time(time),
+    };
+    let assigned = places
+        .into_iter()
+        .zip(ends)
+        .map(|((topic, partition), end)| {
+            let assigned = Assignment::new(topic, partition).from(start);
+            end.into_iter().fold(assigned, Assignment::until)
+        });
+    kafka.assign(assigned).build().await.map_err(failed)
 }
 
 async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Error> {
@@ -190,10 +200,11 @@ async fn print(
     arguments: &Arguments,
     line: &Line,
     mut consumer: Consumer,
+    stop: &mut Stop,
 ) -> Result<Exit, Failure> {
     let mut show = Show::out();
+    line.heading(&mut show)?;
     let mut left = arguments.count.unwrap_or(u64::MAX);
-    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
     while left > 0 {
         let next = match consumer.try_next_batch() {
             Some(next) => next.map(Some),
@@ -202,7 +213,7 @@ async fn print(
                 show.flush()?;
                 tokio::select! {
                     next = consumer.next_batch() => next,
-                    _ = &mut stop => return show.end().map(|()| Exit::Interrupted),
+                    () = stop.asked() => return show.end().map(|()| Exit::Interrupted),
                 }
             }
         };

@@ -1,5 +1,5 @@
 //! `sawlog log`: reads what lies on disk, of a node that runs, was stopped, or died. Decides which of its commands runs.
-//! Everything here only reads: it takes no lock, changes no byte and needs no node.
+//! Everything here only reads that directory: it takes no lock, changes no byte there and needs no node.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,7 @@ use crate::show::Form;
 
 mod batch;
 mod dump;
+mod index;
 mod layout;
 mod place;
 mod segment;
@@ -24,6 +25,7 @@ pub(crate) struct Arguments {
 enum Command {
     Dump(Dump),
     Verify(Verify),
+    Index(Index),
 }
 
 /// Print what files of a log directory hold.
@@ -72,10 +74,35 @@ pub(crate) struct Verify {
     output: Form,
 }
 
+/// Make Kafka's offset and time index of segments, for Kafka's tools or a Kafka that is to take them over.
+///
+/// A node of Sawlog has a sidecar beside each segment instead and reads no such index; none is written into its directory.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog log index data/orders-0/00000000000000000000.log --to copy --copy
+  sawlog log index data/orders-0/*.log --to copy -o json
+
+Exit codes: 0 made, 1 failed, 2 usage, 3 a segment is damaged and was indexed up to there, 4 no such file.")]
+pub(crate) struct Index {
+    /// Segments
+    #[arg(required = true, value_name = "SEGMENT")]
+    segments: Vec<PathBuf>,
+    /// The directory they are written to, made if it is not there
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    to: PathBuf,
+    /// Copy each segment too: Kafka's tools want it beside its index
+    #[arg(long)]
+    copy: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    output: Form,
+}
+
 /// Runs one of the commands.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Dump(arguments) => dump::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Index(arguments) => index::run(arguments),
     }
 }

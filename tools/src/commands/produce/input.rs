@@ -11,6 +11,7 @@ use sawlog_client::{Header, Record};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::csv::Columns;
 use crate::exit::{Exit, Failure};
 use crate::format::{self, Field, Form, Piece};
 use crate::text;
@@ -28,6 +29,8 @@ enum Kind {
     Pairs,
     /// Each line: what `consume -o json` gives.
     Json { keep: bool },
+    /// Each row: fields by a heading, as `consume -o csv` gives them.
+    Csv { keep: bool },
     /// Fields between bytes that do not occur in them.
     Format(Vec<Piece>),
 }
@@ -57,13 +60,13 @@ impl fmt::Display for Fault {
 }
 
 /// Why a piece of input is no record: the byte in it, and the reason.
-type Wrong = (usize, String);
+pub(super) type Wrong = (usize, String);
 type To = mpsc::Sender<Result<Vec<Record>, Fault>>;
 
 impl Source {
     pub(super) fn parse(input: &str, like: Record, keep: bool) -> Result<Source, Failure> {
         let wrong = |why: String| {
-            let next = "lines, raw, kv, json, or a format such as '%k:%v\\n'";
+            let next = "lines, raw, kv, json, csv, or a format such as '%k:%v\\n'";
             Failure::told(Exit::Usage, format!("-i {input}"), why, next)
         };
         let kind = match input {
@@ -71,11 +74,14 @@ impl Source {
             "raw" => Kind::Raw,
             "kv" => Kind::Pairs,
             "json" => Kind::Json { keep },
+            "csv" => Kind::Csv { keep },
             _ if input.contains('%') => Kind::Format(pieces(input).map_err(wrong)?),
             _ => return Err(wrong("no such form".to_owned())),
         };
-        if keep && input != "json" {
-            return Err(wrong("--keep says something of -i json only".to_owned()));
+        if keep && !["json", "csv"].contains(&input) {
+            return Err(wrong(
+                "--keep says something of -i json and -i csv only".to_owned(),
+            ));
         }
         Ok(Source { kind, like })
     }
@@ -109,7 +115,7 @@ impl Source {
     ) -> Result<(), Option<Fault>> {
         let end: &[u8] = match &self.kind {
             Kind::Raw => return self.read_raw(from, path, to),
-            Kind::Lines | Kind::Pairs | Kind::Json { .. } => b"\n",
+            Kind::Lines | Kind::Pairs | Kind::Json { .. } | Kind::Csv { .. } => b"\n",
             Kind::Format(pieces) => match pieces.last() {
                 Some(Piece::Bytes(end)) => end,
                 _ => b"\n",
@@ -138,13 +144,20 @@ impl Source {
         to: &To,
     ) -> Result<(), Option<Fault>> {
         let last = end.last().copied().unwrap_or(b'\n');
-        let mut line = 1;
+        let quotes = matches!(self.kind, Kind::Csv { .. });
+        let (mut line, mut columns) = (1, None);
         loop {
             let (mut chunk, mut ends, mut begin) =
                 (Vec::with_capacity(CHUNK + CHUNK / 8), Vec::new(), 0);
+            // Within quotes the end of a line is part of a cell.
+            let mut open = false;
             let over = loop {
                 let read = from.read_until(last, &mut chunk);
                 let read = read.map_err(|error| Some(fault(path, None, &error.to_string())))?;
+                if quotes {
+                    let new = chunk.iter().rev().take(read);
+                    open ^= new.filter(|byte| **byte == b'"').count() % 2 == 1;
+                }
                 let piece = chunk.get(begin..).unwrap_or_default();
                 if read == 0 {
                     if !piece.is_empty() {
@@ -152,7 +165,9 @@ impl Source {
                     }
                     break true;
                 }
-                if let Some(piece) = piece.strip_suffix(end) {
+                if let Some(piece) = piece.strip_suffix(end)
+                    && !open
+                {
                     ends.push((begin, begin + piece.len()));
                     begin = chunk.len();
                     // Who waits at a terminal or a pipe is not made to wait for more.
@@ -165,18 +180,18 @@ impl Source {
             let mut records = Vec::with_capacity(ends.len());
             for (begin, end) in ends {
                 let piece = chunk.slice(begin..end);
-                match self.record(&piece) {
-                    Ok(record) => records.push(record),
+                match self.next(&piece, &mut columns) {
+                    Ok(record) => records.extend(record),
                     Err((at, why)) => {
                         // What is whole before it is sent.
                         let _ = to.blocking_send(Ok(records));
                         return Err(Some(fault(path, Some(position(line, &piece, at)), &why)));
                     }
                 }
-                line += match last {
-                    b'\n' => 1,
-                    _ => piece.iter().filter(|byte| **byte == b'\n').count() as u64,
-                };
+                line += u64::from(last == b'\n');
+                if quotes || last != b'\n' {
+                    line += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+                }
             }
             if !records.is_empty() {
                 to.blocking_send(Ok(records)).map_err(|_| None)?;
@@ -187,9 +202,27 @@ impl Source {
         }
     }
 
+    /// The record that a piece is; none is the heading of a file of rows.
+    fn next(&self, piece: &Bytes, columns: &mut Option<Columns>) -> Result<Option<Record>, Wrong> {
+        match (&self.kind, &columns) {
+            (Kind::Csv { .. }, None) => {
+                *columns = Some(Columns::of(piece)?);
+                Ok(None)
+            }
+            (Kind::Csv { keep }, Some(columns)) => {
+                let mut record = self.like.clone();
+                columns.record(piece, *keep, &mut record)?;
+                Ok(Some(record))
+            }
+            _ => self.record(piece).map(Some),
+        }
+    }
+
     fn record(&self, piece: &Bytes) -> Result<Record, Wrong> {
         let mut record = self.like.clone();
         match &self.kind {
+            // Rows are read by the heading of their file.
+            Kind::Csv { .. } => {}
             Kind::Lines | Kind::Raw => record.value = Some(piece.clone()),
             Kind::Pairs => {
                 let tab = piece.iter().position(|byte| *byte == b'\t');
@@ -370,7 +403,7 @@ fn json(piece: &[u8], keep: bool, record: &mut Record) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn of_json(header: Value) -> Result<Header, String> {
+pub(super) fn of_json(header: Value) -> Result<Header, String> {
     let Value::Object(mut fields) = header else {
         return Err("a header is no JSON object".to_owned());
     };
@@ -459,6 +492,8 @@ mod tests {
         assert_eq!(pairs("%k{hex} %v", "6161 x y\n"), [pair("aa", "x y")]);
         let json = r#"{"key":null,"value":"a","headers":[{"name":"h","value":null}]}"#;
         assert_eq!(pairs("json", json), [value("a")]);
+        let csv = "key,value\r\na,\"1\n2\"\r\n\"\"\"\",b";
+        assert_eq!(pairs("csv", csv), [pair("a", "1\n2"), pair("\"", "b")]);
     }
 
     #[test]
@@ -473,6 +508,17 @@ mod tests {
                 "json",
                 "{\"value\":\"a\",\"value_encoding\":\"hex\"}",
                 "\"base64\" is known",
+            ),
+            ("csv", "key,valu\n", "f:1:5: \"valu\" is no column"),
+            (
+                "csv",
+                "key,value\n\"a\n\",b\nc\n",
+                "f:4:2: the row has 1 cells",
+            ),
+            (
+                "csv",
+                "key,value\na,\"b\nc,d\n",
+                "f:2:3: the quote that begins here does not end",
             ),
             ("%k:%v\\n", "a:b\nab\n", "f:2:1: \":\" is missing"),
             ("%p %v\\n", "x y\n", "f:1:1: it is no number of a partition"),

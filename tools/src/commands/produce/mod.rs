@@ -14,9 +14,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::{Cluster, failure, wait_for};
 use crate::exit::{Exit, Failure};
+use crate::options;
 use crate::progress::Progress;
+use crate::stop::Stop;
 use crate::when;
 
+mod csv;
 mod input;
 
 use input::{Fault, Source};
@@ -35,6 +38,7 @@ const QUEUE: usize = 4;
   sawlog produce orders -k 42 -H trace=abc -p 3 < one.txt
   sawlog produce orders -i kv < pairs.txt       key, tab, value
   sawlog produce orders -i '%k:%v\\n' < pairs.txt
+  sawlog produce orders -i csv orders.csv       rows below a heading: key,value
   sawlog consume orders -e -o json | sawlog produce copy -i json
 
 Exit codes: 0 all written, 1 failed, 2 usage, 4 no such topic, 5 no broker in time, 130 interrupted.")]
@@ -55,79 +59,50 @@ pub(crate) struct Arguments {
     /// The time of every record that has none: -2h ago, RFC 3339, @ and milliseconds since 1970
     #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     at: Option<String>,
-    /// What a record is: lines, raw (a file), kv (key, tab, value), json (as consume -o json gives it), or a format
+    /// What a record is: lines, raw (a file), kv (key, tab, value), json or csv (as consume -o json and -o csv give them;
+    /// a heading names the columns), or a format
     #[arg(short, long, default_value = "lines", value_name = "FORM")]
     input: String,
-    /// With -i json: into the partition it came from, with the time that a broker gave it
+    /// With -i json and -i csv: into the partition it came from, with the time that a broker gave it
     #[arg(long)]
     keep: bool,
     /// none, gzip, snappy, lz4 or zstd
-    #[arg(short = 'z', long, default_value = "none", value_parser = compression, value_name = "CODEC")]
+    #[arg(short = 'z', long, default_value = "none", value_parser = options::compression, value_name = "CODEC")]
     compress: Compression,
     /// all, 1 or 0
-    #[arg(long, default_value = "all", value_parser = acks, value_name = "ACKS")]
+    #[arg(long, default_value = "all", value_parser = options::acks, value_name = "ACKS")]
     acks: Acks,
     /// How keys become partitions: murmur2 (Java's) or crc32 (librdkafka's)
-    #[arg(long, default_value = "murmur2", value_parser = partitioner, value_name = "NAME")]
+    #[arg(long, default_value = "murmur2", value_parser = options::partitioner, value_name = "NAME")]
     partitioner: Partitioner,
     /// How long a batch waits for more records
     #[arg(long, default_value = "5ms", value_parser = when::duration, value_name = "SPAN")]
     linger: Duration,
     /// At most so many records a second: 500, 1k, 1k/s
-    #[arg(long, value_parser = rate, value_name = "N")]
+    #[arg(long, value_parser = options::rate, value_name = "N")]
     rate: Option<f64>,
     #[command(flatten)]
     cluster: Cluster,
-}
-
-fn compression(text: &str) -> Result<Compression, String> {
-    let found = Compression::ALL
-        .into_iter()
-        .find(|codec| codec.name() == text);
-    found.ok_or_else(|| "none, gzip, snappy, lz4 and zstd are known".to_owned())
-}
-
-fn acks(text: &str) -> Result<Acks, String> {
-    match text {
-        "all" | "-1" => Ok(Acks::All),
-        "1" => Ok(Acks::Leader),
-        "0" => Ok(Acks::None),
-        _ => Err("all, 1 and 0 are known".to_owned()),
-    }
-}
-
-fn partitioner(text: &str) -> Result<Partitioner, String> {
-    match text {
-        "murmur2" => Ok(Partitioner::Murmur2),
-        "crc32" => Ok(Partitioner::Crc32),
-        _ => Err("murmur2 and crc32 are known".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let plain = text.strip_suffix("/s").unwrap_or(text);
-    let (number, times) = match plain.strip_suffix(['k', 'K']) {
-        Some(number) => (number, 1e3),
-        None => plain
-            .strip_suffix('M')
-            .map_or((plain, 1.0), |number| (number, 1e6)),
-    };
-    let rate = number.parse::<f64>().ok().map(|number| number * times);
-    rate.filter(|rate| rate.is_finite() && *rate > 0.0)
-        .ok_or_else(|| "a rate is a number above 0, with k or M".to_owned())
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let source = Source::parse(&arguments.input, like(arguments)?, arguments.keep)?;
     let cluster = &arguments.cluster;
+    let mut stop = Stop::listen()?;
     wait_for(async {
-        let kafka = cluster.connect().await?;
-        let topic = &arguments.topic;
-        // Before anything is read: a topic that is not there is no affair of the first record.
-        let partitions = kafka.partitions(topic).await;
-        partitions
-            .map_err(|error| failure(&format!("0 records were written to {topic}"), &error))?;
+        let begun = async {
+            let kafka = cluster.connect().await?;
+            let topic = &arguments.topic;
+            // Before anything is read: a topic that is not there is no affair of the first record.
+            let partitions = kafka.partitions(topic).await;
+            let none = |error| failure(&format!("0 records were written to {topic}"), &error);
+            partitions.map_err(none).map(|_| kafka)
+        };
+        let kafka = tokio::select! {
+            begun = begun => begun?,
+            () = stop.asked() => return Ok(Exit::Interrupted),
+        };
         let producer = kafka
             .producer()
             .compression(arguments.compress)
@@ -146,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             told: Told::default(),
             progress: Progress::begin(),
         }
-        .run(pieces, arguments.rate)
+        .run(pieces, arguments.rate, &mut stop)
         .await
     })
 }
@@ -173,31 +148,40 @@ impl Sending {
         mut self,
         mut pieces: mpsc::Receiver<Result<Vec<Record>, Fault>>,
         rate: Option<f64>,
+        stop: &mut Stop,
     ) -> Result<Exit, Failure> {
-        let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
         let (begun, mut sent) = (Instant::now(), 0_u32);
         let (mut fault, mut interrupted) = (None, false);
         while self.told.error.is_none() && fault.is_none() && !interrupted {
             let piece = tokio::select! {
                 piece = pieces.recv() => piece,
-                _ = &mut stop => {
+                () = stop.asked() => {
                     interrupted = true;
+                    continue;
+                }
+                // Who types may be silent for long; what fails meanwhile is told all the same.
+                () = self.answered(), if !self.tickets.is_empty() => {
+                    self.hear();
                     continue;
                 }
             };
             match piece {
                 Some(Ok(records)) => {
                     for record in records {
-                        if let Some(rate) = rate {
-                            sleep_until(begun + Duration::from_secs_f64(f64::from(sent) / rate))
-                                .await;
+                        let due = rate.map(|rate| {
                             sent = sent.saturating_add(1);
+                            begun + Duration::from_secs_f64(f64::from(sent - 1) / rate)
+                        });
+                        tokio::select! {
+                            // Who never has to wait is asked to stop between pieces.
+                            biased;
+                            () = self.send(record, due) => {}
+                            () = stop.asked() => interrupted = true,
                         }
-                        match self.producer.enqueue(record).await {
-                            Ok(ticket) => self.tickets.push_back(ticket),
-                            Err(unsent) => self.failed(unsent),
+                        if due.is_some() {
+                            self.hear();
                         }
-                        if self.told.error.is_some() {
+                        if self.told.error.is_some() || interrupted {
                             break;
                         }
                     }
@@ -208,15 +192,28 @@ impl Sending {
             }
         }
         // What was taken is sent; a second Ctrl-C does not wait for it.
-        tokio::select! {
-            () = self.producer.flush() => {}
-            () = async {
-                let _ = tokio::signal::ctrl_c().await;
-            }, if interrupted => {}
-        }
+        self.producer.flush().await;
         self.hear();
         self.progress.end();
         self.end(fault, interrupted)
+    }
+
+    async fn send(&mut self, record: Record, due: Option<Instant>) {
+        if let Some(due) = due {
+            sleep_until(due).await;
+        }
+        match self.producer.enqueue(record).await {
+            Ok(ticket) => self.tickets.push_back(ticket),
+            Err(unsent) => self.failed(unsent),
+        }
+    }
+
+    /// Waits for the answer to the oldest record that has none.
+    async fn answered(&mut self) {
+        if let Some(oldest) = self.tickets.front_mut() {
+            // `hear` asks for it again.
+            let _ = oldest.await;
+        }
     }
 
     /// Takes in the answers that have come.
@@ -310,24 +307,4 @@ fn like(arguments: &Arguments) -> Result<Record, Failure> {
         record.timestamp = Some(time);
     }
     Ok(record)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("500", 500.0),
-            ("1k", 1e3),
-            ("1k/s", 1e3),
-            ("2.5M/s", 2.5e6),
-        ] {
-            assert_eq!(rate(text), Ok(expected), "{text}");
-        }
-        for text in ["", "0", "-1", "k", "inf", "1/m"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
-    }
 }

@@ -6,9 +6,10 @@ use std::io::Read as _;
 use sawlog_client::{Client, ConfigChange, Mode, NewTopic, Resource};
 use serde_json::{Map, Value};
 
-use super::{Apply, Tally};
+use super::Apply;
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
+use crate::tally::Tally;
 
 /// A topic as the file wants it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use sawlog_client::{At, Client, ConfigChange, Mode, NewTopic, Place, Resource};
 
-use super::{AddPartitions, Alter, Create, Delete, Sure, Tally, Trim};
+use super::{AddPartitions, Alter, Create, Delete, Sure, Trim};
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
+use crate::tally::Tally;
 use crate::when;
 
 /// `KEY=VALUE`.
@@ -195,9 +196,21 @@ pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {
             .map(|place| (place.clone(), Ok(offset)))
             .collect(),
     };
+    let end = kafka.offsets(&ask(At::Latest)).await;
     let mut tally = Tally::default();
     let mut plan = Vec::new();
     for place in &places {
+        if let (Err(offset), Some(Ok(end))) = (at, end.get(place))
+            && offset > *end
+        {
+            let (what, why) = (
+                format!("{what} partition {}", place.1),
+                format!("it ends at {end}"),
+            );
+            let next = "`sawlog topic offsets` shows what there is".to_owned();
+            tally.refuse(Exit::Failed, what, &why, next);
+            continue;
+        }
         let before = found.get(place).cloned().transpose();
         let first = first.get(place).cloned().transpose();
         let both = first.and_then(|first| Ok(first.zip(before?)));

@@ -7,10 +7,11 @@ use sawlog_client::metadata::{BrokerId, Topic};
 use sawlog_client::{At, Client, Error, Place, Resource};
 use serde_json::{Value, json};
 
-use super::{Describe, List, Size, Tally};
+use super::{Describe, List, Offsets, Size};
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure};
 use crate::table::Table;
+use crate::tally::Tally;
 
 pub(super) async fn list(arguments: &List) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
@@ -112,7 +113,7 @@ async fn configs(arguments: &Describe) -> Result<Exit, Failure> {
     Ok(tally.exit())
 }
 
-pub(super) async fn offsets(arguments: &Describe) -> Result<Exit, Failure> {
+pub(super) async fn offsets(arguments: &Offsets) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
     let mut tally = Tally::default();
     let mut table = Table::new(

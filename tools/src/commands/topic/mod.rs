@@ -3,12 +3,10 @@
 
 use std::path::PathBuf;
 
-use sawlog_client::{Error, Mode};
-use sawlog_core::complaint::Complaint;
-
-use crate::cluster::{Cluster, advice, exit_of, wait_for};
-use crate::exit::{Exit, Failure, say};
+use crate::cluster::{Cluster, wait_for};
+use crate::exit::{Exit, Failure};
 use crate::table::Output;
+use crate::tally::How;
 
 mod apply;
 mod change;
@@ -30,7 +28,7 @@ enum Command {
     AddPartitions(AddPartitions),
     Trim(Trim),
     Delete(Delete),
-    Offsets(Describe),
+    Offsets(Offsets),
     Size(Size),
     Apply(Apply),
 }
@@ -52,14 +50,28 @@ struct List {
     cluster: Cluster,
 }
 
-/// Show each partition of topics.
-///
-/// `describe` shows who leads, who holds a replica and who is in sync; `offsets` the first record and the end.
+/// Show of each partition of topics the first offset that is left, and the end.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic offsets orders -o json
+  sawlog topic list -o name | xargs sawlog topic offsets
+
+Exit codes: 0 done, 1 failed, 3 some were not found, 4 none was found, 5 no broker in time.")]
+struct Offsets {
+    /// Topics
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    cluster: Cluster,
+}
+
+/// Show each partition of topics: who leads, who holds a replica and who is in sync.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   sawlog topic describe orders
   sawlog topic describe --configs orders
-  sawlog topic offsets orders -o json
 
 Exit codes: 0 done, 1 failed, 3 some were not found, 4 none was found, 5 no broker in time.")]
 struct Describe {
@@ -141,7 +153,7 @@ struct AddPartitions {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   sawlog topic trim orders --before -7d --dry-run
-  sawlog topic trim orders -p 3 --before 1200 --yes
+  sawlog topic trim orders -p 3 --before 2 --yes
   sawlog topic trim orders --before latest --yes      all of them
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 some partitions were not trimmed, 4 no such topic, 5 no broker in time.")]
@@ -214,34 +226,6 @@ struct Apply {
     cluster: Cluster,
 }
 
-/// How a change is made.
-#[derive(clap::Args)]
-struct How {
-    /// Only find out whether it could be done
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    cluster: Cluster,
-}
-
-impl How {
-    fn mode(&self) -> Mode {
-        if self.dry_run {
-            Mode::Validate
-        } else {
-            Mode::Do
-        }
-    }
-
-    /// What was done, or would be.
-    fn say(&self, verb: &str, name: &str) {
-        match self.dry_run {
-            true => say(&format!("could have {verb} {name}")),
-            false => say(&format!("{verb} {name}")),
-        }
-    }
-}
-
 /// Whether what cannot be undone is done.
 #[derive(clap::Args)]
 struct Sure {
@@ -266,47 +250,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Offsets(arguments) => wait_for(look::offsets(arguments)),
         Command::Size(arguments) => wait_for(look::size(arguments)),
         Command::Apply(arguments) => wait_for(apply::run(arguments)),
-    }
-}
-
-/// Counts what could not be done, and says why.
-#[derive(Default)]
-struct Tally {
-    all: usize,
-    failed: usize,
-    /// The exit code of the first failure, if all failures have it.
-    exit: Option<Exit>,
-}
-
-impl Tally {
-    /// One item, done or not.
-    fn count(&mut self, what: &str, result: &Result<(), Error>) -> bool {
-        self.all += 1;
-        let Err(error) = result else {
-            return true;
-        };
-        let complaint = Complaint {
-            what: what.to_owned(),
-            why: error.reason().to_owned(),
-            attempt: advice(error.code()).to_owned(),
-            code: error.code(),
-        };
-        say(&complaint.to_string());
-        let exit = exit_of(error);
-        self.exit = match (self.failed, self.exit) {
-            (0, _) => Some(exit),
-            (_, Some(before)) if before == exit => Some(exit),
-            _ => Some(Exit::Failed),
-        };
-        self.failed += 1;
-        false
-    }
-
-    fn exit(self) -> Exit {
-        match self.failed {
-            0 => Exit::Done,
-            failed if failed == self.all => self.exit.unwrap_or(Exit::Failed),
-            _ => Exit::SomeFailed,
-        }
     }
 }

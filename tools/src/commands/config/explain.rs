@@ -1,5 +1,5 @@
-//! `sawlog config`: what a setting means. Decides how it is told; the table of keys says what is told, and a name that
-//! stands in no row is answered with the nearest that does.
+//! `sawlog config explain`: what a setting means. Decides how it is told; the table of keys says what is told, and a name
+//! that stands in no row is answered with the nearest that does.
 
 use sawlog_broker::environment;
 use sawlog_core::config::{self, Entry, Scope, Standing, When};
@@ -7,18 +7,6 @@ use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::show::{Form, Show};
-
-/// Settings: what they mean
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(clap::Subcommand)]
-enum Command {
-    Explain(Explain),
-}
 
 /// Explain settings: type and bounds, default, whose it is, when it may change, what it does.
 ///
@@ -30,7 +18,7 @@ enum Command {
   sawlog config explain KAFKA_LOG_RETENTION_HOURS
 
 Exit codes: 0 explained, 2 usage, 4 there is no setting of this name, 7 one that is refused.")]
-struct Explain {
+pub(super) struct Explain {
     /// Names of settings, or of their variables in the environment
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
@@ -39,14 +27,8 @@ struct Explain {
     output: Form,
 }
 
-/// Runs one of the commands.
-pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    match &arguments.command {
-        Command::Explain(arguments) => explain(arguments),
-    }
-}
-
-fn explain(arguments: &Explain) -> Result<Exit, Failure> {
+/// Explains each.
+pub(super) fn explain(arguments: &Explain) -> Result<Exit, Failure> {
     let mut show = Show::new(arguments.output);
     let (mut exit, mut shown) = (Exit::Done, 0);
     for key in &arguments.keys {
@@ -76,11 +58,16 @@ fn explain(arguments: &Explain) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn unknown(name: &str) -> Failure {
-    let attempt = match config::alike(name) {
+/// What to try instead of a name that means nothing.
+pub(super) fn nearest(name: &str) -> String {
+    match config::alike(name) {
         Some(near) => format!("Did you mean {near}?"),
-        None => "broker/docs/reference/configuration.md lists all of them".to_owned(),
-    };
+        None => "`sawlog config describe` shows which there are".to_owned(),
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    let attempt = nearest(name);
     let why = "there is no setting of this name".to_owned();
     let name: String = name.chars().take(80).collect();
     Failure::told(

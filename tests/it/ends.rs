@@ -1,0 +1,254 @@
+//! How commands end that somebody or something ends: Ctrl-C once and twice, a reader that goes, a broker that dies under them;
+//! and what is shown to who watches. Exit codes are those that scripts rely on.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::broker::{Broker, Start, binary, wait_until};
+use tests::host::{Folder, has, not_run};
+
+/// A command that runs while the story goes on.
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(address: SocketAddr, words: &[&str]) -> Running {
+        let mut child = Command::new(binary().unwrap())
+            .args(words)
+            .args(["-b", &address.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+        let stdout = BufReader::new(stdout);
+        Running {
+            child,
+            stdin,
+            stdout,
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn press(&self) {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+    }
+
+    /// Its exit code and what it said on standard error. Standard output is not read on, and standard input stays open.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut status = None;
+        wait_until("the end of a command", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .unwrap();
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (status.unwrap().code(), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Gone already, unless the story failed.
+        let _ = self.child.kill();
+    }
+}
+
+fn sawlog(address: SocketAddr, words: &[&str], input: &[u8]) -> String {
+    let mut running = Running::start(address, words);
+    running.stdin.take().unwrap().write_all(input).unwrap();
+    let mut told = String::new();
+    running.stdout.read_to_string(&mut told).unwrap();
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{words:?}: {said}");
+    told
+}
+
+/// A broker with a topic `t` of one partition.
+fn broker(folder: &Folder) -> Broker {
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let words = ["topic", "create", "t", "--partitions", "1"];
+    sawlog(broker.address, &words, b"");
+    broker
+}
+
+#[test]
+fn the_first_ctrl_c_ends_in_order_and_what_was_typed_is_written() {
+    let folder = Folder::new("ends-order").unwrap();
+    let broker = broker(&folder);
+    let mut reads = Running::start(broker.address, &["consume", "t"]);
+    let mut writes = Running::start(broker.address, &["produce", "t"]);
+    writes.say("one");
+    // It is read back: so it was taken and sent, and both wait for more now.
+    assert_eq!(reads.line(), "one\n");
+    writes.press();
+    let (code, said) = writes.end();
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(130), "sawlog: 1 records were written\n")
+    );
+    reads.press();
+    assert_eq!(reads.end(), (Some(130), String::new()));
+    broker.stop().unwrap();
+}
+
+#[test]
+fn the_second_ctrl_c_leaves_at_once_even_where_nobody_reads() {
+    let folder = Folder::new("ends-twice").unwrap();
+    let broker = broker(&folder);
+    // More than a pipe, and what stands before it, holds.
+    let lines = format!("{}\n", "x".repeat(10_000)).repeat(200);
+    sawlog(broker.address, &["produce", "t"], lines.as_bytes());
+    let mut reads = Running::start(broker.address, &["consume", "t", "-e"]);
+    assert_eq!(reads.line().len(), 10_001);
+    // It is stuck in writing now, or will be; however often that is asked of it, the second is the last.
+    reads.press();
+    let mut status = None;
+    wait_until("its end after more than one Ctrl-C", || {
+        status = reads.child.try_wait().unwrap();
+        if status.is_none() {
+            reads.press();
+        }
+        status.is_some()
+    })
+    .unwrap();
+    assert_eq!(reads.end(), (Some(130), String::new()));
+    broker.stop().unwrap();
+}
+
+#[test]
+fn a_reader_that_goes_is_no_failure() {
+    let folder = Folder::new("ends-pipe").unwrap();
+    let broker = broker(&folder);
+    let lines = "line\n".repeat(200_000);
+    sawlog(broker.address, &["produce", "t"], lines.as_bytes());
+    for words in [
+        &["consume", "t"][..],
+        &["consume", "t", "-o", "json"],
+        &["consume", "t", "-o", "csv"],
+    ] {
+        let mut reads = Running::start(broker.address, words);
+        assert!(!reads.line().is_empty());
+        // The pipe goes with who reads from it; a new one is never read.
+        let (_, other) = (
+            reads.line(),
+            Command::new("true").stdout(Stdio::piped()).spawn(),
+        );
+        reads.stdout = BufReader::new(other.unwrap().stdout.take().unwrap());
+        assert_eq!(reads.end(), (Some(0), String::new()), "{words:?}");
+    }
+    broker.stop().unwrap();
+}
+
+#[test]
+fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
+    let folder = Folder::new("ends-broker").unwrap();
+    let broker = broker(&folder);
+    let mut reads = Running::start(broker.address, &["consume", "t", "--timeout", "1"]);
+    let mut writes = Running::start(broker.address, &["produce", "t", "--timeout", "1"]);
+    let bench = [
+        "bench",
+        "produce",
+        "t",
+        "--duration",
+        "10m",
+        "--rate",
+        "100",
+        "--timeout",
+        "1",
+    ];
+    let bench = Running::start(broker.address, &bench);
+    writes.say("one");
+    let mut line = String::new();
+    while line != "one\n" {
+        line = reads.line();
+        assert!(!line.is_empty(), "it ended before its broker did");
+    }
+    let dead = broker.address;
+    broker.kill().unwrap();
+    writes.say("two");
+    let (code, said) = writes.end();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("1 records were written"), "{said}");
+    let (code, said) = reads.end();
+    assert_eq!(code, Some(5), "{said}");
+    let (code, said) = bench.end();
+    assert_eq!(code, Some(5), "{said}");
+    for words in [
+        &["topic", "list", "--timeout", "1"][..],
+        &["config", "list", "--timeout", "1"],
+        &["cluster", "info", "--timeout", "1"],
+        &["api", "versions", "--timeout", "1"],
+        &["consume", "t", "--timeout", "1"],
+        &["produce", "t", "--timeout", "1"],
+        &["bench", "consume", "t", "--timeout", "1"],
+    ] {
+        let (code, said) = Running::start(dead, words).end();
+        assert_eq!(code, Some(5), "{words:?}: {said}");
+        assert!(
+            said.contains("Look whether the broker runs"),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn progress_is_for_a_terminal_alone() {
+    if !has("script") {
+        return not_run("progress_is_for_a_terminal_alone", "script is not there");
+    }
+    let folder = Folder::new("ends-progress").unwrap();
+    let broker = broker(&folder);
+    std::fs::write(folder.join("lines"), "line\n".repeat(100)).unwrap();
+    let produce = format!(
+        "{} produce t -b {} --rate 100 {}",
+        binary().unwrap().display(),
+        broker.address,
+        folder.join("lines").display()
+    );
+    let shown = |command: &str| {
+        let told = Command::new("script")
+            .args(["-qec", command, "/dev/null"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    let told = shown(&format!("{produce} < /dev/null"));
+    assert!(
+        told.contains("records, ") && told.contains(" a second"),
+        "{told:?}"
+    );
+    assert!(
+        told.ends_with("\r\u{1b}[K"),
+        "its line is left empty: {told:?}"
+    );
+    assert_eq!(
+        shown(&format!(
+            "{produce} < /dev/null 2> {}",
+            folder.join("said").display()
+        )),
+        ""
+    );
+    assert_eq!(std::fs::read_to_string(folder.join("said")).unwrap(), "");
+    broker.stop().unwrap();
+}

@@ -1,0 +1,129 @@
+//! `sawlog bench consume`: all records of a topic, read as fast as they come, and how long each batch is waited for. Decides
+//! when a run is over; what is read is counted and thrown away.
+
+use std::time::Duration;
+
+use sawlog_client::{Assignment, At, Client, Error, Place};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::Consume;
+use super::report::{Report, Times};
+use crate::cluster::failure;
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+/// What was read so far.
+struct Count {
+    records: u64,
+    bytes: u64,
+    times: Times,
+}
+
+/// Why reading ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// All that is there was read.
+    Read,
+    /// As much as was asked for.
+    Enough,
+    Interrupted,
+}
+
+pub(super) async fn run(
+    arguments: &Consume,
+    before: Option<Map<String, Value>>,
+    stop: &mut Stop,
+) -> Result<Exit, Failure> {
+    let what = format!("cannot read {}", arguments.topic);
+    let failed = |error: Error| failure(&what, &error);
+    let kafka = arguments.cluster.connect().await?;
+    let ends = ends(&kafka, &arguments.topic).await.map_err(failed)?;
+    let (begun, mut progress) = (Instant::now(), Progress::watched());
+    let mut count = Count {
+        records: 0,
+        bytes: 0,
+        times: Times::new()?,
+    };
+    let end = loop {
+        let (read, reading) = (
+            count.records,
+            once(&kafka, arguments, &ends, begun, &mut count, &mut progress),
+        );
+        let end = tokio::select! {
+            end = reading => end.map_err(failed)?,
+            () = stop.asked() => End::Interrupted,
+        };
+        if count.records == read && end == End::Read {
+            let why = "there is no record in it".to_owned();
+            let next = "`sawlog bench produce` fills it";
+            return Err(Failure::told(Exit::Failed, what.clone(), why, next));
+        }
+        if end != End::Read || arguments.duration.is_none() {
+            break end;
+        }
+    };
+    let time = begun.elapsed();
+    progress.end();
+    let run = json!({"bench": "consume", "topic": arguments.topic, "partitions": ends.len()});
+    let report = Report {
+        run: run.as_object().cloned().unwrap_or_default(),
+        records: count.records,
+        bytes: count.bytes,
+        time,
+        times: count.times,
+    };
+    report.show(arguments.told.output, before.as_ref())?;
+    Ok(match end {
+        End::Interrupted => Exit::Interrupted,
+        End::Read | End::Enough => Exit::Done,
+    })
+}
+
+/// Where each partition ends.
+async fn ends(kafka: &Client, topic: &str) -> Result<Vec<(Place, i64)>, Error> {
+    let mut ends = Vec::new();
+    for partition in kafka.partitions(topic).await? {
+        let end = kafka.offset(topic, partition, At::Latest).await?;
+        ends.push(((topic.into(), partition), end));
+    }
+    Ok(ends)
+}
+
+/// Reads everything once.
+async fn once(
+    kafka: &Client,
+    arguments: &Consume,
+    ends: &[(Place, i64)],
+    begun: Instant,
+    count: &mut Count,
+    progress: &mut Progress,
+) -> Result<End, Error> {
+    let most = arguments.records.unwrap_or(u64::MAX);
+    let limit = arguments.duration.unwrap_or(Duration::MAX);
+    let assigned = ends
+        .iter()
+        .map(|((topic, partition), end)| Assignment::new(topic.clone(), *partition).until(*end));
+    let mut consumer = kafka.assign(assigned).build().await?;
+    let mut waits = Instant::now();
+    while let Some(batch) = consumer.next_batch().await? {
+        let came = Instant::now();
+        count.times.note(came - waits);
+        for message in &batch.messages {
+            if count.records >= most {
+                return Ok(End::Enough);
+            }
+            let length =
+                |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            count.records += 1;
+            count.bytes += length(&message.key) + length(&message.value);
+        }
+        progress.show(count.records);
+        if count.records >= most || begun.elapsed() >= limit {
+            return Ok(End::Enough);
+        }
+        waits = Instant::now();
+    }
+    Ok(End::Read)
+}
