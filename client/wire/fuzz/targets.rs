@@ -379,11 +379,11 @@ fn judge(sent: &[u8]) -> Ran {
             }
             assert_eq!(count as u32, facts.count);
             assert_eq!(max, facts.max_timestamp);
-            let found = first_at_or_after(&batch, i64::MIN, RULES.caps, inflater, &pool)
+            let found = first_at_or_after(&batch, i64::MIN, 0, RULES.caps, inflater, &pool)
                 .expect("it was judged well");
             assert!(found.is_some_and(|found| found.offset == 0));
             if !facts.mend {
-                let found = first_with_max_timestamp(&batch, RULES.caps, inflater, &pool)
+                let found = first_with_max_timestamp(&batch, 0, RULES.caps, inflater, &pool)
                     .expect("judged well");
                 assert!(found.is_none_or(|found| found.timestamp == max));
             }

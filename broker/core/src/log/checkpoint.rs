@@ -206,7 +206,7 @@ fn put_log(log: LogId, state: &LogState) -> Vec<u8> {
     to.i64(state.next.0);
     to.i64(state.spilled.0);
     to.i64(state.reached.0);
-    to.u8(u8::from(state.direct && !state.fading));
+    to.u8(u8::from(state.direct));
     put_dir(&mut to, state.dir.as_deref());
     to.u32(count(state.segments.len()));
     for segment in &state.segments {

@@ -25,7 +25,7 @@ use crate::log::sidecar::{self, SideEntry};
 use crate::log::spill::{Course, Ready};
 use crate::log::state::{BatchEntry, Entry, Fact, Home, SegmentState};
 use crate::log::told::Ops;
-use crate::map::{Map, Set};
+use crate::map::Set;
 use crate::marks::Durability;
 use crate::proof;
 
@@ -100,8 +100,6 @@ pub(crate) struct Placing {
     pub(crate) logs: Set<LogId>,
     /// Payload that is staged or being put.
     pub(crate) bytes: u64,
-    /// Logs whose last segment is to go, by the number of the last checkpoint that still keeps it.
-    pub(crate) fading: Map<LogId, u64>,
 }
 
 impl Engine {
@@ -237,8 +235,6 @@ impl Engine {
             None => {
                 proof::sometimes("log-closed-for-direct-batches");
                 state.direct = true;
-                state.fading = false;
-                self.placing.fading.remove(&log);
                 live.direct.way = Way::Closing {
                     cycles,
                     unknown: Some(begun),
@@ -267,6 +263,10 @@ impl Engine {
         let Some(live) = self.live.get_mut(&log) else {
             return;
         };
+        assert!(
+            live.direct.putting.is_empty(),
+            "#10: what is staged is named after what is under way"
+        );
         if let Way::Segment(_) = live.direct.way {
             proof::sometimes("back-from-direct-to-the-ring");
             self.drops.ready.remove(&log);
@@ -279,6 +279,15 @@ impl Engine {
                 lane.queue.push(Class::User, item);
             }
         }
+    }
+
+    /// Back to the ring, once all that is under way is named. False: nothing was put.
+    fn leave_segment(&mut self, log: LogId) -> bool {
+        let live = self.live.get(&log);
+        if live.is_some_and(|live| live.direct.putting.is_empty()) {
+            self.back_to_the_ring(log);
+        }
+        false
     }
 
     /// Puts what is staged behind the segment's end, as much as one write takes. False if there is nothing, or too much
@@ -296,11 +305,10 @@ impl Engine {
         if live.direct.putting.len() >= PUTS_MAX || live.direct.putting.iter().any(|put| put.full) {
             return false;
         }
-        while let Some(item) = live
-            .direct
-            .staged
-            .pop_front_if(|item| !matches!(item.entry, Entry::Batch(_)))
-        {
+        // A fact stands behind the names of all batches before it (#4, #10).
+        let behind = !live.direct.putting.is_empty() && !proof::mutant("fact-before-names");
+        let next = |item: &mut Item| !behind && !matches!(item.entry, Entry::Batch(_));
+        while let Some(item) = live.direct.staged.pop_front_if(next) {
             if let Some(lane) = self.lanes.get_mut(RingKind::Durable) {
                 lane.queue.push(Class::User, item);
             }
@@ -321,8 +329,7 @@ impl Engine {
             return false;
         }
         if waiting < self.conf.direct_min / 4 {
-            self.back_to_the_ring(log);
-            return false;
+            return self.leave_segment(log);
         }
         let base = live.segment_for(first.batch.base, Some(&last));
         let mut segment = if base == last.base {
@@ -334,8 +341,7 @@ impl Engine {
         };
         if live.tail.len() as u64 != segment.bytes % BLOCK {
             // The last block cannot be written again as it was.
-            self.back_to_the_ring(log);
-            return false;
+            return self.leave_segment(log);
         }
         let named = segment.bytes == 0;
         let (begin, first_entry) = (segment.bytes, segment.batches);
@@ -517,18 +523,16 @@ impl Engine {
         self.back_to_the_ring(log);
     }
 
-    /// All of the log's last segment lies below its start, and it was kept for batches that may still have gone there. It may go
-    /// once both checkpoints know that none will: until then a replay would keep what is gone, or miss what it needs.
+    /// All of the log's last segment lies below its start, and it was kept for batches that might still go there. None is
+    /// under way: said again, the start takes it, too. A replay from a checkpoint that still counts on it meets all
+    /// batches that went there, and drops it at its end (`LogState::settle`).
     pub(crate) fn free_kept(&mut self, log: LogId) {
         let (Some(state), Some(live)) = (self.fold.logs.get(&log), self.live.get(&log)) else {
-            self.placing.fading.remove(&log);
             return;
         };
-        let below = state.kept_segment().is_some()
-            && state
-                .segments
-                .last()
-                .is_some_and(|last| last.next <= state.start);
+        let last = state.segments.last();
+        let below =
+            state.kept_segment().is_some() && last.is_some_and(|last| last.next <= state.start);
         let rests = live.pending == 0
             && live.direct.staged.is_empty()
             && live.direct.putting.is_empty()
@@ -538,41 +542,14 @@ impl Engine {
         if !below || !rests || !matches!(self.phase, Phase::Ready) {
             return;
         }
+        proof::sometimes("kept-segment-freed");
         self.back_to_the_ring(log);
-        let begun = self.keeper.stamp.number;
-        let known = self.placing.fading.get(&log).copied();
         let Some(state) = self.fold.logs.get_mut(&log) else {
             return;
         };
-        let durable = begun - u64::from(self.keeper.busy);
-        match known.filter(|_| state.fading) {
-            None => {
-                state.fading = true;
-                self.placing.fading.insert(log, begun);
-                self.keeper.wanted = self.keeper.wanted.max(2);
-                if !proof::mutant("kept-segment-freed-at-once") {
-                    return;
-                }
-            }
-            Some(known) if durable < known + 2 => {
-                if !self.keeper.busy && self.keeper.wanted == 0 {
-                    self.keeper.wanted = 1;
-                }
-                return;
-            }
-            Some(_) => {}
-        }
-        proof::sometimes("kept-segment-freed");
-        (state.direct, state.fading) = (false, false);
+        state.direct = false;
         let start = state.start;
-        self.placing.fading.remove(&log);
         self.queue_fact(log, Fact::Start(start));
-    }
-
-    /// Looks again at every log whose last segment is to go.
-    pub(crate) fn free_faded(&mut self) {
-        let logs: Vec<LogId> = self.placing.fading.keys().copied().collect();
-        logs.into_iter().for_each(|log| self.free_kept(log));
     }
 
     /// A stop leaves segments that end with their last batch: what is left of blocks that were written whole is cut.

@@ -1,5 +1,9 @@
 //! From a time to an offset. Decides which batch holds the record (by segments' and batches' largest timestamps), has it
 //! read and looks into it; never trusts an index for more than a hint of where to look. Holds #6.
+//!
+//! Below the log's start lie records that were removed, and indexes still tell of them: in the segment that the log
+//! starts in, batches are looked through one by one where the index leads below the start, and of the batch that it
+//! starts in only the rest counts. So the largest time known may belong to nobody; then the next largest is looked for.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -11,11 +15,12 @@ use crate::answer::Find;
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use crate::log::engine::Engine;
 use crate::log::refusal::ReadRefusal;
-use crate::log::state::LogState;
+use crate::log::state::{RingBatch, SegmentState};
 use crate::log::told::{FoundAt, Ops, Told};
-use crate::log::windows::{Lookup, WindowKey};
+use crate::log::windows::{Lookup, WindowKey, Windows};
 use crate::map::Map;
 use crate::now::Wall;
+use crate::proof;
 
 /// What records may take when they are looked into, decompressed (#130).
 const POOL: usize = 64 << 20;
@@ -42,8 +47,25 @@ struct Search {
     log: LogId,
     want: Want,
     end: Offset,
+    /// All batches below were looked at.
+    from: Offset,
+    /// The largest time met that is less than the one that is wanted.
+    late: i64,
     /// Whether a batch is being read for it.
     reading: bool,
+}
+
+/// What is to be done next for a search.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// A part of an index must be loaded.
+    Load(WindowKey),
+    /// The index of this segment leads nowhere, although the fold knows that it holds such a time (#104).
+    Rebuild(WindowKey),
+    /// The batch that holds this offset is read.
+    Read(Offset),
+    /// There is no such record.
+    Nothing,
 }
 
 /// Searches under way.
@@ -88,13 +110,15 @@ impl Engine {
                 log,
                 want,
                 end,
+                from: Offset::ZERO,
+                late: -1,
                 reading: false,
             },
         );
         self.search(id, ops);
     }
 
-    /// The largest timestamp of what lies below `end`.
+    /// The largest timestamp known of what lies below `end`; of records that were removed, perhaps.
     fn max_timestamp(&self, log: LogId, end: Offset) -> Option<i64> {
         let state = self.fold.logs.get(&log);
         let segments = state
@@ -128,7 +152,7 @@ impl Engine {
     }
 
     fn search(&mut self, id: u64, ops: &mut Ops) {
-        let Some(search) = self.finds.searches.get(&id).copied() else {
+        let Some(mut search) = self.finds.searches.get(&id).copied() else {
             return;
         };
         if let Some(why) = self.offline(search.log) {
@@ -136,75 +160,61 @@ impl Engine {
             self.answer(id, Err(refusal), ops);
             return;
         }
+        let next = loop {
+            match (self.look(&mut search), search.want) {
+                (Next::Nothing, Want::Max(_)) if search.late >= 0 => {
+                    // The largest time was that of a record below the start.
+                    proof::sometimes("latest-record-was-removed");
+                    search.want = Want::Max(search.late);
+                    (search.from, search.late) = (Offset::ZERO, -1);
+                }
+                (next, _) => break next,
+            }
+        };
+        self.finds.searches.insert(id, search);
+        match next {
+            Next::Load(key) => self.want_window(key, ops),
+            Next::Rebuild(key) => {
+                let what = format!("does not lead to time {}", search.want.time());
+                self.windows.forget_segment(key.log, key.base);
+                self.rebuild(key, what, ops);
+            }
+            Next::Read(at) => self.look_into(id, at, ops),
+            Next::Nothing => self.answer(id, Ok(None), ops),
+        }
+    }
+
+    /// Looks on from where the search is: in segments by their indexes, then at what lies in a ring.
+    fn look(&mut self, search: &mut Search) -> Next {
         let (time, log) = (search.want.time(), search.log);
-        if let Some(state) = self.fold.logs.get(&log) {
-            for segment in state
-                .segments
-                .iter()
-                .filter(|segment| segment.next > state.start)
-            {
-                if segment.max_timestamp < time {
-                    continue;
-                }
-                match self.windows.by_time(log, segment, time) {
-                    Lookup::Need(index) => {
-                        let key = WindowKey {
-                            log,
-                            base: segment.base,
-                            index,
-                        };
-                        self.want_window(key, ops);
-                        return;
-                    }
-                    Lookup::At(index, at) => {
-                        // The entry's running maximum reaches the time first here, so this batch itself holds it.
-                        let entry = self
-                            .windows
-                            .entries(log, segment.base, index, at)
-                            .first()
-                            .copied();
-                        if let Some(entry) = entry.filter(|entry| entry.next() > state.start) {
-                            self.look_into(id, entry.base.max(state.start), ops);
-                            return;
-                        }
-                    }
-                    // The segment holds such a time, as the fold knows: its index is not what was written (#104).
-                    Lookup::Nowhere => {
-                        let (base, index) = (segment.base, 0);
-                        let what = format!("does not lead to time {time}");
-                        self.windows.forget_segment(log, base);
-                        self.rebuild(WindowKey { log, base, index }, what, ops);
-                        return;
-                    }
-                }
+        let state = self.fold.logs.get(&log);
+        let start = state.map_or(Offset::ZERO, |state| state.start);
+        for segment in state.into_iter().flat_map(|state| &state.segments) {
+            if segment.next <= start.max(search.from) {
+                continue;
+            }
+            if segment.max_timestamp < time {
+                search.late = search.late.max(segment.max_timestamp);
+                continue;
+            }
+            if let Some(next) = reach(&mut self.windows, segment, start, search) {
+                return next;
             }
         }
-        let start = self
-            .fold
-            .logs
-            .get(&log)
-            .map_or(Offset::ZERO, |state: &LogState| state.start);
-        let folded = self
-            .fold
-            .logs
-            .get(&log)
-            .into_iter()
-            .flat_map(|state| state.ring.iter());
-        let placed = self
-            .live
-            .get(&log)
-            .into_iter()
-            .flat_map(|live| live.placed.iter());
-        let batch = folded
-            .chain(placed)
-            .find(|batch| {
-                batch.max_timestamp >= time && batch.next() <= search.end && batch.next() > start
-            })
-            .map(|batch| batch.base.max(start));
-        match batch {
-            Some(at) => self.look_into(id, at, ops),
-            None => self.answer(id, Ok(None), ops),
+        let folded = state.into_iter().flat_map(|state| state.ring.iter());
+        let placed = self.live.get(&log);
+        let placed = placed.into_iter().flat_map(|live| live.placed.iter());
+        let floor = start.max(search.from);
+        let seen = |batch: &&RingBatch| batch.next() > floor && batch.next() <= search.end;
+        let mut late = search.late;
+        for batch in folded.chain(placed).filter(seen) {
+            if batch.max_timestamp >= time {
+                return Next::Read(batch.base.max(start));
+            }
+            late = late.max(batch.max_timestamp);
         }
+        search.late = late;
+        Next::Nothing
     }
 
     fn look_into(&mut self, id: u64, at: Offset, ops: &mut Ops) {
@@ -223,9 +233,11 @@ impl Engine {
         answer: Result<Vec<Bytes>, ReadRefusal>,
         ops: &mut Ops,
     ) {
-        let Some(search) = self.finds.searches.get(&id).copied() else {
+        let Some(search) = self.finds.searches.get_mut(&id) else {
             return;
         };
+        search.reading = false;
+        let (log, want, end) = (search.log, search.want, search.end);
         let batches = match answer {
             Ok(batches) => batches,
             Err(refusal) => {
@@ -235,28 +247,26 @@ impl Engine {
         };
         let start = self
             .live
-            .get(&search.log)
+            .get(&log)
             .map_or(Offset::ZERO, |live| live.marks.start);
-        let found = batches.first().and_then(|bytes| {
-            let batch = Batch::first(bytes).ok()?;
-            let (mut inflater, pool) = (Inflater::new(), Pool::new(POOL));
-            let found = match search.want {
-                Want::At(time) => {
-                    lookup::first_at_or_after(&batch, time, Caps::DEFAULT, &mut inflater, &pool)
-                }
-                Want::Max(_) => {
-                    lookup::first_with_max_timestamp(&batch, Caps::DEFAULT, &mut inflater, &pool)
-                }
-            };
-            let found = found.ok()??;
-            Some(FoundAt {
-                offset: Offset(found.offset).max(start),
-                timestamp: Wall(found.timestamp),
-                epoch: LeaderEpoch(batch.header.leader_epoch),
-            })
-        });
-        let found = found.filter(|found| found.offset < search.end);
-        self.answer(id, Ok(found), ops);
+        let Some((found, next)) = batches.first().and_then(|bytes| within(bytes, want, start))
+        else {
+            self.answer(id, Ok(None), ops);
+            return;
+        };
+        match found {
+            Some(found) if found.timestamp.0 >= want.time() => {
+                let found = Some(found).filter(|found| found.offset < end);
+                self.answer(id, Ok(found), ops);
+            }
+            rest => {
+                // The record that the index tells of lies below the start.
+                proof::sometimes("late-record-below-the-start");
+                search.late = rest.map_or(search.late, |rest| search.late.max(rest.timestamp.0));
+                search.from = next;
+                self.search(id, ops);
+            }
+        }
     }
 
     fn answer(&mut self, id: u64, answer: Result<Option<FoundAt>, ReadRefusal>, ops: &mut Ops) {
@@ -264,4 +274,75 @@ impl Engine {
             ops.tell(Told::Found(search.tag, answer));
         }
     }
+}
+
+/// Where the first batch of a segment lies, not yet looked at, that is as late as the search wants; none if there is none.
+fn reach(
+    windows: &mut Windows,
+    segment: &SegmentState,
+    start: Offset,
+    search: &mut Search,
+) -> Option<Next> {
+    let (log, base, time) = (search.log, segment.base, search.want.time());
+    let key = |index| WindowKey { log, base, index };
+    // The entry's running maximum reaches the time first here, so this batch itself holds it; unless that was below.
+    if search.from <= base {
+        match windows.by_time(log, segment, time) {
+            Lookup::Need(index) => return Some(Next::Load(key(index))),
+            Lookup::Nowhere => return Some(Next::Rebuild(key(0))),
+            Lookup::At(index, at) => {
+                let entry = windows.entries(log, base, index, at).first();
+                if let Some(entry) = entry.filter(|entry| entry.next() > start) {
+                    return Some(Next::Read(entry.base.max(start)));
+                }
+                if proof::mutant("removed-record-hides-others") {
+                    return None;
+                }
+            }
+        }
+    }
+    loop {
+        let floor = start.max(search.from);
+        if floor >= segment.next {
+            return None;
+        }
+        let (index, at) = match windows.by_offset(log, segment, floor) {
+            Lookup::Need(index) => return Some(Next::Load(key(index))),
+            Lookup::Nowhere => return Some(Next::Rebuild(key(0))),
+            Lookup::At(index, at) => (index, at),
+        };
+        let entries = windows.entries(log, base, index, at);
+        // An entry at a wrong place proves itself: only where it leads gives it away (#104).
+        let leads = entries
+            .first()
+            .is_some_and(|entry| entry.base <= floor.max(base));
+        if !leads {
+            return Some(Next::Rebuild(key(index)));
+        }
+        for entry in entries {
+            if entry.max_timestamp >= time {
+                return Some(Next::Read(entry.base.max(start)));
+            }
+            search.late = search.late.max(entry.max_timestamp);
+            search.from = entry.next();
+        }
+    }
+}
+
+/// The record of a batch that is meant, of those that are still there, and where the batch ends.
+fn within(bytes: &[u8], want: Want, start: Offset) -> Option<(Option<FoundAt>, Offset)> {
+    let batch = Batch::first(bytes).ok()?;
+    let (mut inflater, pool) = (Inflater::new(), Pool::new(POOL));
+    let (caps, from) = (Caps::DEFAULT, start.0);
+    let found = match want {
+        Want::At(time) => lookup::first_at_or_after(&batch, time, from, caps, &mut inflater, &pool),
+        Want::Max(_) => lookup::first_with_max_timestamp(&batch, from, caps, &mut inflater, &pool),
+    };
+    let found = found.ok()?.map(|found| FoundAt {
+        offset: Offset(found.offset),
+        timestamp: Wall(found.timestamp),
+        epoch: LeaderEpoch(batch.header.leader_epoch),
+    });
+    let next = batch.header.base_offset + i64::from(batch.header.last_offset_delta) + 1;
+    Some((found, Offset(next)))
 }

@@ -127,16 +127,16 @@ impl LogState {
     /// A batch that is `New`, or written `Again`.
     fn append(&mut self, entry: &BatchEntry) {
         let batch = entry.batch;
-        let here = batch.base < self.next && !proof::mutant("again-folded-twice");
-        if entry.generation < self.generation || here {
+        let known = batch.base < self.next && !proof::mutant("again-folded-twice");
+        if entry.generation < self.generation || known {
             // Cut away since, or here already: once per (log, generation, base).
             return;
         }
         // What is missing below the start was not to be kept (#5).
-        let gap = batch.base > self.next.max(self.start)
-            || entry
-                .home
-                .is_some_and(|home| !self.goes_on_at(home, batch.base));
+        let here = entry
+            .home
+            .is_none_or(|home| self.goes_on_at(home, batch.base));
+        let gap = batch.base > self.next.max(self.start) || !here && batch.next() > self.start;
         if gap || entry.generation > self.generation || !self.beyond.is_empty() {
             self.keep_beyond(entry);
             return;
@@ -147,9 +147,9 @@ impl LogState {
             self.producers.apply(&producer, &batch);
         }
         match entry.home {
-            Some(home) => self.grow(entry, home),
+            Some(home) if here => self.grow(entry, home),
             None if self.next > self.start => self.ring.push_back(batch),
-            None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -180,6 +180,10 @@ impl LogState {
             last.add(&side, &mut Vec::with_capacity(sidecar::ENTRY));
         }
         self.spilled = self.next;
+        if home.at == 0 {
+            // The one before was kept for this batch, which began the next.
+            self.retire(self.start);
+        }
     }
 
     /// Behind a gap: kept and named, in offset order, never served.
@@ -291,8 +295,12 @@ impl LogState {
         }
         self.spilled = self.spilled.max(self.start.min(self.next));
         // All batches are known by now: what lies wholly below the start may have been removed, the last one too.
+        let kept = self
+            .kept_segment()
+            .filter(|_| proof::mutant("settle-keeps-what-went"));
         let start = self.start;
-        self.segments.retain(|segment| segment.next > start);
+        self.segments
+            .retain(|segment| segment.next > start || Some(segment.base) == kept);
         self.epochs.clamp(self.next);
     }
 }

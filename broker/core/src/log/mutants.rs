@@ -304,3 +304,27 @@ fn a_cycle_of_any_number_of_batches_is_noticed() {
         super::tests::a_cycle_of_small_batches_ends_before_what_is_known_of_them_outgrows_their_bytes_132,
     );
 }
+
+#[test]
+fn a_fact_before_names_is_caught_4() {
+    caught(
+        "fact-before-names",
+        super::tests::direct::a_leadership_begins_while_batches_are_being_put,
+    );
+}
+
+#[test]
+fn a_start_that_looks_for_what_was_removed_is_caught_97() {
+    caught(
+        "settle-keeps-what-went",
+        super::tests::direct::a_kept_segment_is_freed_and_the_process_dies,
+    );
+}
+
+#[test]
+fn a_removed_record_that_hides_others_is_caught_6() {
+    caught(
+        "removed-record-hides-others",
+        super::tests::find::records_below_the_start_are_later_than_all_others,
+    );
+}

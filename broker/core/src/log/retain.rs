@@ -8,8 +8,9 @@ use core::time::Duration;
 use crate::file::{FileName, FileOp};
 use crate::ids::{LogId, Offset, ProducerId};
 use crate::log::engine::{Engine, Why};
-use crate::log::state::{Entry, Fact};
+use crate::log::state::{Entry, Fact, Fold, SegmentState};
 use crate::log::told::Ops;
+use crate::map::Set;
 use crate::now::Now;
 use crate::proof;
 use crate::timers::AlarmKey;
@@ -23,6 +24,26 @@ struct Logical {
     next: Offset,
     bytes: u64,
     max_timestamp: i64,
+}
+
+/// Those of the segments that this fold has no more, for they lie wholly below their log's start.
+pub(crate) fn retired(
+    before: Vec<(LogId, Vec<SegmentState>)>,
+    fold: &Fold,
+) -> Vec<(Arc<str>, Offset)> {
+    let mut all = Vec::new();
+    for (log, segments) in before {
+        let Some(state) = fold.logs.get(&log) else {
+            continue;
+        };
+        let Some(dir) = &state.dir else { continue };
+        let gone = segments.iter().filter(|before| {
+            let stays = state.segments.iter().any(|after| after.base == before.base);
+            !stays && before.next <= state.start
+        });
+        all.extend(gone.map(|segment| (dir.clone(), segment.base)));
+    }
+    all
 }
 
 impl Engine {
@@ -134,25 +155,21 @@ impl Engine {
             .collect()
     }
 
-    /// The segment files that these entries, once folded, leave wholly below their log's start.
-    pub(crate) fn retired_by(&self, entries: &[Entry]) -> Vec<(Arc<str>, Offset)> {
-        let mut retired = Vec::new();
-        for entry in entries {
-            let Entry::Fact(log, _, Fact::Start(start)) = entry else {
-                continue;
-            };
-            let Some(state) = self.fold.logs.get(log) else {
-                continue;
-            };
-            let Some(dir) = &state.dir else { continue };
-            let below = state
-                .segments
-                .iter()
-                .filter(|segment| segment.next <= *start)
-                .filter(|segment| Some(segment.base) != state.kept_segment());
-            retired.extend(below.map(|segment| (dir.clone(), segment.base)));
-        }
-        retired
+    /// The segments of the logs that these entries may take some from, once folded: a start does, and so does a batch
+    /// that begins a segment, where the one before was kept for it alone.
+    pub(crate) fn may_retire(&self, entries: &[Entry]) -> Vec<(LogId, Vec<SegmentState>)> {
+        let logs: Set<LogId> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Fact(log, _, Fact::Start(_)) => Some(*log),
+                Entry::Batch(batch) if batch.home.is_some_and(|home| home.at == 0) => {
+                    Some(batch.log)
+                }
+                _ => None,
+            })
+            .collect();
+        let state = |log: LogId| Some((log, self.fold.logs.get(&log)?.segments.clone()));
+        logs.into_iter().filter_map(state).collect()
     }
 
     /// The fact that the log starts beyond this segment is durable: its files go, once nobody reads them (#89).

@@ -372,7 +372,6 @@ impl Engine {
                 self.waiting.insert(ticket, Why::Tidy);
             }
         }
-        self.free_faded();
         for kind in [RingKind::Durable, RingKind::Fast] {
             self.prepare_file(kind, ops);
         }

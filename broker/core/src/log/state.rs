@@ -223,8 +223,6 @@ pub struct LogState {
     /// Batches may have gone straight to its last segment: that one is kept even if all of it lies below the start, for
     /// a replay learns of the start before it learns of them.
     pub direct: bool,
-    /// That is over, and checkpoints say so from now on: once both do, the segment may go like any other.
-    pub fading: bool,
     /// Where each leadership began.
     pub epochs: Epochs,
     /// Idempotent producers.

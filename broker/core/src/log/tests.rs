@@ -2,11 +2,9 @@
 
 use super::testing::{World, batch, failed, is_commit, log, small};
 use super::{AppendRefusal, Appended, ReadRefusal, Told, TrimRefusal};
-use crate::answer::Find;
 use crate::config::TopicConfig;
 use crate::file::{FaultKind, FileName, FileOp, Free, RingKind, Served};
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, Sequence};
-use crate::now::Wall;
 use crate::timers::AlarmKey;
 use std::time::Duration;
 
@@ -15,6 +13,7 @@ mod cut;
 pub(super) mod damage;
 pub(super) mod direct;
 pub(super) mod drops;
+pub(super) mod find;
 mod names;
 pub(super) mod pressure;
 pub(super) mod time;
@@ -362,43 +361,6 @@ fn a_jump_of_the_wall_clock_retires_nothing_111() {
         world.engine.marks(log(1)).map(|marks| marks.start),
         Some(Offset(0))
     );
-}
-
-#[test]
-fn a_record_is_found_by_time_in_the_ring_and_in_segments_6() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    for nth in 0..200 {
-        world.append(id, batch(3, 300, nth * 10, None));
-        world.settle();
-    }
-    assert!(world.engine.spill.cycles > 1);
-    for time in [0, 5, 10, 991, 1990, 1992] {
-        world
-            .engine
-            .find(id, Find::At(Wall(time)), Offset(600), 7, &mut world.ops);
-        world.settle();
-        let Some(Told::Found(7, Ok(Some(found)))) = world.told.pop() else {
-            panic!("{time}")
-        };
-        let expected = (0..600)
-            .find(|offset| offset / 3 * 10 + offset % 3 >= time)
-            .expect("there is one");
-        assert_eq!(found.offset, Offset(expected), "at {time}");
-    }
-    world
-        .engine
-        .find(id, Find::At(Wall(1993)), Offset(600), 8, &mut world.ops);
-    world.settle();
-    assert_eq!(world.told.pop(), Some(Told::Found(8, Ok(None))));
-    world
-        .engine
-        .find(id, Find::MaxTimestamp, Offset(600), 9, &mut world.ops);
-    world.settle();
-    let Some(Told::Found(9, Ok(Some(found)))) = world.told.pop() else {
-        panic!("no maximum")
-    };
-    assert_eq!((found.offset, found.timestamp), (Offset(599), Wall(1992)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::log::commit::{self, Phase, Written};
 use crate::log::conf::BLOCK;
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::Class;
+use crate::log::retain::retired;
 use crate::log::ring::{InFlight, Lies};
 use crate::log::state::{BatchKind, Entry, Fact, NodeFact, RingPoint};
 use crate::log::told::{Ops, Told};
@@ -204,7 +205,10 @@ impl Engine {
         });
         self.waiting.insert(ticket, Why::Commit(kind));
         if early {
-            for (dir, base) in self.retired_by(&self.lanes.in_flight(kind)) {
+            let entries = self.lanes.in_flight(kind);
+            let mut fold = self.fold.clone();
+            fold.apply(&entries);
+            for (dir, base) in retired(self.may_retire(&entries), &fold) {
                 self.unlink_segment(&dir, base, ops);
             }
         }
@@ -297,7 +301,7 @@ impl Engine {
             "#96: commits are acknowledged in order"
         );
         lane.ring.mark = commit.point.commit;
-        let retired = self.retired_by(&commit.entries);
+        let before = self.may_retire(&commit.entries);
         for entry in &commit.entries {
             if let Entry::Fact(log, _, Fact::Start(_) | Fact::Cut(..)) = entry {
                 self.void_course(*log);
@@ -352,7 +356,7 @@ impl Engine {
                 Entry::Node(_) => {}
             }
         }
-        for (dir, base) in retired {
+        for (dir, base) in retired(before, &self.fold) {
             proof::sometimes("start-fact-durable-and-unlink-not");
             self.unlink_segment(&dir, base, ops);
         }

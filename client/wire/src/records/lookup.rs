@@ -18,10 +18,11 @@ pub struct Found {
     pub timestamp: i64,
 }
 
-/// The first record of the batch with this timestamp or a later one.
+/// The first record of the batch, at or behind the offset `from`, with this timestamp or a later one.
 pub fn first_at_or_after(
     batch: &Batch<'_>,
     timestamp: i64,
+    from: i64,
     caps: Caps,
     inflater: &mut Inflater,
     pool: &Pool,
@@ -31,19 +32,28 @@ pub fn first_at_or_after(
         return Ok(None);
     }
     scan(batch, caps, inflater, pool, |found| {
-        found.timestamp >= timestamp
+        found.offset >= from && found.timestamp >= timestamp
     })
 }
 
-/// The first of the records with the largest timestamp of the batch.
+/// Of the batch's records at or behind the offset `from`, the first with the largest timestamp.
 pub fn first_with_max_timestamp(
     batch: &Batch<'_>,
+    from: i64,
     caps: Caps,
     inflater: &mut Inflater,
     pool: &Pool,
 ) -> Result<Option<Found>, BatchFault> {
     let max = batch.header.max_timestamp;
-    scan(batch, caps, inflater, pool, |found| found.timestamp == max)
+    let mut latest: Option<Found> = None;
+    scan(batch, caps, inflater, pool, |found| {
+        let later = latest.is_none_or(|latest| latest.timestamp < found.timestamp);
+        if found.offset >= from && later {
+            latest = Some(*found);
+        }
+        latest.is_some_and(|latest| latest.timestamp == max)
+    })?;
+    Ok(latest)
 }
 
 /// The records of a client's batch that are older than `earliest` or later than `latest`, the first `most` of them. Their

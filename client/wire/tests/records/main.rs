@@ -298,9 +298,14 @@ fn offsets_are_found_by_time_inside_a_batch() {
     for codec in Codec::ALL {
         let stored = built(&three(codec).at(100, 0));
         let batch = Batch::first(&stored).expect("a batch");
-        let mut at = |t| {
-            first_at_or_after(&batch, t, Caps::DEFAULT, &mut inflater, &pool).expect("it reads")
+        let mut from = |from, t| {
+            first_at_or_after(&batch, t, from, Caps::DEFAULT, &mut inflater, &pool)
+                .expect("it reads")
         };
+        let third = from(102, 0).expect("there are three");
+        assert_eq!(third.offset, 102, "what lies before is passed over");
+        assert_eq!(from(102, 1_700), None);
+        let mut at = |t| from(100, t);
         assert_eq!(
             at(0),
             Some(Found {
@@ -316,14 +321,18 @@ fn offsets_are_found_by_time_inside_a_batch() {
             })
         );
         assert_eq!(at(1_701), None);
-        let max = first_with_max_timestamp(&batch, Caps::DEFAULT, &mut inflater, &pool)
-            .expect("it reads");
+        let mut max = |from| {
+            first_with_max_timestamp(&batch, from, Caps::DEFAULT, &mut inflater, &pool)
+                .expect("it reads")
+        };
         assert_eq!(
-            max,
+            max(0),
             Some(Found {
                 offset: 101,
                 timestamp: 1_700
             })
         );
+        assert_eq!(max(102), Some(third), "the largest of the rest");
+        assert_eq!(max(103), None);
     }
 }

@@ -44,7 +44,7 @@ fn one(rng: &mut Rng, tally: &mut Tally) -> Result<(), String> {
         disk = rig.disk;
         boot = strike(&mut disk, how, boot, rng);
         // One copy in all: two would be more than the engine promises to survive.
-        if !rotten && rng.chance(400) && rot_a_checkpoint(&mut disk, rng).is_some() {
+        if !rotten && rng.chance(400) && rot_a_checkpoint(&mut disk, identity, rng).is_some() {
             rotten = true;
             rounds += 1;
             tally.rotten += 1;

@@ -520,7 +520,7 @@ impl Life {
             let _ = write!(path, "{how:?} boot {boot}->{struck}; ");
             boot = struck;
             if depth == 0 && self.rng.chance(30) {
-                let rotten = rot_a_checkpoint(&mut disk, &mut self.rng);
+                let rotten = rot_a_checkpoint(&mut disk, true, &mut self.rng);
                 self.tally.rotten += u64::from(rotten.is_some());
                 path.push_str(rotten.as_deref().unwrap_or_default());
             }
@@ -613,17 +613,15 @@ impl Life {
     }
 }
 
-/// Of two checkpoints one rots; the other must do. Says which, and where.
-pub(super) fn rot_a_checkpoint(disk: &mut Disk, rng: &mut Rng) -> Option<String> {
-    let files = disk.files();
-    let found = ["checkpoint.0.a", "checkpoint.0.b"].map(|side| {
-        let found = files.iter().find(|(name, _)| name == side);
-        found.map(|(name, len)| (name.clone(), *len))
-    });
-    let [Some(a), Some(b)] = found else {
+/// Of two checkpoints one rots; the other must do. Once the directory is known to be `whole` there must be two: then the
+/// only one may rot as well. Says which, and where.
+pub(super) fn rot_a_checkpoint(disk: &mut Disk, whole: bool, rng: &mut Rng) -> Option<String> {
+    let mut found = disk.files();
+    found.retain(|(name, _)| matches!(name.as_str(), "checkpoint.0.a" | "checkpoint.0.b"));
+    if found.len() < 2 && !whole {
         return None;
-    };
-    let (name, len) = if rng.chance(500) { a } else { b };
+    }
+    let (name, len) = rng.pick(&found)?.clone();
     let at = rng.below(len);
     disk.rot(&name, at, 3)
         .then(|| format!("{name} rots at {at}; "))

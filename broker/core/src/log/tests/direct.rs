@@ -2,10 +2,13 @@
 
 use super::super::EngineConf;
 use super::super::direct::Way;
-use super::super::testing::{World, small};
+use super::super::state::{
+    BatchEntry, BatchKind, Entry, Fact, Fold, Home, LogState, RingBatch, SegmentState, Spot,
+};
+use super::super::testing::{World, is_commit, log, small};
 use crate::config::TopicConfig;
 use crate::file::{FileName, FileOp, RingKind};
-use crate::ids::LogId;
+use crate::ids::{Generation, LeaderEpoch, LogId, Offset};
 use crate::marks::Durability;
 
 fn conf() -> EngineConf {
@@ -24,8 +27,13 @@ fn is_direct(world: &World, id: LogId) -> bool {
 
 /// A world whose log 1 goes straight to its segment.
 fn direct(conf: EngineConf) -> (World, LogId) {
+    direct_of(conf, TopicConfig::default())
+}
+
+fn direct_of(conf: EngineConf, config: TopicConfig) -> (World, LogId) {
     let mut world = World::fresh(conf);
-    let id = world.open_plain(1);
+    let id = log(1);
+    world.open(id, config);
     for _ in 0..40 {
         world.fill(id, 1, 3000);
         world.settle();
@@ -143,4 +151,207 @@ fn a_log_that_becomes_replicated_is_written_in_offset_order_10() {
     }
     world.settle();
     assert_eq!(world.read_all(id, 0).len(), 42);
+}
+
+/// Carries out commits only, as long as there are any.
+fn commit(world: &mut World) {
+    while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
+        world.step(index);
+        world.flush();
+    }
+}
+
+pub(in crate::log) fn a_leadership_begins_while_batches_are_being_put() {
+    let (mut world, id) = direct(conf());
+    world.fill(id, 1, 3000);
+    world.flush();
+    world.engine.begin_epoch(id, LeaderEpoch(7));
+    world.flush();
+    commit(&mut world);
+    let state = &world.engine.fold.logs[&id];
+    assert_eq!(state.next, Offset(40), "the batch is not named yet");
+    let begun: Vec<Offset> = state.epochs.iter().map(|(_, at)| at).collect();
+    assert!(
+        begun.iter().all(|at| *at <= state.next),
+        "#4: {begun:?} behind the end {}",
+        state.next
+    );
+    world.settle();
+    let state = &world.engine.fold.logs[&id];
+    assert_eq!(state.epochs.last(), Some((LeaderEpoch(7), Offset(41))));
+}
+
+#[test]
+fn what_is_said_of_a_log_stands_behind_the_names_of_the_batches_before_it_4() {
+    a_leadership_begins_while_batches_are_being_put();
+}
+
+/// A direct log with small segments, trimmed to its end: the last segment stays.
+fn trimmed_to_its_end() -> (World, LogId, Vec<String>) {
+    let config = TopicConfig {
+        segment_bytes: 10_000,
+        ..TopicConfig::default()
+    };
+    let (mut world, id) = direct_of(conf(), config);
+    while last(&world, id).batches != 3 {
+        world.fill(id, 1, 3000);
+        world.settle();
+    }
+    let end = last(&world, id).next;
+    world.engine.raise(id, end, end);
+    world.engine.trim(id, end).expect("is accepted");
+    world.settle();
+    let kept = segments(&world);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(world.engine.marks(id).expect("known").start, end);
+    (world, id, kept)
+}
+
+fn last(world: &World, id: LogId) -> SegmentState {
+    let state = &world.engine.fold.logs[&id];
+    *state.segments.last().expect("one")
+}
+
+fn segments(world: &World) -> Vec<String> {
+    let names = world.disk.names("t1-0/");
+    names
+        .into_iter()
+        .filter(|name| name.ends_with(".log"))
+        .collect()
+}
+
+#[test]
+fn a_segment_kept_for_the_next_batch_goes_when_that_begins_another_89() {
+    let (mut world, id, kept) = trimmed_to_its_end();
+    for _ in 0..4 {
+        world.fill(id, 1, 3000);
+        world.settle();
+        assert!(is_direct(&world, id));
+    }
+    let left = segments(&world);
+    assert!(!left.contains(&kept[0]), "{left:?}");
+    let state = &world.engine.fold.logs[&id];
+    assert_eq!(state.segments.len(), left.len());
+    assert_eq!(world.read_all(id, last(&world, id).base.0).len(), 1);
+}
+
+#[test]
+fn a_start_and_the_next_segments_first_batch_in_one_commit_leave_no_file_89() {
+    let config = TopicConfig {
+        segment_bytes: 10_000,
+        ..TopicConfig::default()
+    };
+    let (mut world, id) = direct_of(conf(), config);
+    let others = [world.open_plain(2), world.open_plain(3)];
+    while last(&world, id).batches != 3 {
+        world.fill(id, 1, 3000);
+        world.settle();
+    }
+    let before = last(&world, id);
+    world.engine.raise(id, before.next, before.next);
+    for other in others {
+        // Two commits under way: what follows waits, and shares one.
+        world.fill(other, 1, 50);
+        world.flush();
+    }
+    world.fill(id, 1, 3000);
+    world.flush();
+    while let Some(index) = world.queue.iter().position(|(_, op)| !is_commit(op)) {
+        world.step(index);
+    }
+    world.engine.trim(id, before.next).expect("is accepted");
+    world.settle();
+    assert_eq!(
+        last(&world, id).base,
+        before.next,
+        "another segment was begun"
+    );
+    assert_eq!(
+        segments(&world),
+        [format!("t1-0/{:020}.log", before.next.0)]
+    );
+}
+
+/// The kept segment is freed, and the process dies before a checkpoint knows.
+pub(in crate::log) fn a_kept_segment_is_freed_and_the_process_dies() {
+    let (mut world, id, _) = trimmed_to_its_end();
+    let end = last(&world, id).next.0;
+    let number = world.engine.keeper.stamp.number;
+    world.engine.free_kept(id);
+    world.settle();
+    assert_eq!(segments(&world), Vec::<String>::new(), "freed at once");
+    assert_eq!(
+        world.engine.keeper.stamp.number, number,
+        "no checkpoint knows"
+    );
+    let mut world = world.restart(conf());
+    world.open_plain(1);
+    let state = &world.engine.fold.logs[&id];
+    assert!(state.direct, "the checkpoint says so");
+    for _ in 0..40 {
+        world.fill(id, 1, 1500);
+        world.settle();
+    }
+    assert_eq!(
+        world.engine.offline(id),
+        None,
+        "#89, #99: nothing is missing"
+    );
+    assert!(!segments(&world).is_empty(), "it was spilled again");
+    assert_eq!(world.read_all(id, end).len(), 40);
+}
+
+#[test]
+fn a_kept_segment_is_freed_at_once_and_no_start_looks_for_it_89_97() {
+    a_kept_segment_is_freed_and_the_process_dies();
+}
+
+/// A batch of one record that lies in the segment of offset 0, a hundred bytes behind the one before.
+fn named(offset: i64) -> Entry {
+    let spot = Spot {
+        kind: RingKind::Durable,
+        file: 1,
+        at: u32::MAX,
+    };
+    Entry::Batch(BatchEntry {
+        kind: BatchKind::New,
+        log: log(1),
+        generation: Generation(0),
+        batch: RingBatch {
+            base: Offset(offset),
+            delta: 0,
+            epoch: LeaderEpoch(0),
+            len: 100,
+            checksum: 0,
+            max_timestamp: 0,
+            spot,
+        },
+        attributes: 0,
+        producer: None,
+        home: Some(Home {
+            base: Offset(0),
+            at: u64::try_from(offset).expect("positive") * 100,
+        }),
+    })
+}
+
+#[test]
+fn rot_in_names_of_what_was_removed_takes_nothing_else_99() {
+    let state = |start: i64| {
+        let direct = LogState {
+            direct: true,
+            ..LogState::default()
+        };
+        let mut fold = Fold::default();
+        fold.logs.insert(log(1), direct);
+        let begins = Entry::Fact(log(1), Generation(0), Fact::Start(Offset(start)));
+        // The commit that named offset 1 cannot be read.
+        fold.replay(&[named(0), named(2), begins]);
+        fold.logs.remove(&log(1)).expect("known")
+    };
+    let below = state(3);
+    assert!(!below.is_torn());
+    assert_eq!((below.next, below.segments.len()), (Offset(3), 0));
+    // Where the batch lies is known, but not what its segment holds before it.
+    assert!(state(2).is_torn());
 }
