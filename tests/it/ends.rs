@@ -163,8 +163,9 @@ fn a_reader_that_goes_is_no_failure() {
 fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
     let folder = Folder::new("ends-broker").unwrap();
     let broker = broker(&folder);
-    let mut reads = Running::start(broker.address, &["consume", "t", "--timeout", "1"]);
-    let mut writes = Running::start(broker.address, &["produce", "t", "--timeout", "1"]);
+    // Who connects to a broker that is there has the time of a busy machine.
+    let mut reads = Running::start(broker.address, &["consume", "t", "--timeout", "5"]);
+    let mut writes = Running::start(broker.address, &["produce", "t", "--timeout", "5"]);
     let bench = [
         "bench",
         "produce",
@@ -174,7 +175,7 @@ fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
         "--rate",
         "100",
         "--timeout",
-        "1",
+        "5",
     ];
     let bench = Running::start(broker.address, &bench);
     writes.say("one");

@@ -28,26 +28,25 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, mut root: Command) -> Result<Exit, Failure> {
     root.build();
     let shown = arguments.directory.display();
-    let pages = std::fs::create_dir_all(&arguments.directory)
+    std::fs::create_dir_all(&arguments.directory)
         .and_then(|()| write(&root, &arguments.directory))
         .map_err(|error| {
             let what = format!("cannot write the manual to {shown}");
             let next = "Name a directory that may be written to";
             Failure::told(Exit::Failed, what, error.to_string(), next)
         })?;
-    say(&format!("wrote {pages} pages to {shown}"));
+    say(&format!("wrote the manual to {shown}"));
     Ok(Exit::Done)
 }
 
 /// Writes the page of a command and those of the commands below it.
-fn write(command: &Command, to: &Path) -> io::Result<usize> {
+fn write(command: &Command, to: &Path) -> io::Result<()> {
     let (name, text) = page(command)?;
     std::fs::write(to.join(name), text)?;
-    let mut pages = 1;
     for below in command.get_subcommands() {
-        pages += write(below, to)?;
+        write(below, to)?;
     }
-    Ok(pages)
+    Ok(())
 }
 
 /// The name of the file, and what stands in it.
