@@ -70,13 +70,7 @@ impl Builder {
         if self.bootstrap.is_empty() {
             return Err(Error::new(Kind::Invalid, "no broker is named"));
         }
-        let client = Client {
-            inner: Arc::new(Inner {
-                builder: self,
-                began: Instant::now(),
-                known: Mutex::default(),
-            }),
-        };
+        let client = Client::of(self);
         client.refresh(Some(&[])).await?;
         Ok(client)
     }
@@ -115,6 +109,22 @@ impl Client {
     /// Connects with default settings: `HOST:PORT`, several with commas between.
     pub async fn connect(bootstrap: &str) -> Result<Client, Error> {
         Client::builder(bootstrap).connect().await
+    }
+
+    fn of(builder: Builder) -> Client {
+        Client {
+            inner: Arc::new(Inner {
+                builder,
+                began: Instant::now(),
+                known: Mutex::default(),
+            }),
+        }
+    }
+
+    /// One that nobody answers.
+    #[cfg(test)]
+    pub(crate) fn unconnected() -> Client {
+        Client::of(Client::builder("localhost:0"))
     }
 
     /// A client to be made: `HOST:PORT`, several with commas between.

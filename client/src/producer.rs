@@ -14,7 +14,7 @@ use sawlog_engine::produce::{
     self, Acks, Done, Failed, Outgoing, Place, Refusal, Settings, Written, each_record,
 };
 use sawlog_wire::Code;
-use sawlog_wire::records::Codec;
+use sawlog_wire::records::{Codec, compress};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -65,7 +65,7 @@ impl ProducerBuilder {
         self
     }
 
-    /// `compression.type`. None if not given.
+    /// `compression.type`. None if not given. zstd is written by builds with the cargo feature `zstd` only.
     pub fn compression(mut self, codec: Codec) -> ProducerBuilder {
         self.settings.codec = codec;
         self
@@ -84,8 +84,16 @@ impl ProducerBuilder {
         self
     }
 
-    /// Makes the producer. Nothing is sent yet.
-    pub fn build(self) -> Producer {
+    /// Makes the producer. Nothing is sent yet. Errors: [`Kind::Unsupported`] for a codec that this build does not write.
+    pub async fn build(self) -> Result<Producer, Error> {
+        let codec = self.settings.codec;
+        if !compress::writes(codec) {
+            let why = format!(
+                "compression with {codec} is not compiled in: build with the cargo feature {:?} of sawlog-client",
+                codec.name()
+            );
+            return Err(Error::new(Kind::Unsupported, why));
+        }
         let shared = Arc::new(Shared {
             client: self.client,
             began: Instant::now(),
@@ -98,18 +106,18 @@ impl ProducerBuilder {
             changed: Notify::new(),
         });
         tokio::spawn(driver::run(shared.clone()));
-        Producer {
+        Ok(Producer {
             handle: Arc::new(Handle(shared)),
-        }
+        })
     }
 }
 
 impl IntoFuture for ProducerBuilder {
     type Output = Result<Producer, Error>;
-    type IntoFuture = std::future::Ready<Self::Output>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        std::future::ready(Ok(self.build()))
+        Box::pin(self.build())
     }
 }
 
@@ -572,5 +580,18 @@ mod tests {
             poll(&mut other, &woken[1]),
             Poll::Ready(Ok(Sent { offset: 2, .. }))
         ));
+    }
+
+    #[cfg(not(feature = "zstd"))]
+    #[tokio::test]
+    async fn a_codec_that_is_not_compiled_in_is_refused_before_a_record_is_taken_and_names_its_feature()
+     {
+        let refused = Client::unconnected()
+            .producer()
+            .compression(Codec::Zstd)
+            .await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.to_string().contains("feature \"zstd\""), "{error}");
     }
 }

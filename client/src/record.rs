@@ -252,3 +252,44 @@ impl Unpacker {
 fn corrupt(why: &dyn std::fmt::Display) -> Error {
     Error::new(Kind::Protocol, format!("records cannot be read: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Java's producer 4.3.1 sends with `compression.type=zstd`: k1, k2 and k3, as the golden batches of
+    /// `sawlog-wire` have it.
+    const ZSTD: &str = "00000000000000000000007fffffffff02de946f99000400000002000001a1fe729d26000001a1fe729d6d0000\
+        00000000000e0000000000000000000328b52ffd0058140200540362000000046b31525361776c6f67200054008c0102046b3242616e642061\
+        207365636f6e640052008e0104046b334074686972640003009c0adb531f22a7d401010000";
+
+    fn unpacked() -> Result<Vec<Message>, Error> {
+        let byte = |at: usize| u8::from_str_radix(&ZSTD[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..ZSTD.len()).step_by(2).map(byte).collect();
+        let unpacked = Unpacker::new().unpack(&"t".into(), 0, &bytes.into(), 1);
+        unpacked.map(|(messages, next)| {
+            assert_eq!(next, 3);
+            messages
+        })
+    }
+
+    #[cfg(any(feature = "zstd", feature = "zstd-decode"))]
+    #[test]
+    fn zstd_is_read_by_every_build_that_has_one_of_its_features() {
+        let messages = unpacked().unwrap();
+        let keys: Vec<_> = messages
+            .iter()
+            .map(|message| message.key.as_deref())
+            .collect();
+        assert_eq!(keys, [Some(&b"k2"[..]), Some(&b"k3"[..])]);
+        let offsets: Vec<_> = messages.iter().map(|message| message.offset).collect();
+        assert_eq!(offsets, [1, 2]);
+    }
+
+    #[cfg(not(any(feature = "zstd", feature = "zstd-decode")))]
+    #[test]
+    fn without_a_feature_for_zstd_the_error_names_it() {
+        let error = unpacked().unwrap_err().to_string();
+        assert!(error.contains("feature \"zstd-decode\""), "{error}");
+    }
+}

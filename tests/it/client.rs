@@ -254,7 +254,7 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
         );
         assert!(error.is_retriable(), "{error}");
         let begun = Instant::now();
-        let producer = impatient.producer().delivery_timeout(SOON).build();
+        let producer = impatient.producer().delivery_timeout(SOON).await.unwrap();
         let unsent = producer
             .send(Record::to("t").value("after"))
             .await
@@ -282,7 +282,8 @@ fn a_producer_goes_on_over_a_broker_that_dies_and_writes_each_record_once() {
             .producer()
             .linger(Duration::ZERO)
             .batch_size(400)
-            .build();
+            .await
+            .unwrap();
         let mut tickets = Vec::new();
         let mut broker = Some(broker);
         for n in 0..3_000 {
@@ -332,7 +333,12 @@ fn every_codec_key_and_acknowledgement_comes_through() {
         let mut sent = 0;
         for codec in Compression::ALL {
             for acks in [Acks::All, Acks::Leader, Acks::None] {
-                let producer = kafka.producer().compression(codec).acks(acks).build();
+                let producer = kafka
+                    .producer()
+                    .compression(codec)
+                    .acks(acks)
+                    .await
+                    .unwrap();
                 for n in 0..300 {
                     let record = Record::to("t").key(n.to_string()).value(vec![b'x'; n]);
                     // With acks=0 the answer is that it is sent.

@@ -93,10 +93,18 @@ pub(crate) fn targets() -> Vec<Target> {
         targets.push(target(
             &name,
             Bound::RECORDS,
-            move |input| inflate_target(codec, input),
+            move |input| {
+                INFLATER.with_borrow_mut(|inflater| inflate_target(codec, inflater, input))
+            },
             inflate_seeds(codec),
         ));
     }
+    targets.push(target(
+        "inflate-zstd-without-c",
+        Bound::RECORDS,
+        |input| WITHOUT_C.with_borrow_mut(|inflater| inflate_target(Codec::Zstd, inflater, input)),
+        inflate_seeds(Codec::Zstd),
+    ));
     let seeds = |name: &str| {
         let entry = all().find(|entry| entry.name == name);
         entry.map(|entry| message(entry).seeds).unwrap_or_default()
@@ -134,11 +142,13 @@ fn target(
 
 thread_local! {
     static INFLATER: RefCell<Inflater> = const { RefCell::new(Inflater::new()) };
+    static WITHOUT_C: RefCell<Inflater> = const { RefCell::new(Inflater::without_c()) };
 }
 
 /// Forgets buffers and contexts kept from earlier inputs, so that memory can be measured.
 pub(crate) fn forget() {
     INFLATER.set(Inflater::new());
+    WITHOUT_C.set(Inflater::without_c());
 }
 
 fn kind(of: impl Hash) -> u64 {
@@ -476,9 +486,9 @@ fn records_target(input: &[u8]) -> Ran {
 }
 
 /// One decompression.
-fn inflate_target(codec: Codec, input: &[u8]) -> Ran {
+fn inflate_target(codec: Codec, inflater: &mut Inflater, input: &[u8]) -> Ran {
     let pool = Pool::new(512 << 20);
-    let kind = INFLATER.with_borrow_mut(|inflater| {
+    let mut run = || {
         let mut inflate = match inflater.open(codec, input, RULES.caps, &pool) {
             Ok(inflate) => inflate,
             Err(fault) => return inflate_kind(&fault),
@@ -490,7 +500,8 @@ fn inflate_target(codec: Codec, input: &[u8]) -> Ran {
                 Err(fault) => break inflate_kind(&fault),
             }
         }
-    });
+    };
+    let kind = run();
     assert_eq!(pool.used(), 0, "all that was taken came back");
     Ran {
         pooled: pool.peak(),

@@ -130,12 +130,12 @@ fn output_without_a_cap_is_noticed() {
     for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
         let packed = bomb(codec, 12);
         proof::choose(Some("output-uncapped"));
-        let uncapped = unpack(codec, &packed, &Pool::new(64 << 20)).0;
+        let uncapped = unpack(codec, Inflater::new(), &packed, &Pool::new(64 << 20)).0;
         let fired = proof::fired();
         proof::choose(None);
         assert_eq!(uncapped, None, "{codec}: all of it came out");
         assert!(fired > 0);
-        let (capped, _) = unpack(codec, &packed, &Pool::new(64 << 20));
+        let (capped, _) = unpack(codec, Inflater::new(), &packed, &Pool::new(64 << 20));
         assert_eq!(
             capped,
             Some(InflateFault::Output { max: OUTPUT }),
@@ -148,12 +148,16 @@ fn output_without_a_cap_is_noticed() {
 const OUTPUT: usize = 8 << 20;
 
 /// Decompresses to the end or the fault; and the most memory that was held.
-fn unpack(codec: Codec, packed: &[u8], pool: &Pool) -> (Option<InflateFault>, usize) {
+fn unpack(
+    codec: Codec,
+    mut inflater: Inflater,
+    packed: &[u8],
+    pool: &Pool,
+) -> (Option<InflateFault>, usize) {
     let caps = Caps {
         output: OUTPUT,
         ..Caps::DEFAULT
     };
-    let mut inflater = Inflater::new();
     peak_of(|| {
         let mut inflate = match inflater.open(codec, packed, caps, pool) {
             Ok(inflate) => inflate,
@@ -319,13 +323,15 @@ fn a_bomb_in_any_codec_is_stopped_at_the_cap_within_its_memory() {
             pool.peak()
         );
 
-        let (fault, held) = unpack(codec, &sent[HEADER_BYTES..], &pool);
-        assert_eq!(fault, Some(InflateFault::Output { max: OUTPUT }), "{codec}");
-        assert!(
-            held <= pool.peak() + FIXED,
-            "{codec}: held {held}, pool {}",
-            pool.peak()
-        );
+        for inflater in [Inflater::new(), Inflater::without_c()] {
+            let (fault, held) = unpack(codec, inflater, &sent[HEADER_BYTES..], &pool);
+            assert_eq!(fault, Some(InflateFault::Output { max: OUTPUT }), "{codec}");
+            assert!(
+                held <= pool.peak() + FIXED,
+                "{codec}: held {held}, pool {}",
+                pool.peak()
+            );
+        }
         assert!(
             pool.peak() <= 10 << 20,
             "{codec}: took {} of the pool",
@@ -370,21 +376,28 @@ fn what_zstd_really_holds_is_within_what_was_taken_for_it() {
             let mut packed = zstd::Encoder::new(Vec::new(), level).expect("an encoder");
             packed.write_all(&plain).expect("to memory");
             let packed = packed.finish().expect("to memory");
-            let pool = Pool::new(64 << 20);
-            let mut inflater = Inflater::new();
-            let (_, held) = peak_of(|| {
-                let mut inflate = inflater
-                    .open(Codec::Zstd, &packed, Caps::DEFAULT, &pool)
-                    .expect("honest");
-                while inflate.fill().expect("honest") {}
-                assert_eq!(inflate.produced() as usize, plain.len());
-            });
-            assert!(held > 64 << 10, "zstd's own allocations are counted");
-            assert!(
-                held <= pool.peak(),
-                "level {level}, {kib} KiB: held {held}, took {}",
-                pool.peak()
-            );
+            for mut inflater in [Inflater::new(), Inflater::without_c()] {
+                let pool = Pool::new(64 << 20);
+                let (out, held) = peak_of(|| {
+                    let mut inflate = inflater
+                        .open(Codec::Zstd, &packed, Caps::DEFAULT, &pool)
+                        .expect("honest");
+                    let mut out = 0;
+                    while inflate.fill().expect("honest") {
+                        let chunk = inflate.chunk();
+                        assert_eq!(chunk, &plain[out..out + chunk.len()]);
+                        out += chunk.len();
+                    }
+                    out
+                });
+                assert_eq!(out, plain.len());
+                assert!(held > 64 << 10, "zstd's own allocations are counted");
+                assert!(
+                    held <= pool.peak(),
+                    "level {level}, {kib} KiB: held {held}, took {}",
+                    pool.peak()
+                );
+            }
         }
     }
 }

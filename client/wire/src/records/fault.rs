@@ -210,6 +210,11 @@ pub enum InflateFault {
     },
     /// The pool for decompression has no room now (#131).
     NoRoom,
+    /// Who built this program left the codec out.
+    NotCompiledIn {
+        /// The codec.
+        codec: Codec,
+    },
 }
 
 impl From<InflateFault> for BatchFault {
@@ -270,7 +275,7 @@ impl InflateFault {
         match self {
             // The CRC held, so the client compressed it like this: sending it again cannot help.
             Self::Cut { .. } | Self::Malformed { .. } => Code::InvalidRecord,
-            Self::Window { .. } => Code::UnsupportedCompressionType,
+            Self::Window { .. } | Self::NotCompiledIn { .. } => Code::UnsupportedCompressionType,
             // Java's producer splits a batch on this error, so an honest one gets through.
             Self::Output { .. } => Code::MessageTooLarge,
             // Nothing was stored, and later there is room: the one fault of ours, not of the client.
@@ -396,6 +401,10 @@ impl fmt::Display for InflateFault {
             }
             Self::Output { max } => write!(f, "records decompress to more than {max} bytes"),
             Self::NoRoom => f.write_str("no memory left for decompression, try again"),
+            Self::NotCompiledIn { codec } => write!(
+                f,
+                "{codec} is not compiled in: build with the cargo feature \"zstd-decode\" or \"zstd\""
+            ),
         }
     }
 }

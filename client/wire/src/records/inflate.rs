@@ -3,21 +3,20 @@
 //! never believes a length that the stream states before checking it.
 //!
 //! An [`Inflater`] belongs to one thread and is used again for batch after batch: it keeps a small
-//! output buffer and a zstd context. What one decompression needs beyond the compressed bytes is
+//! output buffer and what decodes zstd. What one decompression needs beyond the compressed bytes is
 //! taken from the [`Pool`] before it is allocated.
 
 use std::fmt;
 use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
-use zstd::zstd_safe::DCtx;
 
 use super::batch::Codec;
 use super::fault::InflateFault;
 use super::lz4::Lz4Frame;
 use super::pool::{Grant, Pool};
 use super::snappy::SnappyBlocks;
-use super::zstd_frames::ZstdFrames;
+use super::zstd_frames::{Frames, Kept};
 use crate::proof;
 
 /// Output of the codecs that stream is handed on in pieces of this size.
@@ -51,10 +50,15 @@ impl Default for Caps {
 }
 
 /// Buffers and contexts of one thread, used again for each decompression.
-#[derive(Default)]
 pub struct Inflater {
     out: Vec<u8>,
-    zstd: Option<DCtx<'static>>,
+    zstd: Kept,
+}
+
+impl Default for Inflater {
+    fn default() -> Inflater {
+        Inflater::new()
+    }
 }
 
 impl fmt::Debug for Inflater {
@@ -70,13 +74,22 @@ impl Inflater {
     pub const fn new() -> Inflater {
         Inflater {
             out: Vec::new(),
-            zstd: None,
+            zstd: Kept::new(),
+        }
+    }
+
+    /// The same, but one that reads zstd without C, even where C is compiled in.
+    #[cfg(feature = "zstd-decode")]
+    pub const fn without_c() -> Inflater {
+        Inflater {
+            out: Vec::new(),
+            zstd: Kept::without_c(),
         }
     }
 
     /// Bytes that it holds while it is idle.
     pub fn kept(&self) -> usize {
-        self.out.capacity() + self.zstd.as_ref().map_or(0, |context| context.sizeof())
+        self.out.capacity() + self.zstd.held()
     }
 
     /// Begins to decompress `input`.
@@ -97,7 +110,7 @@ impl Inflater {
             }
             Codec::Snappy => State::Snappy(SnappyBlocks::new(input)?),
             Codec::Lz4 => State::Lz4(Lz4Frame::new(input)?),
-            Codec::Zstd => State::Zstd(ZstdFrames::new(input, zstd, caps.window)?),
+            Codec::Zstd => State::Zstd(zstd.frames(input, caps.window)?),
         };
         Ok(Inflate {
             state,
@@ -153,7 +166,7 @@ enum State<'a> {
     Gzip(Box<MultiGzDecoder<&'a [u8]>>),
     Snappy(SnappyBlocks<'a>),
     Lz4(Lz4Frame<'a>),
-    Zstd(ZstdFrames<'a>),
+    Zstd(Box<dyn Frames + 'a>),
 }
 
 /// One decompression under way.

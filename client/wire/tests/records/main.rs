@@ -12,7 +12,7 @@ use sawlog_wire::records::compress::{SnappyFraming, compress, compress_snappy};
 use sawlog_wire::records::lookup::{Found, first_at_or_after, first_with_max_timestamp};
 use sawlog_wire::records::{
     Batch, BatchBuilder, BatchFacts, BatchFault, BatchHeader, Batches, Caps, Codec, ControlKind,
-    EndMarker, Inflater, NewRecord, Pool, Producer, Record, Records, Rules, validate,
+    EndMarker, InflateFault, Inflater, NewRecord, Pool, Producer, Record, Records, Rules, validate,
 };
 
 mod drawn;
@@ -334,5 +334,62 @@ fn offsets_are_found_by_time_inside_a_batch() {
         );
         assert_eq!(max(102), Some(third), "the largest of the rest");
         assert_eq!(max(103), None);
+    }
+}
+
+/// What a reader makes of a payload.
+fn unpacked(mut inflater: Inflater, payload: &[u8]) -> Result<Vec<u8>, InflateFault> {
+    let mut plain = Vec::new();
+    let pool = Pool::new(256 << 20);
+    let held = inflater.read_all(Codec::Zstd, payload, Caps::DEFAULT, &pool, &mut plain);
+    held.map(|_| plain)
+}
+
+#[test]
+fn zstd_is_read_alike_with_c_and_without() {
+    let text: Vec<u8> = (0..40_000)
+        .flat_map(|n: u32| n.to_string().into_bytes())
+        .collect();
+    let framed = |level, hashed: bool| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), level).expect("an encoder");
+        encoder.include_checksum(hashed).expect("a parameter");
+        std::io::Write::write_all(&mut encoder, &text).expect("to memory");
+        encoder.finish().expect("to memory")
+    };
+    let skipped = [&[0x51, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"not"].concat();
+    let mut payloads: Vec<Vec<u8>> = vec![Vec::new(), compressed(Codec::Zstd, &text)];
+    for level in [1, 3, 9, 19] {
+        for hashed in [false, true] {
+            let one = framed(level, hashed);
+            payloads.push([&one[..], &skipped, &one].concat());
+            payloads.push(one);
+        }
+    }
+    for payload in &payloads {
+        let plain = unpacked(Inflater::new(), payload);
+        assert!(plain.is_ok(), "{plain:?}");
+        assert_eq!(unpacked(Inflater::without_c(), payload), plain);
+    }
+
+    // What is wrong is wrong to both: cut anywhere, hashed otherwise, a window beyond the limit, no zstd at all.
+    let hashed = framed(3, true);
+    let mut other = hashed.clone();
+    *other.last_mut().expect("a hash") ^= 1;
+    let mut wide = hashed.clone();
+    wide[5] = 0xff;
+    let mut wrong = vec![other, wide, skipped[..9].to_vec(), b"no zstd".to_vec()];
+    wrong.extend(
+        (1..hashed.len())
+            .step_by(997)
+            .map(|at| hashed[..at].to_vec()),
+    );
+    for payload in &wrong {
+        let said = unpacked(Inflater::new(), payload).expect_err("it is wrong");
+        let without = unpacked(Inflater::without_c(), payload).expect_err("it is wrong");
+        assert_eq!(
+            std::mem::discriminant(&said),
+            std::mem::discriminant(&without),
+            "{said:?} {without:?}"
+        );
     }
 }

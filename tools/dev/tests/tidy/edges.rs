@@ -31,7 +31,9 @@ const LAWS: &[Law] = &[
     Law {
         folder: "client/wire",
         ours: &[],
-        others: Some(&["bytes", "crc32c", "zstd", "lz4_flex", "snap", "flate2"]),
+        others: Some(&[
+            "bytes", "crc32c", "zstd", "ruzstd", "lz4_flex", "snap", "flate2",
+        ]),
     },
     Law {
         folder: "client/engine",

@@ -91,12 +91,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let cluster = &arguments.cluster;
     let mut stop = Stop::listen()?;
     wait_for(async {
+        let topic = &arguments.topic;
+        let none = |error| failure(&format!("0 records were written to {topic}"), &error);
         let begun = async {
             let kafka = cluster.connect().await?;
-            let topic = &arguments.topic;
             // Before anything is read: a topic that is not there is no affair of the first record.
             let partitions = kafka.partitions(topic).await;
-            let none = |error| failure(&format!("0 records were written to {topic}"), &error);
             partitions.map_err(none).map(|_| kafka)
         };
         let kafka = tokio::select! {
@@ -110,7 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             .partitioner(arguments.partitioner)
             .linger(arguments.linger)
             .delivery_timeout(cluster.limit())
-            .build();
+            .build()
+            .await
+            .map_err(none)?;
         let (sender, pieces) = mpsc::channel(QUEUE);
         let files = arguments.files.clone();
         // Reading blocks, and a terminal blocks for as long as its user thinks.
