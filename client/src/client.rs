@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// One that nobody answers.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "zstd")))]
     pub(crate) fn unconnected() -> Client {
         Client::of(Client::builder("localhost:0"))
     }

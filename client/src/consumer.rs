@@ -5,6 +5,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
@@ -184,6 +185,13 @@ impl Consumer {
     /// end. After an error the other partitions go on. Kafka: Fetch. Cancel safe.
     pub async fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         self.batches.recv().await.transpose()
+    }
+
+    pub(crate) fn poll_batch(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Batch, Error>>> {
+        self.batches.poll_recv(context)
     }
 
     /// The same, if it is there already.

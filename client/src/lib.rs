@@ -45,6 +45,7 @@ mod fetcher;
 mod offsets;
 mod producer;
 mod record;
+mod stream;
 
 pub use admin::{
     Broker, Cluster, Config, ConfigChange, ConfigSource, DirPartition, LogDir, Mode, NewTopic,
@@ -61,3 +62,33 @@ pub use sawlog_engine::partitioner::Partitioner;
 pub use sawlog_engine::produce::Acks;
 pub use sawlog_engine::{metadata, versions};
 pub use sawlog_wire::records::Codec as Compression;
+pub use stream::{Messages, Records};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_be_sent_shared_and_printed_while_debugging() {
+        fn is<T: Send + Sync + std::fmt::Debug>() {}
+        is::<(Client, Builder, Error, Kind, Outcome)>();
+        is::<(
+            Producer,
+            ProducerBuilder,
+            Ticket,
+            Sent,
+            SendError,
+            Unfinished,
+            Records,
+        )>();
+        is::<(
+            Consumer,
+            ConsumerBuilder,
+            Assignment,
+            Batch,
+            Messages,
+            Message,
+        )>();
+        is::<(NewTopic, Cluster, Config, LogDir, Resource, At, Place)>();
+    }
+}

@@ -340,8 +340,7 @@ impl Producer {
     /// Sends everything taken so far without lingering, and waits until all records are answered. Cancel safe.
     pub async fn flush(&self) {
         let shared = &self.handle.0;
-        shared.lock().machine.flush();
-        shared.kick.notify_one();
+        self.hurry();
         loop {
             let mut changed = pin!(shared.changed.notified());
             changed.as_mut().enable();
@@ -350,6 +349,13 @@ impl Producer {
             }
             changed.await;
         }
+    }
+
+    /// Sends everything taken so far without lingering.
+    pub(crate) fn hurry(&self) {
+        let shared = &self.handle.0;
+        shared.lock().machine.flush();
+        shared.kick.notify_one();
     }
 
     /// Records without an answer.
