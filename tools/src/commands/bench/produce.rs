@@ -41,7 +41,9 @@ pub(super) async fn run(
         .acks(arguments.acks)
         .linger(arguments.linger)
         .delivery_timeout(arguments.cluster.limit())
-        .build();
+        .build()
+        .await
+        .map_err(|error| failure("0 records were written", &error))?;
     let mut load = Load {
         producer,
         values: Values::new(arguments.size),
