@@ -1,11 +1,18 @@
 //! The producer against a broker of a few lines that loses requests, loses answers, forgets, refuses and is slow, drawn
 //! from a seed: what is said of each record is what the log holds, once, in order (#72).
 
-use super::*;
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use sawlog_wire::ErrorCode;
 use sawlog_wire::messages::MetadataResponse;
 use sawlog_wire::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
-use sawlog_wire::records::Batch as Bare;
 use sawlog_wire::records::batch::sequence_after;
+use sawlog_wire::records::{Batch as Bare, NewRecord};
+
+use super::*;
+use crate::backoff::Backoff;
+use crate::connection::Outcome;
 
 /// xorshift64*.
 struct Dice(u64);
