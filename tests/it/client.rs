@@ -1,16 +1,24 @@
 //! `sawlog-client` against the real broker, over real sockets: topics, records both ways, offsets, and what is said when a
-//! broker is silent, talks nonsense, dies, or does not have what was asked for.
+//! broker is silent, talks nonsense, dies, or does not have what was asked for. With SAWLOG_CLIENT_AGAINST=kafka the same
+//! stories run against Apache Kafka.
 
+mod peer;
+
+use std::future::poll_fn;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use futures_core::Stream;
+use futures_sink::Sink;
 use sawlog_client::{
     Acks, Assignment, At, Batch, Client, Compression, Error, Kind, Message, NewTopic, Outcome,
     Record, TimeOf,
 };
-use tests::broker::{PATIENCE, Start};
-use tests::host::Folder;
+use tests::broker::PATIENCE;
+
+use peer::Peer;
 
 /// Long enough for a busy machine to connect, short enough to wait for.
 const SOON: Duration = Duration::from_secs(2);
@@ -72,10 +80,9 @@ async fn impatient(address: SocketAddr) -> Client {
 
 #[test]
 fn records_come_back_as_they_were_sent_and_offsets_are_found_by_mark_and_by_time() {
-    let folder = Folder::new("client").unwrap();
-    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let peer = Peer::begin("client");
     run(async {
-        let kafka = connect(broker.address).await;
+        let kafka = connect(peer.address).await;
         let made = kafka
             .create_topics(vec![
                 NewTopic::new("orders").partitions(2),
@@ -142,15 +149,14 @@ fn records_come_back_as_they_were_sent_and_offsets_are_found_by_mark_and_by_time
             );
         }
     });
-    broker.stop().unwrap();
+    peer.stop();
 }
 
 #[test]
 fn many_calls_share_one_connection_and_each_gets_its_own_answer() {
-    let folder = Folder::new("client-many").unwrap();
-    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let peer = Peer::begin("client-many");
     run(async {
-        let kafka = connect(broker.address).await;
+        let kafka = connect(peer.address).await;
         make_t(&kafka).await;
         let producer = kafka.producer().await.unwrap();
         let calls: Vec<_> = (0..200)
@@ -182,15 +188,14 @@ fn many_calls_share_one_connection_and_each_gets_its_own_answer() {
             );
         }
     });
-    broker.stop().unwrap();
+    peer.stop();
 }
 
 #[test]
 fn what_is_not_there_is_an_answer_and_not_a_wait() {
-    let folder = Folder::new("client-absent").unwrap();
-    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let peer = Peer::begin("client-absent");
     run(async {
-        let kafka = connect(broker.address).await;
+        let kafka = connect(peer.address).await;
         let producer = kafka.producer().await.unwrap();
         let unsent = producer
             .send(Record::to("nowhere").value("x"))
@@ -222,22 +227,21 @@ fn what_is_not_there_is_an_answer_and_not_a_wait() {
             "{beyond}"
         );
     });
-    broker.stop().unwrap();
+    peer.stop();
 }
 
 #[test]
 fn a_broker_that_dies_leaves_no_call_waiting() {
-    let folder = Folder::new("client-dies").unwrap();
-    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let mut peer = Peer::begin("client-dies");
     run(async {
-        let kafka = connect(broker.address).await;
+        let kafka = connect(peer.address).await;
         make_t(&kafka).await;
         let producer = kafka.producer().await.unwrap();
         producer
             .send(Record::to("t").value("before"))
             .await
             .unwrap();
-        let impatient = impatient(broker.address).await;
+        let impatient = impatient(peer.address).await;
         let mut consumer = impatient.assign([Assignment::new("t", 0)]).await.unwrap();
         assert_eq!(
             consumer.next_batch().await.unwrap().unwrap().messages.len(),
@@ -246,13 +250,28 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
         // The next fetch waits at the broker.
         let waiting = tokio::spawn(async move { consumer.next_batch().await.unwrap_err() });
         tokio::task::yield_now().await;
-        broker.kill().unwrap();
+        peer.kill();
         let error = waiting.await.unwrap();
         assert!(
             matches!(error.kind(), Kind::Lost | Kind::Unreachable),
             "{error}"
         );
         assert!(error.is_retriable(), "{error}");
+
+        let tickets = [0, 1, 2].map(|n: i32| {
+            let record = Record::to("t").value(n.to_string());
+            (n, producer.try_enqueue(record).unwrap())
+        });
+        let begun = Instant::now();
+        let unfinished = producer.close(SOON / 10).await.unwrap_err();
+        assert_eq!(unfinished.records, 3);
+        assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
+        for (n, ticket) in tickets {
+            let unsent = ticket.await.unwrap_err();
+            let value = unsent.record.value.unwrap();
+            assert_eq!(value, n.to_string(), "each record comes back");
+        }
+
         let begun = Instant::now();
         let producer = impatient.producer().delivery_timeout(SOON).await.unwrap();
         let unsent = producer
@@ -271,12 +290,9 @@ fn a_broker_that_dies_leaves_no_call_waiting() {
 
 #[test]
 fn a_producer_goes_on_over_a_broker_that_dies_and_writes_each_record_once() {
-    let folder = Folder::new("client-again").unwrap();
-    let data = folder.join("data");
-    let broker = Start::on(&data).ready().unwrap();
-    let address = broker.address;
+    let mut peer = Peer::begin("client-again");
     run(async {
-        let kafka = connect(address).await;
+        let kafka = connect(peer.address).await;
         make_t(&kafka).await;
         let producer = kafka
             .producer()
@@ -285,14 +301,11 @@ fn a_producer_goes_on_over_a_broker_that_dies_and_writes_each_record_once() {
             .await
             .unwrap();
         let mut tickets = Vec::new();
-        let mut broker = Some(broker);
         for n in 0..3_000 {
             let record = Record::to("t").value(n.to_string());
             tickets.push(producer.enqueue(record).await.unwrap());
             if n == 1_500 {
-                broker.take().unwrap().kill().unwrap();
-                let same = format!("listeners=PLAINTEXT://{address}");
-                broker = Some(Start::on(&data).set(&same).ready().unwrap());
+                peer.kill_and_start();
             }
         }
         let mut offsets = Vec::new();
@@ -315,16 +328,15 @@ fn a_producer_goes_on_over_a_broker_that_dies_and_writes_each_record_once() {
                 .zip(0..)
                 .all(|(offset, n)| *offset == n || *offset == -1)
         );
-        broker.unwrap().stop().unwrap();
     });
+    peer.stop();
 }
 
 #[test]
 fn every_codec_key_and_acknowledgement_comes_through() {
-    let folder = Folder::new("client-codecs").unwrap();
-    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let peer = Peer::begin("client-codecs");
     run(async {
-        let kafka = connect(broker.address).await;
+        let kafka = connect(peer.address).await;
         let made = kafka
             .create_topics(vec![NewTopic::new("t").partitions(3)])
             .await
@@ -365,7 +377,65 @@ fn every_codec_key_and_acknowledgement_comes_through() {
             }
         }
     });
-    broker.stop().unwrap();
+    peer.stop();
+}
+
+/// The next item, without a crate of combinators.
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
+}
+
+#[test]
+fn records_go_into_a_sink_and_messages_come_as_a_stream() {
+    let peer = Peer::begin("client-stream");
+    run(async {
+        let kafka = connect(peer.address).await;
+        make_t(&kafka).await;
+        // Room for some ten records: most of them wait for it.
+        let producer = kafka.producer().buffer_memory(1_000).await.unwrap();
+        let mut sink = producer.into_sink();
+        let record = |n: i64| Record::to("t").value(n.to_string());
+        let mut told = Vec::new();
+        // There is no partition 7: that record comes back, now or while it waits for room, and the others go on.
+        let records = (0..500).map(record);
+        let records = records.chain([record(-1).partition(7)]);
+        for record in records.chain((500..600).map(record)) {
+            while let Err(unsent) = poll_fn(|context| Pin::new(&mut sink).poll_ready(context)).await
+            {
+                told.push((unsent.record, unsent.outcome));
+            }
+            if let Err(unsent) = Pin::new(&mut sink).start_send(record) {
+                told.push((unsent.record, unsent.outcome));
+            }
+        }
+        poll_fn(|context| Pin::new(&mut sink).poll_close(context))
+            .await
+            .unwrap();
+        assert_eq!(told, [(record(-1).partition(7), Outcome::NotWritten)]);
+        assert_eq!(
+            kafka.offset("t", 0, At::Latest).await.unwrap(),
+            600,
+            "closed means written"
+        );
+
+        let all = kafka
+            .assign([Assignment::new("t", 0).until(600)])
+            .await
+            .unwrap();
+        let mut messages = all.into_stream();
+        for n in 0..600 {
+            let message = next(&mut messages).await.unwrap().unwrap();
+            assert_eq!(
+                (message.offset, message.value),
+                (n, Some(n.to_string().into()))
+            );
+        }
+        assert!(
+            next(&mut messages).await.is_none(),
+            "it ends where it was to end"
+        );
+    });
+    peer.stop();
 }
 
 /// A server that does this with each connection.
