@@ -1,17 +1,18 @@
 //! `sawlog consume`: records of assigned partitions, to standard output. Decides where reading begins and ends; what a
 //! record looks like is the affair of `line`.
 
-use sawlog_client::{Assignment, At, Batch, Client, Consumer, Error, Place, Start};
+use sawlog_client::{Assignment, At, Client, Consumer, Error, Place, Start};
 
 use crate::cluster::{Cluster, failure, wait_for};
 use crate::exit::{Exit, Failure};
-use crate::show::Show;
 use crate::stop::Stop;
 use crate::when;
 
 mod line;
+mod printer;
 
 use line::Line;
+use printer::Printer;
 
 /// Print records of topics, by partition.
 ///
@@ -125,7 +126,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             begun = begin(arguments, from, to) => begun?,
             () = stop.asked() => return Ok(Exit::Interrupted),
         };
-        print(arguments, &line, begun, &mut stop).await
+        print(arguments, line, begun, &mut stop).await
     })
 }
 
@@ -198,46 +199,47 @@ async fn ends_of(
 
 async fn print(
     arguments: &Arguments,
-    line: &Line,
+    line: Line,
     mut consumer: Consumer,
     stop: &mut Stop,
 ) -> Result<Exit, Failure> {
-    let mut show = Show::out();
-    line.heading(&mut show)?;
+    let printer = Printer::begin(line)?;
     let mut left = arguments.count.unwrap_or(u64::MAX);
+    let mut ended = Ok(Exit::Done);
     while left > 0 {
-        let next = match consumer.try_next_batch() {
-            Some(next) => next.map(Some),
-            None => {
-                // A reader at a terminal sees what is there before we wait.
-                show.flush()?;
-                tokio::select! {
-                    next = consumer.next_batch() => next,
-                    () = stop.asked() => return show.end().map(|()| Exit::Interrupted),
-                }
+        let next = tokio::select! {
+            next = consumer.next_batch() => next,
+            () = printer.unread() => break,
+            () = stop.asked() => {
+                ended = Ok(Exit::Interrupted);
+                break;
             }
         };
-        match next {
-            Ok(Some(batch)) => {
-                let Batch { messages, .. } = batch;
-                let take = usize::try_from(left).unwrap_or(usize::MAX);
-                for message in messages.iter().take(take) {
-                    line.write(message, &mut show)?;
-                    left -= 1;
-                }
-            }
+        let mut messages = match next {
+            Ok(Some(batch)) => batch.messages,
             Ok(None) => break,
             Err(error) => {
-                show.end()?;
-                return Err(failure(
-                    &format!("cannot read {} on", arguments.topics.join(", ")),
-                    &error,
-                ));
+                let what = format!("cannot read {} on", arguments.topics.join(", "));
+                ended = Err(failure(&what, &error));
+                break;
             }
+        };
+        messages.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        left -= messages.len() as u64;
+        let taken = tokio::select! {
+            taken = printer.put(messages) => taken,
+            () = stop.asked() => {
+                ended = Ok(Exit::Interrupted);
+                break;
+            }
+        };
+        if !taken {
+            break;
         }
     }
-    show.end()?;
-    Ok(Exit::Done)
+    // What was read is shown, however reading ended.
+    printer.end()?;
+    ended
 }
 
 #[cfg(test)]
