@@ -39,8 +39,6 @@ mod effects;
 
 use connections::Warnings;
 
-/// Memory of frames that is kept for the next ones.
-const FRAMES_IDLE: usize = 8 << 20;
 /// Events taken from the inbox in one batch.
 const BATCH: usize = 1024;
 /// The shortest time between two looks at silent connections.
@@ -191,6 +189,7 @@ impl Local {
                 let _ = post.send(Mail::Back(back));
             }
         });
+        let frames = files.pool();
         let share = config.cache_bytes / u64::from(shards.max(1));
         let inner = Inner {
             id,
@@ -227,7 +226,7 @@ impl Local {
             inner: Rc::new(RefCell::new(inner)),
             dirty: Rc::new(Notify::new()),
             frame_max,
-            frames: buffer::Pool::new(FRAMES_IDLE),
+            frames,
             memory,
         }
     }
@@ -288,6 +287,7 @@ impl Local {
             }
             Mail::Back(Back::Done(ticket, outcome, landed)) => {
                 inner.lane.landed(landed);
+                inner.tell_copied();
                 inner.events.push_back(Event::Done(ticket, outcome));
             }
             Mail::Back(Back::Read(reading, served)) => {

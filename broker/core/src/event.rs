@@ -3,6 +3,9 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
 
 use crate::answer::Part;
 use crate::cluster::image::Image;
@@ -33,6 +36,10 @@ pub enum Event {
     Ask(Waiter, Part),
     /// A file operation came back.
     Done(Ticket, Outcome),
+    /// A write whose pieces were put together in memory of their own, and is under way: these are its bytes, one run after
+    /// the other. What the core keeps until it is done may be taken from them, and the memory that the pieces came in is free.
+    /// Who carries out an operation need not say so.
+    Copied(Ticket, Vec<Bytes>),
     /// A plan came back from [`Effect::Serve`](crate::effect::Effect::Serve).
     Served(Waiter, ReadPlan, Served),
     /// The cluster's metadata moved on.

@@ -20,6 +20,15 @@ const LONG: usize = 256 << 10;
 /// A buffer that is used again may be larger than what was asked for by this part of it.
 const SLACK: usize = 4;
 
+/// Bytes that are no longer written, with what their memory takes.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The bytes, or a part of them.
+    pub bytes: Bytes,
+    /// What is free when the last slice of them is gone.
+    pub cost: u64,
+}
+
 /// Gives out aligned buffers and takes them back when the last slice of them is gone.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -228,6 +237,15 @@ impl Aligned {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Makes the bytes shareable, and says what they cost.
+    pub fn share(self) -> Shared {
+        let cost = (self.capacity() + PAGE) as u64;
+        Shared {
+            bytes: self.freeze(),
+            cost,
+        }
     }
 
     /// Makes the bytes shareable; the memory comes back to the pool with the last slice.

@@ -202,31 +202,30 @@ impl Files {
         chunks
     }
 
-    /// Writes chunks one behind the other, all of them durably.
-    pub fn write_chunks(&self, file: &FileName, at: u64, chunks: &[Aligned]) -> Outcome {
-        match self.try_write_chunks(file, at, chunks) {
+    /// Writes slices of aligned memory one behind the other, all of them durably.
+    pub fn write_slices(&self, file: &FileName, at: u64, slices: &[Bytes]) -> Outcome {
+        match self.try_write_slices(file, at, slices) {
             Ok(()) => Outcome::Done,
             Err(error) => failed("write", file, &error),
         }
     }
 
-    fn try_write_chunks(&self, file: &FileName, at: u64, chunks: &[Aligned]) -> io::Result<()> {
-        let len: usize = chunks.iter().map(Aligned::len).sum();
+    fn try_write_slices(&self, file: &FileName, at: u64, slices: &[Bytes]) -> io::Result<()> {
+        let len: usize = slices.iter().map(Bytes::len).sum();
         let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
         if self.direct && whole {
             let descriptor = self.descriptor(file, Kind::Durable, true)?;
-            let slices: Vec<IoSlice<'_>> =
-                chunks.iter().map(|c| IoSlice::new(c.as_ref())).collect();
+            let vector: Vec<IoSlice<'_>> = slices.iter().map(|s| IoSlice::new(s)).collect();
             let written = loop {
-                match rustix::io::pwritev(&*descriptor, &slices, at) {
+                match rustix::io::pwritev(&*descriptor, &vector, at) {
                     Err(rustix::io::Errno::INTR) => {}
                     other => break other?,
                 }
             };
-            return write_rest(&descriptor, chunks, at, written);
+            return write_rest(&descriptor, slices, at, written);
         }
         let descriptor = self.descriptor(file, Kind::Buffered, true)?;
-        write_rest(&descriptor, chunks, at, 0)?;
+        write_rest(&descriptor, slices, at, 0)?;
         Ok(rustix::fs::fdatasync(&*descriptor)?)
     }
 
@@ -457,16 +456,16 @@ fn name(file: &FileName) -> std::borrow::Cow<'_, str> {
 /// Writes what a first call has left of these chunks.
 fn write_rest(
     descriptor: &OwnedFd,
-    chunks: &[Aligned],
+    slices: &[Bytes],
     mut at: u64,
     mut written: usize,
 ) -> io::Result<()> {
-    for chunk in chunks {
-        let skip = written.min(chunk.len());
+    for slice in slices {
+        let skip = written.min(slice.len());
         written -= skip;
-        let rest = chunk.as_ref().get(skip..).unwrap_or_default();
+        let rest = slice.get(skip..).unwrap_or_default();
         write_all(descriptor, rest, at + skip as u64)?;
-        at += chunk.len() as u64;
+        at += slice.len() as u64;
     }
     Ok(())
 }

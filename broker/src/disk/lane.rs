@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, RingKind, Served};
 use sawlog_core::ids::Ticket;
 
-use super::buffer::Aligned;
+use super::buffer::{Aligned, Shared};
 use super::files::Files;
+use super::placing::{self, Placing, Work};
 use super::reading::Reading;
 use super::tail::{LEAST, Tail};
 
@@ -41,12 +43,23 @@ pub struct Landed {
     took: Option<(RingKind, Duration)>,
 }
 
-/// Where a ring was written, and the buffer that is part of the tail now; none if the write failed.
+/// Where a ring or a segment was written, and the bytes that are part of the tail now; none if the write failed.
 #[derive(Debug)]
 pub struct Kept {
     file: FileName,
     at: u64,
-    buffer: Option<Aligned>,
+    bytes: Option<Shared>,
+}
+
+impl Landed {
+    fn of(desk: Desk, names: Vec<FileName>, kept: Vec<Kept>) -> Landed {
+        Landed {
+            desk,
+            names,
+            kept,
+            took: None,
+        }
+    }
 }
 
 /// Where completions of threads go: the shard's inbox.
@@ -80,6 +93,9 @@ pub struct Lane {
     inbox: Inbox,
     desks: [Worker; DESKS],
     reader: Worker,
+    placing: Placing,
+    /// Writes whose pieces were copied since somebody last asked.
+    copied: Vec<(Ticket, Vec<Bytes>)>,
     /// Names that operations on threads work on: how many at which desk. Later operations on a name queue behind, so
     /// that operations on one file take effect in the order they were asked for.
     away: BTreeMap<FileName, [usize; DESKS]>,
@@ -118,6 +134,8 @@ impl Lane {
     pub fn new(files: Arc<Files>, cache_bytes: u64, inbox: Inbox) -> Lane {
         Lane {
             tail: Tail::new(cache_bytes, LEAST, files.pool()),
+            placing: Placing::new(files.clone()),
+            copied: Vec::new(),
             files,
             inbox,
             desks: ["commit", "flush", "alloc", "keep", "place", "read", "bulk"].map(Worker::new),
@@ -185,6 +203,11 @@ impl Lane {
         self.tail.owe(bytes);
     }
 
+    /// Writes whose pieces lie in memory of their own since somebody last asked: the same bytes.
+    pub fn copied(&mut self) -> Vec<(Ticket, Vec<Bytes>)> {
+        std::mem::take(&mut self.copied)
+    }
+
     /// Whether the last commit cost little: a write in line into the page cache.
     pub fn is_cheap(&self) -> bool {
         self.cheap
@@ -214,8 +237,8 @@ impl Lane {
                 Kept {
                     file,
                     at,
-                    buffer: Some(buffer),
-                } => self.tail.keep(&file, at, buffer),
+                    bytes: Some(bytes),
+                } => self.tail.keep(&file, at, bytes),
                 Kept { file, at, .. } => self.tail.lost(&file, at),
             }
         }
@@ -273,33 +296,42 @@ impl Lane {
             }
         }
         let (files, inbox) = (self.files.clone(), self.inbox.clone());
-        let Some(worker) = self.desks.get_mut(desk as usize) else {
-            return;
-        };
         if let FileOp::Put {
             file, at, pieces, ..
         } = &op
             && is_direct(&op)
+            && let Some(dir) = dir_of(&op)
         {
-            // Copied here, where the bytes were looked at a moment ago: another processor would fetch them anew.
-            let (file, at, chunks) = (file.clone(), *at, files.gather_chunks(pieces));
-            let padding = padding(pieces);
-            worker.send(Box::new(move || {
-                let outcome = files.write_chunks(&file, at, &chunks);
+            // Copied here, where the bytes were looked at a moment ago: another processor would fetch them anew, and the
+            // memory they came in is used for the next ones while it is still in the processor's cache.
+            let (file, at, padding) = (file.clone(), *at, padding(pieces));
+            let chunks = files.gather_chunks(pieces);
+            let runs: Vec<Shared> = chunks.into_iter().map(Aligned::share).collect();
+            let bytes: Vec<Bytes> = runs.iter().map(|run| run.bytes.clone()).collect();
+            self.copied.push((ticket, bytes.clone()));
+            let work = Work::Segment(file.clone(), at, bytes);
+            let then = Box::new(move |outcome| {
                 let kept = match outcome {
-                    Outcome::Done => kept_chunks(&file, at, chunks, padding),
+                    Outcome::Done => kept_runs(&file, at, runs, padding),
                     _ => Vec::new(),
                 };
-                let landed = Landed {
-                    desk,
-                    names,
-                    kept,
-                    took: None,
-                };
-                inbox(Back::Done(ticket, outcome, landed));
-            }));
+                inbox(Back::Done(ticket, outcome, Landed::of(desk, names, kept)));
+            });
+            self.placing.push(placing::Job { dir, work, then });
             return;
         }
+        if let (Desk::Place, Some(dir)) = (desk, dir_of(&op)) {
+            let then = Box::new(move |outcome| {
+                let landed = Landed::of(desk, names, Vec::new());
+                inbox(Back::Done(ticket, outcome, landed));
+            });
+            let work = Work::Index(op);
+            self.placing.push(placing::Job { dir, work, then });
+            return;
+        }
+        let Some(worker) = self.desks.get_mut(desk as usize) else {
+            return;
+        };
         worker.send(Box::new(move || {
             let started = Instant::now();
             let (outcome, written) = files.run(&op);
@@ -391,6 +423,17 @@ fn is_direct(op: &FileOp) -> bool {
     )
 }
 
+/// The directory of the log that a write belongs to.
+fn dir_of(op: &FileOp) -> Option<Arc<str>> {
+    match op {
+        FileOp::Put {
+            file: FileName::Segment { dir, .. } | FileName::Sidecar { dir, .. },
+            ..
+        } => Some(dir.clone()),
+        _ => None,
+    }
+}
+
 /// Those, and entries of a sidecar.
 fn is_placed(op: &FileOp) -> bool {
     let side = matches!(
@@ -436,27 +479,27 @@ fn kept(op: FileOp, written: Option<Aligned>) -> Option<Kept> {
         } => Some(Kept {
             file,
             at,
-            buffer: written,
+            bytes: written.map(Aligned::share),
         }),
         _ => None,
     }
 }
 
 /// A write that went straight to a segment, without the zeros at its end: what is written next lies where they are now.
-fn kept_chunks(file: &FileName, at: u64, chunks: Vec<Aligned>, padding: usize) -> Vec<Kept> {
-    let mut left = chunks.iter().map(Aligned::len).sum::<usize>() - padding;
+fn kept_runs(file: &FileName, at: u64, runs: Vec<Shared>, padding: usize) -> Vec<Kept> {
+    let mut left = runs.iter().map(|run| run.bytes.len()).sum::<usize>() - padding;
     let mut next = at;
-    let mut kept = Vec::with_capacity(chunks.len());
-    for mut buffer in chunks {
+    let mut kept = Vec::with_capacity(runs.len());
+    for mut run in runs {
         let at = next;
-        next += buffer.len() as u64;
-        buffer.truncate(left);
-        left -= buffer.len();
-        if !buffer.is_empty() {
+        next += run.bytes.len() as u64;
+        run.bytes.truncate(left);
+        left -= run.bytes.len();
+        if !run.bytes.is_empty() {
             kept.push(Kept {
                 file: file.clone(),
                 at,
-                buffer: Some(buffer),
+                bytes: Some(run),
             });
         }
     }

@@ -5,5 +5,6 @@ pub mod buffer;
 pub mod files;
 pub mod lane;
 pub mod memory;
+pub mod placing;
 pub mod reading;
 pub mod tail;

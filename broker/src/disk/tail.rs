@@ -12,7 +12,7 @@ use bytes::Bytes;
 use sawlog_core::file::{FileName, Piece, RingKind};
 use sawlog_core::proof;
 
-use super::buffer::{Aligned, PAGE, Pool};
+use super::buffer::{Aligned, PAGE, Pool, Shared};
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
@@ -144,7 +144,7 @@ impl Tail {
 
     /// Keeps what was just written at `at` from memory of its own. A window of that file ends here: were it filled any
     /// further, it would have zeros where this lies.
-    pub fn keep(&mut self, file: &FileName, at: u64, buffer: Aligned) {
+    pub fn keep(&mut self, file: &FileName, at: u64, bytes: Shared) {
         for kind in [RingKind::Durable, RingKind::Fast] {
             if self.window(kind).is_some_and(|window| window.file == *file)
                 && !proof::mutant("window-over-a-gap")
@@ -152,7 +152,7 @@ impl Tail {
                 self.seal(kind);
             }
         }
-        self.insert(file, at, buffer);
+        self.insert(file, at, bytes);
     }
 
     /// The commit at `at` failed: nobody knows what lies there now, so it is not remembered, and no window goes on over it.
@@ -167,17 +167,17 @@ impl Tail {
                 window.buffer.truncate(usize::try_from(before).unwrap_or(0));
             }
             if !window.buffer.is_empty() {
-                self.insert(file, window.at, window.buffer);
+                self.insert(file, window.at, window.buffer.share());
             }
         }
     }
 
-    fn insert(&mut self, file: &FileName, at: u64, buffer: Aligned) {
-        let cost = cost(&buffer);
+    fn insert(&mut self, file: &FileName, at: u64, shared: Shared) {
+        let Shared { bytes, cost } = shared;
         if cost > self.budget {
             return;
         }
-        let (bytes, born) = (buffer.freeze(), self.taken);
+        let born = self.taken;
         if !self.begun.contains_key(file) {
             self.begun.insert(file.clone(), at);
         }
@@ -331,7 +331,7 @@ impl Tail {
     /// A window that takes no more becomes a stretch like any other.
     fn seal(&mut self, kind: RingKind) {
         if let Some(window) = slot(&mut self.open, kind).take() {
-            self.insert(&window.file, window.at, window.buffer);
+            self.insert(&window.file, window.at, window.buffer.share());
         }
     }
 
@@ -356,11 +356,6 @@ fn slot(open: &mut [Option<Window>; 2], kind: RingKind) -> &mut Option<Window> {
     }
 }
 
-/// The memory that a buffer really takes.
-fn cost(buffer: &Aligned) -> u64 {
-    (buffer.capacity() + PAGE) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,7 +374,7 @@ mod tests {
         let mut tail = Tail::new(3 * 2 * PAGE as u64, LEAST, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
-            tail.keep(&file, u64::from(i) * 4096, page(&pool, i));
+            tail.keep(&file, u64::from(i) * 4096, page(&pool, i).share());
         }
         assert_eq!(tail.get(&file, 0, 10), None);
         assert_eq!(tail.get(&file, 4100, 10).unwrap()[..], [1; 10]);
@@ -406,7 +401,7 @@ mod tests {
             for _ in 0..n {
                 let mut buffer = pool.take(MEBI as usize);
                 buffer.filled(MEBI as usize);
-                tail.keep(&file, at, buffer);
+                tail.keep(&file, at, buffer.share());
                 at += MEBI;
             }
             at
@@ -472,7 +467,7 @@ mod tests {
         // A disk that is slow just now: this one went through a thread.
         let mut other = pool.take(128);
         other.push(&[2; 128]);
-        tail.keep(&file, 128, other);
+        tail.keep(&file, 128, other.share());
         tail.add(RingKind::Fast, &file, 256, &pieces(3));
         let whole = [[1; 128], [2; 128], [3; 128]].concat();
         assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);

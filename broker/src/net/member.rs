@@ -19,8 +19,10 @@ const UNSENT_MAX: usize = 4 << 20;
 /// Bytes of one connection's requests without a reply beyond which its socket is not read (#131): twice what is on its
 /// way to the disk at most.
 const OPEN_BYTES_MAX: usize = 16 << 20;
-/// After so many bytes of answers a connection lets the others have a turn (#133).
+/// After so many bytes of answers a connection lets the others have a turn (#133), and after so many of requests: what came
+/// is then worked on while it is in the processor's cache, and written while more comes.
 const TURN_MAX: usize = 256 << 10;
+const TURN_IN_MAX: usize = 1 << 19;
 /// So many bytes more are told at once to those who share the memory.
 const TELL_EVERY: usize = 64 << 10;
 /// How long a reader may take nothing while there is no memory for others.
@@ -53,6 +55,8 @@ pub struct Member {
     told: usize,
     /// Bytes of answers since others had their turn.
     turn: usize,
+    /// And of requests.
+    turn_in: usize,
     blocked: bool,
     /// When it is given up if its socket takes nothing and others need the memory.
     stuck: Option<Deadline>,
@@ -94,6 +98,7 @@ impl Member {
             unsent_bytes: 0,
             told: 0,
             turn: 0,
+            turn_in: 0,
             blocked: false,
             stuck: None,
             behind: None,
@@ -118,9 +123,9 @@ impl Member {
             && self.unsent_bytes < UNSENT_MAX
             && self.open_bytes < OPEN_BYTES_MAX;
         self.muted = !read;
-        let give_way = self.turn >= TURN_MAX;
+        let give_way = self.turn >= TURN_MAX || self.turn_in >= TURN_IN_MAX;
         if give_way {
-            self.turn = 0;
+            (self.turn, self.turn_in) = (0, 0);
         }
         Ok(Wants {
             give_way,
@@ -133,6 +138,7 @@ impl Member {
     pub fn opened(&mut self, bytes: usize) {
         self.open.push_back(bytes);
         self.open_bytes += bytes;
+        self.turn_in += bytes;
     }
 
     /// Replies leave in the order of their requests, so the newest sizes belong to what is open (a request without a

@@ -18,7 +18,9 @@ impl Inner {
             tracing::trace!(shard = self.id.0, ?effect);
             match effect {
                 Effect::File(ticket, op) => {
-                    if let Some(outcome) = self.lane.submit(ticket, op) {
+                    let outcome = self.lane.submit(ticket, op);
+                    self.tell_copied();
+                    if let Some(outcome) = outcome {
                         self.events.push_back(Event::Done(ticket, outcome));
                     }
                 }
@@ -53,6 +55,13 @@ impl Inner {
         }
         effects.append(&mut self.effects);
         self.effects = effects;
+    }
+
+    /// What the core kept for writes that are under way may go.
+    pub(super) fn tell_copied(&mut self) {
+        for (ticket, bytes) in self.lane.copied() {
+            self.events.push_back(Event::Copied(ticket, bytes));
+        }
     }
 
     /// What the threads around the core have to do with an event before it is stepped.

@@ -14,10 +14,10 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::file::{FaultKind, FileName, FileOp, How, Outcome, Piece, RingKind, Stamp};
-use crate::ids::LogId;
+use crate::ids::{LogId, Ticket};
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::{Class, Item};
 use crate::log::rise::Phase;
@@ -33,8 +33,8 @@ use crate::proof;
 const BLOCK: u64 = 4096;
 /// Cycles of the spill after which a log that is not spilled yet goes by the ring again.
 const CYCLES_MAX: u64 = 3;
-/// Writes of one log under way: the next one waits where it is written, so that the disk does not wait for this thread.
-const PUTS_MAX: usize = 2;
+/// Writes of one log under way: those behind the first wait where they are written, and may be written as one there.
+const PUTS_MAX: usize = 32;
 
 /// Each names the operation whose completion is awaited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,12 +86,53 @@ pub(crate) struct Direct {
 #[derive(Debug)]
 struct Putting {
     number: u64,
-    batches: Vec<(BatchEntry, Bytes)>,
+    batches: Vec<BatchEntry>,
+    /// Their bytes, should they have to go by the ring after all.
+    bytes: Laid,
+    /// How many bytes of the block before are written again.
+    lead: usize,
     /// Operations that are awaited.
     left: u32,
     /// The directory got new names that are not durable yet.
     named: bool,
     full: bool,
+}
+
+impl Putting {
+    /// Bytes of its batches.
+    fn len(&self) -> usize {
+        let lens = self.batches.iter().map(|entry| entry.batch.len as usize);
+        lens.sum()
+    }
+}
+
+/// Bytes of batches that are being put.
+#[derive(Debug)]
+enum Laid {
+    /// As they came, one for each batch.
+    Sent(VecDeque<Bytes>),
+    /// As they lie in the file, in runs: so many bytes of the block before, then the batches.
+    Copied(usize, Vec<Bytes>),
+}
+
+impl Laid {
+    /// The next batch's.
+    fn next(&mut self, len: usize) -> Bytes {
+        match self {
+            Laid::Sent(batches) => batches.pop_front().unwrap_or_default(),
+            Laid::Copied(skip, runs) => {
+                let mut batch = BytesMut::with_capacity(len);
+                let mut from = core::mem::replace(skip, *skip + len);
+                for run in runs {
+                    let missing = len - batch.len();
+                    let part = run.get(from.min(run.len())..).unwrap_or_default();
+                    batch.extend_from_slice(part.get(..missing).unwrap_or(part));
+                    from = from.saturating_sub(run.len());
+                }
+                batch.freeze()
+            }
+        }
+    }
 }
 
 /// The logs that do not go by the ring and do not rest.
@@ -323,11 +364,6 @@ impl Engine {
         let staged = live.direct.staged.iter();
         let run = staged.take_while(|item| matches!(item.entry, Entry::Batch(_)));
         let waiting: u64 = run.map(|item| item.bytes.len() as u64).sum();
-        // What comes while one write is under way shares the next.
-        let few = waiting < self.conf.direct_max / 2 && !live.direct.putting.is_empty();
-        if few {
-            return false;
-        }
         if waiting < self.conf.direct_min / 4 {
             return self.leave_segment(log);
         }
@@ -374,7 +410,7 @@ impl Engine {
         let lead = core::mem::take(&mut live.tail);
         live.tail = last_block(&lead, begin, &batches);
         let mut pieces = Vec::with_capacity(batches.len() + 2);
-        let at = begin - lead.len() as u64;
+        let (skip, at) = (lead.len(), begin - lead.len() as u64);
         if !lead.is_empty() {
             pieces.push(Piece::Bytes(Bytes::from(lead)));
         }
@@ -395,9 +431,12 @@ impl Engine {
         entries.push(Piece::Bytes(Bytes::from(side)));
         live.direct.puts += 1;
         let number = live.direct.puts;
+        let (batches, sent) = batches.into_iter().unzip();
         live.direct.putting.push_back(Putting {
             number,
             batches,
+            bytes: Laid::Sent(sent),
+            lead: skip,
             left: 2,
             named,
             full: false,
@@ -435,6 +474,25 @@ impl Engine {
     fn place_ask(&mut self, log: LogId, step: PlaceStep, op: FileOp, ops: &mut Ops) {
         let ticket = ops.ask(op);
         self.waiting.insert(ticket, Why::Place(log, step));
+    }
+
+    /// The bytes of a write that is under way lie in other memory now: what they came in is free.
+    pub(crate) fn copied(&mut self, ticket: Ticket, runs: Vec<Bytes>) {
+        let Some(Why::Place(log, PlaceStep::Put(number))) = self.waiting.get(&ticket) else {
+            return;
+        };
+        let live = self.live.get_mut(log);
+        let mut puts = live.into_iter().flat_map(|live| &mut live.direct.putting);
+        let Some(put) = puts.find(|put| put.number == *number) else {
+            return;
+        };
+        let have: usize = runs.iter().map(Bytes::len).sum();
+        assert!(
+            have >= put.lead + put.len(),
+            "#1: the copy of a write is whole"
+        );
+        let wrong = proof::mutant("copied-without-its-lead");
+        put.bytes = Laid::Copied(if wrong { 0 } else { put.lead }, runs);
     }
 
     /// A step came back.
@@ -490,8 +548,8 @@ impl Engine {
             && let Some(put) = live.direct.putting.pop_front_if(durable)
             && let Some(lane) = self.lanes.get_mut(RingKind::Durable)
         {
-            for (entry, bytes) in put.batches {
-                self.placing.bytes -= bytes.len() as u64;
+            for entry in put.batches {
+                self.placing.bytes -= u64::from(entry.batch.len);
                 let (entry, bytes) = (Entry::Batch(entry), Bytes::new());
                 lane.queue.push(Class::User, Item { entry, bytes });
             }
@@ -510,9 +568,10 @@ impl Engine {
         }
         proof::sometimes("direct-write-met-a-full-disk");
         live.tail.clear();
-        for put in core::mem::take(puts) {
-            for (entry, bytes) in put.batches {
-                self.placing.bytes -= bytes.len() as u64;
+        for mut put in core::mem::take(puts) {
+            for entry in put.batches {
+                let bytes = put.bytes.next(entry.batch.len as usize);
+                self.placing.bytes -= u64::from(entry.batch.len);
                 let home = None;
                 let entry = Entry::Batch(BatchEntry { home, ..entry });
                 if let Some(lane) = self.lanes.get_mut(RingKind::Durable) {

@@ -132,6 +132,14 @@ impl Engine {
     pub(crate) fn dropped(&mut self, log: LogId, ops: &mut Ops) {
         self.void_course(log);
         self.live.remove(&log);
+        // What a reader still holds goes with the directory: by the time it is let go, the name may be another topic's.
+        if let Some(dir) = self.dropped_dir(log)
+            && !proof::mutant("pinned-by-name")
+        {
+            let of =
+                |file: &FileName| matches!(file, FileName::Segment { dir: of, .. } if *of == dir);
+            self.drops.pinned.retain(|file| !of(file));
+        }
         self.windows.forget(log);
         self.drop_on(ops);
     }

@@ -328,3 +328,19 @@ fn a_removed_record_that_hides_others_is_caught_6() {
         super::tests::find::records_below_the_start_are_later_than_all_others,
     );
 }
+
+#[test]
+fn copied_without_its_lead_is_caught_1() {
+    caught(
+        "copied-without-its-lead",
+        super::tests::direct::a_full_disk_behind_copied_writes,
+    );
+}
+
+#[test]
+fn pinned_by_name_is_caught_7() {
+    caught(
+        "pinned-by-name",
+        super::tests::drops::a_reader_outlives_the_topic_that_had_the_name,
+    );
+}

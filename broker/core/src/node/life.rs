@@ -133,6 +133,7 @@ impl Running {
                 }
             }
             Event::Done(ticket, outcome) => self.file_done(now, ticket, outcome, out),
+            Event::Copied(ticket, bytes) => self.engine.copied(ticket, bytes),
             Event::Served(waiter, plan, served) => self.served(waiter, plan, &served, out),
             Event::Image(image) => self.steer(now, image, out),
             Event::Gone(conn) => self.forget(conn),

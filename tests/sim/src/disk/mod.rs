@@ -629,7 +629,8 @@ fn within(names: &Names, dir: NodeId) -> Vec<(NodeId, String)> {
     all
 }
 
-fn flatten(pieces: &[Piece]) -> Bytes {
+/// Pieces as they lie on disk.
+pub(crate) fn flatten(pieces: &[Piece]) -> Bytes {
     let mut out = Vec::with_capacity(pieces.iter().map(Piece::len).sum());
     for piece in pieces {
         match piece {

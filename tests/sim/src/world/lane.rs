@@ -3,12 +3,16 @@
 
 use sawlog_core::answer::{FetchAnswer, Response};
 use sawlog_core::event::Event;
-use sawlog_core::file::{FileName, FileOp, Outcome, Piece, ReadPlan, Served};
+use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, ReadPlan, Served};
 use sawlog_core::ids::{ShardId, Ticket, Waiter};
 use sawlog_core::log::state::{Entry, NodeFact};
 use sawlog_core::log::{checksum, commit};
 
+use crate::disk::flatten;
 use crate::world::{SHARDS, What, World};
+
+/// Copied writes come in runs of so many bytes.
+const COPIED_RUN: usize = 1000;
 
 /// Whether this is the commit that says that the node stopped cleanly.
 pub(super) fn is_stop(op: &FileOp) -> bool {
@@ -53,6 +57,26 @@ impl World {
         let shard = ShardId(u16::try_from(ticket.0 % SHARDS).unwrap_or(0));
         if let Some(process) = &mut self.process {
             process.post(shard, Event::Done(Ticket(ticket.0 / SHARDS), outcome));
+        }
+    }
+
+    /// Every other write of large batches lies in memory of its own while it is under way, as it does in the server.
+    pub(super) fn copied(&mut self, shard: ShardId, ticket: Ticket, op: &FileOp) {
+        if let FileOp::Put {
+            file: FileName::Segment { .. },
+            how: How::Durable,
+            pieces,
+            ..
+        } = op
+            && ticket.0.is_multiple_of(2)
+            && let Some(process) = &mut self.process
+        {
+            let mut rest = flatten(pieces);
+            let mut runs = Vec::new();
+            while !rest.is_empty() {
+                runs.push(rest.split_to(rest.len().min(COPIED_RUN)));
+            }
+            process.post(shard, Event::Copied(ticket, runs));
         }
     }
 

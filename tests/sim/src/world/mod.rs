@@ -475,6 +475,7 @@ impl World {
                 Wish::File(shard, ticket, op) => {
                     self.arm(&op);
                     self.stopping |= is_stop(&op);
+                    self.copied(shard, ticket, &op);
                     self.disk
                         .submit(Ticket(ticket.0 * SHARDS + u64::from(shard.0)), op);
                     let wait = self.rng.disk.delay(self.shape.disk);

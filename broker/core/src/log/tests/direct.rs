@@ -5,10 +5,10 @@ use super::super::direct::Way;
 use super::super::state::{
     BatchEntry, BatchKind, Entry, Fact, Fold, Home, LogState, RingBatch, SegmentState, Spot,
 };
-use super::super::testing::{World, is_commit, log, small};
+use super::super::testing::{World, failed, is_commit, log, small};
 use crate::config::TopicConfig;
-use crate::file::{FileName, FileOp, RingKind};
-use crate::ids::{Generation, LeaderEpoch, LogId, Offset};
+use crate::file::{FaultKind, FileName, FileOp, How, RingKind};
+use crate::ids::{Generation, LeaderEpoch, LogId, Offset, Ticket};
 use crate::marks::Durability;
 
 fn conf() -> EngineConf {
@@ -151,6 +151,42 @@ fn a_log_that_becomes_replicated_is_written_in_offset_order_10() {
     }
     world.settle();
     assert_eq!(world.read_all(id, 0).len(), 42);
+}
+
+/// Of some writes under way the second meets a full disk: all that is not named yet goes by the ring, whether its bytes are
+/// where they came or were copied since.
+pub(in crate::log) fn a_full_disk_behind_copied_writes() {
+    for full in 0..4 {
+        let (mut world, id) = direct(conf());
+        for _ in 0..4 {
+            world.fill(id, 2, 2999);
+            world.flush();
+        }
+        let data = |(_, op): &(Ticket, FileOp)| is_data(op);
+        let puts = world.queue.iter().filter(|op| data(op)).count();
+        assert_eq!(puts, 4, "a write waits for none before it");
+        for _ in 0..full {
+            let index = world.queue.iter().position(data).expect("a write");
+            world.step(index);
+        }
+        world.fault =
+            Some(|op| is_data(op).then(|| failed(FaultKind::Full, "No space left on device")));
+        world.settle();
+        assert!(world.fault.is_none() && !is_direct(&world, id));
+        let read = world.read_all(id, 0);
+        assert_eq!(read.len(), 48, "#1: after {full} writes that were done");
+        assert_eq!(world.durable(id), 48);
+    }
+}
+
+fn is_data(op: &FileOp) -> bool {
+    let file = |file: &FileName| matches!(file, FileName::Segment { .. });
+    matches!(op, FileOp::Put { file: name, how: How::Durable, .. } if file(name))
+}
+
+#[test]
+fn batches_that_a_full_disk_did_not_take_go_by_the_ring_as_they_were_sent_1() {
+    a_full_disk_behind_copied_writes();
 }
 
 /// Carries out commits only, as long as there are any.

@@ -1,7 +1,10 @@
 //! A log that goes: its directory goes with it, whenever the process died (#40).
 
-use super::super::Told;
 use super::super::testing::{World, is_commit, log, small};
+use super::super::{LogSpec, Told};
+use crate::config::TopicConfig;
+use crate::file::Served;
+use crate::ids::Offset;
 
 /// Writes until the first spill of the log has made its directory, and no further: no checkpoint names it.
 fn first_spill_begun() -> World {
@@ -108,4 +111,55 @@ fn two_logs_dropped_by_one_commit_both_take_their_directories_40() {
         world.disk.dirs.iter().find(|dir| dir.starts_with('t')),
         None
     );
+}
+
+/// A reader holds a segment that the log lost at its front; the topic is deleted and made again by its name, and only then is
+/// the reader done.
+pub(in crate::log) fn a_reader_outlives_the_topic_that_had_the_name() {
+    let mut world = World::fresh(small());
+    let old = log(1);
+    let config = TopicConfig {
+        segment_bytes: 10_000,
+        ..TopicConfig::default()
+    };
+    world.open(old, config.clone());
+    for _ in 0..40 {
+        world.fill(old, 1, 3000);
+        world.settle();
+    }
+    let plan = world.plan(old, 0, 100).expect("a plan");
+    let first = "t1-0/00000000000000000000.log";
+    assert_eq!(plan.files[0].to_string(), first, "#144: it is spilled");
+    world.engine.raise(old, Offset(40), Offset(40));
+    world.engine.trim(old, Offset(30)).expect("is accepted");
+    world.settle();
+    assert!(world.disk.files.contains_key(first), "#7: it is being read");
+    world.drop_log(old);
+    world.settle();
+    assert!(world.told.contains(&Told::Gone(old)));
+
+    let new = log(2);
+    let spec = LogSpec {
+        dir: "t1-0".into(),
+        config,
+        urgent: false,
+    };
+    world.engine.open(new, spec);
+    for _ in 0..40 {
+        world.fill(new, 1, 3000);
+        world.settle();
+    }
+    assert!(world.disk.files.contains_key(first), "#144: of the new one");
+    world.engine.served(&plan, &Served::Dropped, &mut world.ops);
+    world.settle();
+    assert_eq!(
+        world.read_all(new, 0).len(),
+        40,
+        "#7: a stranger's file is gone"
+    );
+}
+
+#[test]
+fn a_reader_that_outlives_its_topic_takes_no_file_of_the_next_one_of_that_name_7() {
+    a_reader_outlives_the_topic_that_had_the_name();
 }
