@@ -38,10 +38,12 @@ def stories(target, asked):
     def codec(name):
         topic = new_topic(target, partitions=2)
         lines = b"".join(b"line %d of the same kind of text\n" % i for i in range(2000))
-        kcat(target, "-P", "-t", topic, "-p", 1, "-z", name, stdin=lines)
-        assert read(target, topic, 1, "-o", "beginning") == lines
+        kcat(target, "-P", "-t", topic, "-p", 1, "-z", name, "-X", "linger.ms=500", stdin=lines)
+        got, held = read(target, topic, 1, "-o", "beginning"), stored(target, topic, 1)
+        assert got == lines, f"{len(got)} of {len(lines)} bytes; stored are {[(b['base'], b['count'], b['codec']) for b in held]}"
         assert read(target, topic, 0, "-o", "beginning") == b""
-        assert {b["codec"] for b in stored(target, topic, 1)} == {name}
+        # librdkafka sends plain what compression would not make smaller: a record or two that it sent ahead.
+        assert {b["codec"] for b in held if b["count"] > 9} == {name}, [(b["base"], b["count"], b["codec"]) for b in held]
 
     for name in ("none", "gzip", "snappy", "lz4", "zstd"):
         yield f"-P and -C by partition, {name}: equal, and stored as {name}", lambda name=name: codec(name)

@@ -15,12 +15,13 @@ import book
 import clients
 import compose
 import kcat
+import others
 import ours
 import readme
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "tools": tools, "compose": compose, "ours": ours, "book": book, "readme": readme}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "others": others, "tools": tools, "compose": compose, "ours": ours, "book": book, "readme": readme}
 OF_OURS = {"book", "compose", "readme"}
 
 

@@ -66,7 +66,9 @@ class Target:
             command = [HERE / "kafka/kafka", "node", self.folder, str(self.port)]
         else:
             listeners = f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.port + 1}"
-            words = [word for pair in (f"log.dirs={self.data}", listeners, *self.settings) for word in ("-X", pair)]
+            # Records of stories have times of long ago: retention shall not come by.
+            keep = "log.retention.check.interval.ms=86400000"
+            words = [word for pair in (f"log.dirs={self.data}", listeners, keep, *self.settings) for word in ("-X", pair)]
             command = [self.binary, "broker", *words]
         log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

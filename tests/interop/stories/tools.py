@@ -4,6 +4,7 @@ Decides that Kafka's readers find every record, no exception and no invalid batc
 that `sawlog log dump` says the same; that `sawlog log index` makes of a segment what Kafka makes of it.
 """
 
+import json
 import random
 import re
 import shutil
@@ -91,6 +92,50 @@ def stories(target, asked):
             assert told == f"{name}:0:{offset}", f"--time {time}: {told!r}"
 
     yield "kafka-get-offsets by mark and by time (gotcha 17)", offsets
+
+    def removed():
+        name, file = new_topic(target, partitions=2), target.folder / "remove.json"
+        assert produce(target.address, name, [(None, b"%d" % i, None, 1) for i in range(10)], partition=1) == []
+        file.write_text(json.dumps({"version": 1, "partitions": [{"topic": name, "partition": 1, "offset": 7}]}))
+        assert "low_watermark: 7" in kafka_tool("delete-records", *at, "--offset-json-file", file)
+        assert kafka_tool("get-offsets", *at, "--topic", name, "--time", "earliest").split() == [f"{name}:0:0", f"{name}:1:7"]
+        told = kafka_tool("console-consumer", *at, "--topic", name, "--partition", 1, "--offset", "earliest", "--max-messages", 3)
+        assert told.split() == ["7", "8", "9"], told
+
+    yield "kafka-delete-records: the rest is read, and the earliest offset told", removed
+
+    def perf():
+        name = new_topic(target, partitions=16)
+        told = kafka_tool("producer-perf-test", *at, "--topic", name, "--num-records", 20_000, "--record-size", 1000, "--throughput", -1)
+        assert told.splitlines()[-1].startswith("20000 records sent"), told
+        ends = kafka_tool("get-offsets", *at, "--topic", name).split()
+        assert len(ends) == 16 and sum(int(end.split(":")[-1]) for end in ends) == 20_000, ends
+
+    yield "kafka-producer-perf-test: 20,000 records of 1,000 bytes over 16 partitions", perf
+
+    def sizes():
+        name = new_topic(target, partitions=3)
+        assert produce(target.address, name, [(None, bytes(50_000), None, 1)], partition=2) == []
+        told = json.loads(next(line for line in kafka_tool("log-dirs", *at, "--describe", "--topic-list", name).splitlines() if line.startswith("{")))
+        (folder,) = told["brokers"][0]["logDirs"]
+        assert folder["error"] is None, folder
+        held = {part["partition"]: part["size"] for part in folder["partitions"]}
+        assert held.keys() == {f"{name}-{i}" for i in range(3)} and held[f"{name}-0"] == 0 and held[f"{name}-2"] > 50_000, held
+
+    yield "kafka-log-dirs: partitions and their sizes", sizes
+
+    def cluster():
+        status = dict(re.findall(r"^(\w+):\s+(.*)$", kafka_tool("metadata-quorum", *at, "describe", "--status"), re.M))
+        assert status["LeaderId"] == "1" and int(status["HighWatermark"]) > 0 and status["MaxFollowerLag"] == "0", status
+        rows = kafka_tool("metadata-quorum", *at, "describe", "--replication").splitlines()
+        assert len(rows) == 2 and rows[1].split()[0] == "1" and "Leader" in rows[1], rows
+        assert f"Cluster ID: {status['ClusterId']}" in kafka_tool("cluster", "cluster-id", *at)
+        told = kafka_tool("broker-api-versions", *at)
+        assert target.address in told and re.search(r"Produce\(0\): \d+ to \d+ \[usable: \d+\]", told), told
+        assert "UNSUPPORTED" not in re.sub(r"\(\d+\): UNSUPPORTED", "", told), told
+        assert re.search(r"Feature: metadata.version\s.*FinalizedVersionLevel: 4.3-IV0", kafka_tool("features", *at, "describe"))
+
+    yield "kafka-metadata-quorum, kafka-cluster, kafka-broker-api-versions, kafka-features", cluster
 
     def on_disk():
         """A node of its own: written to, stopped cleanly, read by Kafka's readers; again once it wrote snapshots; started again."""
