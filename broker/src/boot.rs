@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sawlog_core::api::Door;
@@ -21,8 +22,10 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::disk::buffer::Pool;
 use crate::disk::files::{DESCRIPTORS_MAX, Files};
+use crate::disk::store::Store;
 use crate::lock::{Lock, unusable};
-use crate::memory::Memory;
+use crate::memory::faults::Faults;
+use crate::net::allowance::Allowance;
 use crate::net::gauge::Gauge;
 use crate::net::listen::{Bound, bind};
 use crate::net::seats::Seats;
@@ -93,7 +96,8 @@ fn serve(
     let tell: shard_loop::Tell = Arc::new(move |line| {
         let _ = lines.send(line);
     });
-    let posts = start_threads(shards, &files, &config, clock, &tell)?;
+    let store = Store::Files(files);
+    let (posts, _) = start_threads(shards, &store, &config, &clock, None, &tell)?;
     send(&posts, 0, Mail::Event(Event::Start(Box::new(found))));
     let runtime = runtime().map_err(|error| no_thread("start the runtime", &error))?;
     let announce = |addresses: &str, text: &str| {
@@ -105,41 +109,54 @@ fn serve(
         ));
     };
     let local = tokio::task::LocalSet::new();
-    runtime.block_on(local.run_until(drive(bound, (&config, seats, clock), posts, said, announce)))
+    runtime.block_on(local.run_until(drive(
+        bound,
+        (&config, seats, clock.clone()),
+        posts,
+        said,
+        announce,
+    )))
 }
 
+/// The inboxes of all shards, and their threads.
+pub(crate) type Threads = (Arc<[Post]>, Vec<JoinHandle<()>>);
+
 /// One thread per shard; each waits in its inbox for its start.
-fn start_threads(
+pub(crate) fn start_threads(
     shards: u16,
-    files: &Arc<Files>,
+    store: &Store,
     config: &Arc<BrokerConfig>,
-    clock: Clock,
+    clock: &Clock,
+    faults: Option<&Faults>,
     tell: &shard_loop::Tell,
-) -> Result<Arc<[Post]>, Complaint> {
+) -> Result<Threads, Complaint> {
     let (posts, inboxes): (Vec<Post>, Vec<_>) =
         (0..shards).map(|_| mpsc::unbounded_channel()).unzip();
     let posts: Arc<[Post]> = posts.into();
     let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
-    let memory = Memory::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
+    let memory = Allowance::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
     let answers = Gauge::new(ANSWERS_MAX);
+    let mut threads = Vec::new();
     for (shard, inbox) in (0..shards).zip(inboxes) {
         let parts = Parts {
             id: ShardId(shard),
             posts: posts.clone(),
-            files: files.clone(),
+            store: store.clone(),
             config: config.clone(),
-            clock,
+            clock: clock.clone(),
             tell: tell.clone(),
             pool: decompression.clone(),
             answers: answers.clone(),
             memory: memory.clone(),
+            faults: faults.cloned(),
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name(format!("shard-{shard}"))
             .spawn(move || on_thread(parts, inbox))
             .map_err(|error| no_thread("start a thread", &error))?;
+        threads.push(thread);
     }
-    Ok(posts)
+    Ok((posts, threads))
 }
 
 /// From the start to the end: hands signals to the shards, and what they say to people.
@@ -165,7 +182,7 @@ async fn drive(
                 let Some(bound) = bound.take() else { continue };
                 let addresses: Vec<String> =
                     bound.iter().map(|one| one.address.to_string()).collect();
-                accept(bound, config, &seats, clock, &posts)?;
+                accept(bound, config, &seats, &clock, &posts)?;
                 announce(&addresses.join(", "), &text);
             }
             Some(Line::Info(text)) => tracing::info!("{text}"),
@@ -186,21 +203,21 @@ fn on_thread(parts: Parts, inbox: mpsc::UnboundedReceiver<Mail>) {
     }
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .event_interval(31)
         .build()
 }
 
-fn send(posts: &[Post], shard: usize, mail: Mail) {
+pub(crate) fn send(posts: &[Post], shard: usize, mail: Mail) {
     if let Some(post) = posts.get(shard) {
         // A shard that is gone has said why, and that ends the process.
         let _ = post.send(mail);
     }
 }
 
-fn stop(posts: &[Post]) {
+pub(crate) fn stop(posts: &[Post]) {
     tracing::info!("stopping: everything is being put in order");
     for post in posts {
         let _ = post.send(Mail::Event(Event::Stop));
@@ -214,7 +231,7 @@ fn shards_of_machine() -> u16 {
 }
 
 /// Raises the limit on open files as far as it goes, and leaves of it to connections what files do not need.
-fn seats(config: &BrokerConfig, shards: u16) -> Seats {
+pub(crate) fn seats(config: &BrokerConfig, shards: u16) -> Seats {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -233,18 +250,19 @@ fn seats(config: &BrokerConfig, shards: u16) -> Seats {
 }
 
 /// Deals connections out to the shards in turn.
-fn accept(
+pub(crate) fn accept(
     bound: Vec<Bound>,
     config: &BrokerConfig,
     seats: &Seats,
-    clock: Clock,
+    clock: &Clock,
     posts: &Arc<[Post]>,
 ) -> Result<(), Complaint> {
     for one in bound {
         let entrance = Entrance::of(config, &one.name);
         let listener = tokio::net::TcpListener::from_std(one.socket);
         let listener = listener.map_err(|error| no_thread("accept connections", &error))?;
-        let (posts, seats, mut refused) = (posts.clone(), seats.clone(), Seldom::default());
+        let (posts, seats, clock) = (posts.clone(), seats.clone(), clock.clone());
+        let mut refused = Seldom::default();
         tokio::task::spawn_local(async move {
             let mut next = 0;
             loop {
@@ -276,7 +294,7 @@ fn accept(
     Ok(())
 }
 
-fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
+pub(crate) fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
     let mut bound = Vec::new();
     for listener in &config.listeners {
         bound.extend(
@@ -356,7 +374,7 @@ impl Entrance {
 }
 
 /// How this node is registered: `advertised.listeners`, else each listener's own address.
-fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
+pub(crate) fn endpoints(config: &BrokerConfig, bound: &[Bound]) -> Vec<Endpoint> {
     let port_of = |name: &str| {
         bound
             .iter()
@@ -398,7 +416,7 @@ fn own_name(address: SocketAddr) -> String {
 }
 
 /// What a process gets from the system besides files: threads, descriptors.
-fn no_thread(what: &str, error: &io::Error) -> Complaint {
+pub(crate) fn no_thread(what: &str, error: &io::Error) -> Complaint {
     Complaint {
         what: format!("cannot {what}"),
         why: error.to_string(),
@@ -410,7 +428,7 @@ fn no_thread(what: &str, error: &io::Error) -> Complaint {
 }
 
 /// The kernel's boot id. Where there is none to read, every start counts as one after a power cut: the careful side.
-fn boot_id() -> BootId {
+pub(crate) fn boot_id() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     match u128::from_str_radix(&digits, 16) {

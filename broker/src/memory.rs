@@ -1,132 +1,228 @@
-//! Memory that clients make the broker hold, against a bound that all connections of all shards share. Decides whether more
-//! may be taken now; who waits, and who is cut off for it, is each connection's own (`net/connection`). Holds #131.
+//! The same node in one process, for tests and embedding: core, connections and listeners are those of `sawlog broker`; only
+//! its log directory is memory, its clock can be stopped, and requests meet the faults that a test asks for.
+//!
+//! Decides what a node needs beyond that: how much memory, which port, when it ends. Nothing here answers a request.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! use sawlog_broker::memory::Node;
+//!
+//! let node = Node::start().await?; // on a free port of 127.0.0.1
+//! let kafka = sawlog_client::Client::connect(&node.brokers()).await?; // or any other client, of any language
+//! kafka.create_topics(vec![sawlog_client::NewTopic::new("orders")]).await?;
+//! let producer = kafka.producer().await?;
+//! let at = producer.send(sawlog_client::Record::to("orders").value("paid")).await?;
+//! assert_eq!(at.offset, 0);
+//! # Ok(()) } // dropped, the node is gone with all it had
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! ```
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// One bound, shared by clones.
+use sawlog_core::complaint::Complaint;
+use sawlog_core::config::{self, BrokerConfig};
+use sawlog_core::file::Free;
+
+use crate::clock;
+use crate::disk::memory::Memory;
+
+pub use self::clock_handle::Clock;
+pub use self::fault::{Fault, Requests};
+pub use self::faults::Given;
+pub use sawlog_wire::Code;
+pub use sawlog_wire::messages::ApiKey;
+
+use self::faults::Faults;
+use self::running::{Plan, Running};
+
+#[path = "memory/clock.rs"]
+mod clock_handle;
+mod fault;
+pub(crate) mod faults;
+pub(crate) mod late;
+mod refusal;
+mod reply;
+mod running;
+pub(crate) mod trap;
+
+/// What the files of a node come to at most where nothing else is said: 256 MiB.
+pub const MEMORY_MAX: u64 = 256 << 20;
+/// The least that a node can work with: 64 MiB. Most of it is never touched.
+pub const MEMORY_LEAST: u64 = 64 << 20;
+
+/// A node in this process. Dropped, it ends as a process that is killed, its port is free and its memory given back.
+///
+/// It has threads of its own, so that it does not matter which runtime a test has, or whether it has any. Nothing that it
+/// says leaves the process: warnings go to `tracing`.
+#[derive(Debug)]
+pub struct Node {
+    plan: Plan,
+    running: Option<Running>,
+    clock: Clock,
+}
+
+/// A node to be started.
 #[derive(Clone, Debug)]
-pub struct Memory(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    used: AtomicUsize,
-    wanted: AtomicUsize,
-    limit: usize,
+#[must_use = "a builder does nothing until `start`"]
+pub struct Builder {
+    settings: Vec<(String, String)>,
+    memory_max: u64,
+    running: bool,
+    latency: Duration,
 }
 
-/// Bytes taken; given back when dropped.
-#[derive(Debug)]
-pub struct Held {
-    memory: Memory,
-    bytes: usize,
-}
-
-/// Somebody who waits for bytes, until dropped.
-#[derive(Debug)]
-pub struct Wanted(Memory);
-
-impl Memory {
-    /// A bound of so many bytes.
-    pub fn new(limit: usize) -> Memory {
-        Memory(Arc::new(Inner {
-            used: AtomicUsize::new(0),
-            wanted: AtomicUsize::new(0),
-            limit,
-        }))
+impl Builder {
+    /// A setting of the broker by Kafka's name, as `sawlog broker -X` takes it: `num.partitions`, `log.retention.ms`.
+    pub fn set(mut self, key: &str, value: &str) -> Builder {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self
     }
 
-    /// The bound.
-    pub fn limit(&self) -> usize {
-        self.0.limit
+    /// Where to listen: `HOST:PORT`, port 0 for any that is free. Default: `127.0.0.1:0`.
+    pub fn listen(self, address: &str) -> Builder {
+        self.set("listeners", &format!("PLAINTEXT://{address}"))
     }
 
-    /// What is held now.
-    pub fn used(&self) -> usize {
-        self.0.used.load(Ordering::Relaxed)
+    /// Bytes that all files of the node may come to: [`MEMORY_MAX`] by default, no less than [`MEMORY_LEAST`]. Where they
+    /// are used up the node does what it does on a full disk: it refuses records, and serves and deletes on. A batch may
+    /// be as long as a 128th of it, 2 MiB at least.
+    pub fn memory_max(mut self, bytes: u64) -> Builder {
+        self.memory_max = bytes.max(MEMORY_LEAST);
+        self
     }
 
-    /// Takes bytes, if they fit.
-    pub fn take(&self, bytes: usize) -> Option<Held> {
-        let mut held = Held {
-            memory: self.clone(),
-            bytes: 0,
+    /// Every answer leaves so much later than it is ready, by the node's clock: a network that is as long. Requests behind
+    /// it are worked on meanwhile.
+    pub fn latency(mut self, latency: Duration) -> Builder {
+        self.latency = latency;
+        self
+    }
+
+    /// Its clock stands from the beginning, at what the machine's shows now: see [`Clock`].
+    pub fn paused(mut self) -> Builder {
+        self.running = false;
+        self
+    }
+
+    /// Starts it, and returns when it serves. An error names the setting that cannot be, the address that cannot be had, or
+    /// the thread that the system does not give.
+    pub async fn start(self) -> Result<Node, Complaint> {
+        let pairs = self.settings.iter();
+        let config = config::broker(pairs.map(|(key, value)| (key.as_str(), value.as_str())));
+        let config = config.map_err(|complaints| unusable(&complaints))?;
+        let mut plan = Plan {
+            config: Arc::new(config),
+            store: Arc::new(Mutex::new(Memory::bounded(self.memory_max))),
+            clock: clock::Clock::with_hand(clock::since_1970(), self.running),
+            faults: Faults::new(self.latency),
         };
-        held.grow(bytes).then_some(held)
-    }
-
-    /// Says that somebody waits.
-    pub fn want(&self) -> Wanted {
-        self.0.wanted.fetch_add(1, Ordering::Relaxed);
-        Wanted(self.clone())
-    }
-
-    /// Whether somebody waits.
-    pub fn is_wanted(&self) -> bool {
-        self.0.wanted.load(Ordering::Relaxed) > 0
+        let running = Running::start(&mut plan).await?;
+        let clock = Clock::of(plan.clock.clone(), running.posts());
+        Ok(Node {
+            plan,
+            running: Some(running),
+            clock,
+        })
     }
 }
 
-impl Held {
-    /// Takes more, up to `bytes` in all, if that fits. What is larger than the bound itself is taken when nobody else
-    /// holds anything, so that no bound makes a frame impossible which `socket.request.max.bytes` allows.
-    pub fn grow(&mut self, bytes: usize) -> bool {
-        let Inner { used, limit, .. } = &*self.memory.0;
-        let fits = |used: usize| {
-            let others = used.saturating_sub(self.bytes);
-            let after = others.checked_add(bytes)?;
-            (others == 0 || after <= *limit).then_some(after)
-        };
-        let taken = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if taken.is_ok() {
-            self.bytes = bytes;
+impl Default for Builder {
+    fn default() -> Builder {
+        let settings = [
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("log.dirs", "memory"),
+            ("sawlog.shards", "1"),
+        ];
+        Builder {
+            settings: settings
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            memory_max: MEMORY_MAX,
+            running: true,
+            latency: Duration::ZERO,
         }
-        taken.is_ok()
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.memory.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+impl Node {
+    /// A node with default settings, on a free port of 127.0.0.1. See [`Builder::start`].
+    pub async fn start() -> Result<Node, Complaint> {
+        Node::builder().start().await
+    }
+
+    /// A node to be started.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// `HOST:PORT`: what clients call `bootstrap.servers`.
+    pub fn brokers(&self) -> String {
+        self.address().to_string()
+    }
+
+    /// Where it listens; the first address if it has several.
+    pub fn address(&self) -> SocketAddr {
+        self.plan.address()
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.plan.config
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Has something go wrong from now on. Of faults that mean the same request the one that was asked for first meets it.
+    pub fn fail(&self, fault: Fault) -> Given {
+        self.plan.faults.give(fault)
+    }
+
+    /// Lifts all faults. One that has met a request already takes its course.
+    pub fn heal(&self) {
+        self.plan.faults.lift_all();
+    }
+
+    /// How many requests of a kind have come since the node was first started, those included that met a fault.
+    pub fn requests(&self, key: ApiKey) -> u64 {
+        self.plan.faults.came(key)
+    }
+
+    /// How many bytes its files may come to, and how many of them are free.
+    pub fn space(&self) -> Free {
+        self.plan.space()
+    }
+
+    /// Ends it as `kill -9` ends a process: its connections break, its port is closed, and what it had acknowledged is there
+    /// when it is started again. Kafka's clients see a broker that is down.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts it again on the same port with what it had, after a kill if it still runs. An error as of
+    /// [`Builder::start`]; the node is down then.
+    pub async fn restart(&mut self) -> Result<(), Complaint> {
+        self.kill();
+        let running = Running::start(&mut self.plan).await?;
+        self.clock.moves(running.posts());
+        self.running = Some(running);
+        Ok(())
     }
 }
 
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.0.wanted.fetch_sub(1, Ordering::Relaxed);
+fn unusable(complaints: &[Complaint]) -> Complaint {
+    let why: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+    Complaint {
+        what: "these settings cannot be used".to_owned(),
+        why: why.join("; "),
+        attempt: "`sawlog config explain KEY` tells what one takes".to_owned(),
+        code: None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_is_taken_than_the_bound_and_all_of_it_comes_back_131() {
-        let memory = Memory::new(100);
-        let (one, two) = (memory.take(60), memory.take(40));
-        assert!(one.is_some() && two.is_some());
-        assert!(memory.take(1).is_none());
-        drop(one);
-        assert_eq!(memory.used(), 40);
-        assert!(memory.take(61).is_none());
-        assert!(memory.take(usize::MAX).is_none());
-        drop(two);
-        let mut whole = memory.take(90).unwrap();
-        assert!(whole.grow(1_000), "a frame larger than the bound, alone");
-        assert!(memory.take(1).is_none());
-        drop(whole);
-        assert_eq!(memory.used(), 0);
-    }
-
-    #[test]
-    fn who_waits_is_counted_until_he_does_not() {
-        let memory = Memory::new(1);
-        assert!(!memory.is_wanted());
-        let (one, two) = (memory.want(), memory.want());
-        drop(one);
-        assert!(memory.is_wanted());
-        drop(two);
-        assert!(!memory.is_wanted());
-    }
-}
+mod tests;

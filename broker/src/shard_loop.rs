@@ -19,15 +19,16 @@ use sawlog_core::now::Deadline;
 use sawlog_core::timers::Alarms;
 use sawlog_wire::records::{Inflater, Pool};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::{Chance, Clock};
 use crate::disk::buffer;
-use crate::disk::files::Files;
-use crate::disk::lane::{Back, Lane};
+use crate::disk::lane::Back;
+use crate::disk::store::{Lane, Store};
 use crate::eager::Eager;
 use crate::holds::Holds;
-use crate::memory::Memory;
+use crate::memory::faults::Faults;
+use crate::net::allowance::Allowance;
 use crate::net::connection;
 use crate::net::gauge::Gauge;
 use crate::net::member::Member;
@@ -58,6 +59,10 @@ pub enum Mail {
     Socket(Arc<Door>, std::net::TcpStream, Seat),
     /// The commit log of this shard is full, or no longer.
     Hold(ShardId, bool),
+    /// Answered when the turn that took it is over: alarms that were due have rung, and what followed was settled.
+    Settled(oneshot::Sender<()>),
+    /// The node is over, and its process is not.
+    End,
 }
 
 /// Where mail for a shard goes.
@@ -74,7 +79,7 @@ pub struct Local {
     dirty: Rc<Notify>,
     frame_max: usize,
     frames: buffer::Pool,
-    memory: Memory,
+    memory: Allowance,
 }
 
 struct Inner {
@@ -83,7 +88,7 @@ struct Inner {
     shards: u16,
     lane: Lane,
     serving: Serving,
-    files: Arc<Files>,
+    store: Store,
     posts: Arc<[Post]>,
     tell: Tell,
     clock: Clock,
@@ -93,6 +98,7 @@ struct Inner {
     config: Arc<BrokerConfig>,
     conns: BTreeMap<u64, Member>,
     answers: Arc<Gauge>,
+    faults: Option<Faults>,
     next_conn: u64,
     /// When which connection's long poll ends.
     polls: BTreeSet<(Deadline, u64)>,
@@ -104,6 +110,9 @@ struct Inner {
     effects: Vec<Effect>,
     touched: Vec<u64>,
     warnings: Warnings,
+    /// Who waits for the end of this turn.
+    settled: Vec<oneshot::Sender<()>>,
+    ended: bool,
     /// Used again by every call of a connection's pure half.
     out: Outbox,
     sessions: FetchSessions,
@@ -117,7 +126,7 @@ pub struct Parts {
     /// All inboxes, by shard.
     pub posts: Arc<[Post]>,
     /// The open log directory.
-    pub files: Arc<Files>,
+    pub store: Store,
     /// The settings.
     pub config: Arc<BrokerConfig>,
     /// The node's clock.
@@ -127,21 +136,23 @@ pub struct Parts {
     /// Memory for decompression, shared by all shards (#130).
     pub pool: Arc<Pool>,
     /// What long frames of all shards may take (#131).
-    pub memory: Memory,
+    pub memory: Allowance,
     /// What readers make the node hold, on all shards.
     pub answers: Arc<Gauge>,
+    /// What goes wrong because a test asked for it; none in a broker.
+    pub faults: Option<Faults>,
 }
 
-/// Runs one shard until the process ends.
+/// Runs one shard until the process ends, or its node.
 pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
-    let clock = parts.clock;
+    let clock = parts.clock.clone();
     let local = Local::new(parts);
     let mut patrol = tokio::time::interval(local.patrol_every());
     loop {
         let due = local.next_alarm();
         let alarm = async {
             match due {
-                Some(deadline) => tokio::time::sleep_until(clock.instant(deadline).into()).await,
+                Some(deadline) => clock.until(deadline).await,
                 None => std::future::pending().await,
             }
         };
@@ -155,6 +166,9 @@ pub async fn run(parts: Parts, mut mail: mpsc::UnboundedReceiver<Mail>) {
                         Ok(next) => local.take(next),
                         Err(_) => break,
                     }
+                }
+                if local.inner.borrow().ended {
+                    return;
                 }
             }
             () = local.dirty.notified() => {
@@ -173,13 +187,14 @@ impl Local {
         let Parts {
             id,
             posts,
-            files,
+            store,
             config,
             clock,
             tell,
             pool,
             memory,
             answers,
+            faults,
         } = parts;
         let shards = u16::try_from(posts.len()).unwrap_or(u16::MAX);
         let post = posts.get(usize::from(id.0)).cloned();
@@ -189,15 +204,15 @@ impl Local {
                 let _ = post.send(Mail::Back(back));
             }
         });
-        let frames = files.pool();
+        let frames = store.pool();
         let share = config.cache_bytes / u64::from(shards.max(1));
         let inner = Inner {
             id,
             shard: Shard::new(id, shards),
             shards,
-            lane: Lane::new(files.clone(), share, inbox),
+            lane: store.lane(share, inbox),
             serving: Serving::new(answers.clone()),
-            files,
+            store,
             posts,
             tell,
             clock,
@@ -206,6 +221,7 @@ impl Local {
             image: Arc::default(),
             conns: BTreeMap::new(),
             answers,
+            faults,
             next_conn: 0,
             polls: BTreeSet::new(),
             sweep: None,
@@ -215,6 +231,8 @@ impl Local {
             effects: Vec::new(),
             touched: Vec::new(),
             warnings: Warnings::default(),
+            settled: Vec::new(),
+            ended: false,
             out: Outbox::default(),
             sessions: FetchSessions::new(&config, id, shards),
             inflater: Inflater::new(),
@@ -307,6 +325,8 @@ impl Local {
                 }
             }
             Mail::Hold(shard, hold) => inner.set_hold(shard, hold),
+            Mail::Settled(told) => inner.settled.push(told),
+            Mail::End => inner.ended = true,
         }
     }
 
@@ -317,6 +337,10 @@ impl Local {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
         inner.eager.turned(now.mono);
+        for told in inner.settled.drain(..) {
+            // Who asked may have gone.
+            let _ = told.send(());
+        }
     }
 
     /// Steps the core through everything that is queued, commits what came of it, and answers.
@@ -348,6 +372,7 @@ impl Local {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::files::Files;
     use sawlog_core::now::Mono;
     use sawlog_core::timers::AlarmKey;
 
@@ -355,20 +380,21 @@ mod tests {
     fn local(name: &str) -> Local {
         let dir = std::env::temp_dir().join(format!("sawlog-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let files = Arc::new(Files::open(&dir, buffer::Pool::new(0)).unwrap());
+        let files = Files::open(&dir, buffer::Pool::new(0)).unwrap();
         // The directory stays open, and goes with the test.
         std::fs::remove_dir_all(&dir).unwrap();
         let (post, _) = mpsc::unbounded_channel();
         Local::new(Parts {
             id: ShardId(0),
             posts: [post].into(),
-            files,
+            store: Store::Files(Arc::new(files)),
             config: Arc::default(),
             clock: Clock::start(),
             tell: Arc::new(|_| {}),
             pool: Arc::new(Pool::new(0)),
             answers: Gauge::new(1 << 20),
-            memory: Memory::new(1 << 20),
+            memory: Allowance::new(1 << 20),
+            faults: None,
         })
     }
 

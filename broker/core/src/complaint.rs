@@ -27,3 +27,5 @@ impl core::fmt::Display for Complaint {
         }
     }
 }
+
+impl core::error::Error for Complaint {}

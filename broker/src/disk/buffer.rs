@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use sawlog_core::file::{Piece, Stamp};
 
-use crate::memory::Held;
+use crate::net::allowance::Held;
 
 /// What O_DIRECT wants its addresses, lengths and positions to be a multiple of.
 pub const PAGE: usize = 4096;

@@ -1,23 +1,92 @@
 //! File operations in memory: for tests, and for a node inside another program.
-//! Decides nothing; keeps the promises of `sawlog_core::file` as far as a process that never dies needs them.
+//! Decides only when it is full; keeps the promises of `sawlog_core::file` as far as a process that never dies needs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Outcome, Piece};
+use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Free, Outcome, Piece};
 
 use super::buffer::stamp_batch;
 
 /// A log directory in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     files: BTreeMap<String, Vec<u8>>,
     dirs: BTreeSet<String>,
+    /// Lengths of all files, and how many bytes they may come to.
+    used: u64,
+    limit: u64,
+}
+
+impl Default for Memory {
+    /// An empty directory without a bound.
+    fn default() -> Memory {
+        Memory::bounded(u64::MAX)
+    }
 }
 
 impl Memory {
-    /// Does one operation.
+    /// An empty directory whose files come to so many bytes at most.
+    pub fn bounded(limit: u64) -> Memory {
+        Memory {
+            files: BTreeMap::new(),
+            dirs: BTreeSet::new(),
+            used: 0,
+            limit,
+        }
+    }
+
+    /// How many bytes there may be, and how many of them are free.
+    pub fn space(&self) -> Free {
+        Free {
+            total: self.limit,
+            free: self.limit - self.used,
+        }
+    }
+
+    /// Reads all of these bytes; none if they are not all there.
+    pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
+        let bytes = self.files.get(&file.to_string())?;
+        let from = size(at);
+        let bytes = bytes.get(from..from.checked_add(size(len))?)?;
+        Some(Bytes::copy_from_slice(bytes))
+    }
+
+    /// Does one operation. One that would not fit fails as on a full disk, and has had no effect.
     pub fn run(&mut self, op: &FileOp) -> Outcome {
+        let growth = self.growth(op);
+        if growth > self.limit - self.used {
+            return full(op);
+        }
+        let outcome = self.change(op);
+        self.used = match op {
+            FileOp::Put { .. } => self.used + growth,
+            _ => self.files.values().map(|bytes| bytes.len() as u64).sum(),
+        };
+        outcome
+    }
+
+    fn length(&self, file: &FileName) -> u64 {
+        let bytes = self.files.get(&file.to_string());
+        bytes.map_or(0, |bytes| bytes.len() as u64)
+    }
+
+    /// How many bytes more there will be.
+    fn growth(&self, op: &FileOp) -> u64 {
+        let (file, end) = match op {
+            FileOp::Alloc { file, len } | FileOp::Cut { file, len } => (file, *len),
+            FileOp::Put {
+                file, at, pieces, ..
+            } => {
+                let len: usize = pieces.iter().map(Piece::len).sum();
+                (file, at.saturating_add(len as u64))
+            }
+            _ => return 0,
+        };
+        end.saturating_sub(self.length(file))
+    }
+
+    fn change(&mut self, op: &FileOp) -> Outcome {
         match op {
             FileOp::Alloc { file, len } => {
                 self.files.insert(file.to_string(), vec![0; size(*len)]);
@@ -144,6 +213,17 @@ impl Memory {
 
 fn size(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn full(op: &FileOp) -> Outcome {
+    let file = match op {
+        FileOp::Alloc { file, .. } | FileOp::Cut { file, .. } | FileOp::Put { file, .. } => file,
+        _ => &FileName::named(""),
+    };
+    Outcome::Failed(Fault {
+        kind: FaultKind::Full,
+        text: format!("{file}: the bound of the directory in memory is reached"),
+    })
 }
 
 fn absent(file: &FileName) -> Outcome {

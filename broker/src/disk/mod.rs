@@ -7,4 +7,5 @@ pub mod lane;
 pub mod memory;
 pub mod placing;
 pub mod reading;
+pub mod store;
 pub mod tail;

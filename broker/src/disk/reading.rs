@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sawlog_core::answer::FetchAnswer;
 use sawlog_core::file::{Fault, FileName, Place, ReadPlan, Served};
 use sawlog_core::ids::Waiter;
@@ -49,10 +50,15 @@ impl Reading {
 
     /// Takes all bytes from memory, if all of them are there.
     pub fn remembered(&mut self, tail: &Tail) -> bool {
+        self.taken(|file, at, len| tail.get(file, at, len))
+    }
+
+    /// Takes all bytes from whoever has them at hand, if all of them are there.
+    pub fn taken(&mut self, get: impl Fn(&FileName, u64, u64) -> Option<Bytes>) -> bool {
         let mut records = Vec::with_capacity(self.plan.places.len());
         for place in &self.plan.places {
             let file = self.plan.files.get(usize::from(place.file));
-            match file.and_then(|file| tail.get(file, place.at, u64::from(place.len))) {
+            match file.and_then(|file| get(file, place.at, u64::from(place.len))) {
                 Some(bytes) => records.push(bytes),
                 None => return false,
             }

@@ -18,7 +18,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::disk::buffer::{Aligned, Pool, taken};
-use crate::memory::{Held, Memory, Wanted};
+use crate::memory::trap;
+use crate::net::allowance::{Allowance, Held, Wanted};
 use crate::net::seats::Seat;
 use crate::net::stranger;
 use crate::shard_loop::Local;
@@ -98,7 +99,10 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             let Some(frame) = inbox.cut().map_err(Ended::Refused)? else {
                 break;
             };
-            local.frame(id, frame);
+            match local.trap(&frame) {
+                None => local.frame(id, frame),
+                Some(met) => Box::pin(trap::spring(local, id, link, frame, met)).await?,
+            }
             any = true;
             wants = local.wants(id).map_err(Ended::Closed)?;
         }
@@ -167,7 +171,7 @@ fn emptied(socket: &TcpStream) {
 struct Inbox {
     pool: Pool,
     /// The bound that long frames share (#131); short ones are bounded by how many connections there are.
-    memory: Memory,
+    memory: Allowance,
     frame_max: usize,
     /// Read and not cut yet.
     ready: Bytes,
@@ -180,7 +184,7 @@ struct Inbox {
 }
 
 impl Inbox {
-    fn new(pool: Pool, memory: Memory, frame_max: usize) -> Inbox {
+    fn new(pool: Pool, memory: Allowance, frame_max: usize) -> Inbox {
         Inbox {
             pool,
             memory,
@@ -395,7 +399,7 @@ mod tests {
 
     /// Hands a stream to an inbox, at most `step` bytes a read, and gives back the frames.
     fn through(stream: &[u8], step: usize, frame_max: usize) -> Result<Vec<Bytes>, String> {
-        let mut inbox = Inbox::new(Pool::new(1 << 20), Memory::new(64 << 20), frame_max);
+        let mut inbox = Inbox::new(Pool::new(1 << 20), Allowance::new(64 << 20), frame_max);
         let (mut rest, mut frames) = (stream, Vec::new());
         loop {
             while let Some(frame) = inbox.cut()? {
@@ -446,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_claimed_length_takes_no_memory_before_its_bytes_come() {
-        let memory = Memory::new(1 << 20);
+        let memory = Allowance::new(1 << 20);
         let mut inbox = Inbox::new(Pool::new(0), memory.clone(), 100 << 20);
         let room = inbox.room().unwrap();
         room[..4].copy_from_slice(&(100_i32 << 20).to_be_bytes());
@@ -467,7 +471,7 @@ mod tests {
     fn who_sends_the_beginning_of_a_frame_and_then_nothing_holds_no_buffer_131() {
         let pool = Pool::new(1 << 20);
         let idle = || pool.idle();
-        let memory = Memory::new(1 << 20);
+        let memory = Allowance::new(1 << 20);
         let mut inbox = Inbox::new(pool.clone(), memory.clone(), 100 << 20);
         for byte in (100_i32 << 20).to_be_bytes() {
             inbox.room().unwrap()[0] = byte;
@@ -491,7 +495,7 @@ mod tests {
     }
 
     /// An inbox in the middle of a frame of this length.
-    fn halfway(memory: &Memory, came: usize, length: usize) -> Inbox {
+    fn halfway(memory: &Allowance, came: usize, length: usize) -> Inbox {
         let mut inbox = Inbox::new(Pool::new(0), memory.clone(), 100 << 20);
         let mut prefix = (length as i32).to_be_bytes().to_vec();
         let mut left = came;
@@ -510,7 +514,7 @@ mod tests {
     #[test]
     fn long_frames_share_a_bound_and_short_ones_pass_beside_them_131() {
         // A frame of 1 MiB and its length takes 1.25 MiB, and while it grows what it had besides: two do not fit.
-        let memory = Memory::new(4 << 19);
+        let memory = Allowance::new(4 << 19);
         let mut one = halfway(&memory, 600_000, 1 << 20);
         assert!(memory.used() >= 600_000 && one.is_counted());
         let mut two = halfway(&memory, 600_000, 1 << 20);
@@ -531,7 +535,7 @@ mod tests {
 
     #[test]
     fn a_frame_counts_until_its_last_slice_is_gone_131() {
-        let memory = Memory::new(1 << 20);
+        let memory = Allowance::new(1 << 20);
         let mut inbox = halfway(&memory, 300_004, 300_000);
         let frame = inbox.cut().unwrap().unwrap();
         let slice = frame.slice(299_999..);

@@ -13,6 +13,8 @@ use sawlog_core::now::{Deadline, Mono, Now};
 
 use super::connection::{self, Link};
 use super::gauge::{Gauge, Holding};
+use crate::memory::late::Late;
+use crate::memory::trap::Trap;
 
 /// Bytes that may wait for a slow reader before its requests are no longer read (#131, #132).
 const UNSENT_MAX: usize = 4 << 20;
@@ -68,6 +70,10 @@ pub struct Member {
     /// Nothing is sent any more.
     given_up: bool,
     answers: Holding,
+    /// The request that it has to itself, where a fault may meet one (`memory`).
+    pub trap: Option<Box<Trap>>,
+    /// Where answers wait that are to be late (`memory`).
+    pub late: Option<Box<Late>>,
 }
 
 /// What a connection's task should wait for.
@@ -105,6 +111,8 @@ impl Member {
             took: 0,
             given_up: false,
             answers: Holding::new(answers, 0),
+            trap: None,
+            late: None,
         }
     }
 
@@ -150,7 +158,16 @@ impl Member {
     }
 
     /// This is to be sent.
-    pub fn push(&mut self, piece: Bytes) {
+    pub fn push(&mut self, piece: Bytes, now: Now) {
+        match (&mut self.trap, &self.late) {
+            (Some(trap), _) => trap.push(piece),
+            (None, Some(late)) => late.push(piece, now),
+            (None, None) => self.send(piece),
+        }
+    }
+
+    /// This is to be sent now.
+    pub fn send(&mut self, piece: Bytes) {
         if self.given_up {
             return;
         }

@@ -1,5 +1,6 @@
 //! Sockets: accepting, cutting frames, writing replies. Decides nothing that a client could see but the pace.
 
+pub mod allowance;
 pub mod connection;
 pub mod gauge;
 pub mod listen;

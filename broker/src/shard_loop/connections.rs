@@ -13,8 +13,11 @@ use sawlog_core::ids::{ConnId, ShardId};
 use sawlog_core::now::Now;
 
 use super::{Inner, Local};
+use crate::clock::Clock;
 use crate::disk::buffer;
-use crate::memory::Memory;
+use crate::memory::late::Late;
+use crate::memory::trap::Trap;
+use crate::net::allowance::Allowance;
 use crate::net::connection::{self, Ended, Link};
 use crate::net::member::{Member, Wants};
 use crate::net::seldom::Seldom;
@@ -52,7 +55,11 @@ impl Local {
         inner.next_conn += 1;
         let conn = Conn::new(id, door, Audience::Clients);
         let now = inner.clock.now();
-        let member = Member::new(conn, link, &inner.answers, now);
+        let mut member = Member::new(conn, link, &inner.answers, now);
+        member.late = inner
+            .faults
+            .as_ref()
+            .and_then(|faults| Late::of(faults, self, id));
         inner.conns.insert(id.number, member);
         id
     }
@@ -106,6 +113,65 @@ impl Local {
         member.flush(now).map_err(|error| error.to_string())
     }
 
+    /// What waits for this frame, if a fault may meet it. In a broker there is none.
+    pub fn trap(&self, frame: &[u8]) -> Option<Box<Trap>> {
+        let inner = self.inner.borrow();
+        inner.faults.as_ref()?.trap(frame, inner.clock.now())
+    }
+
+    /// The next request of a connection is the one that this waits for.
+    pub fn set_trap(&self, id: ConnId, trap: Box<Trap>) {
+        if let Some(member) = self.inner.borrow_mut().conns.get_mut(&id.number) {
+            member.trap = Some(trap);
+        }
+    }
+
+    /// That request is over.
+    pub fn take_trap(&self, id: ConnId) -> Option<Box<Trap>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.conns.get_mut(&id.number)?.trap.take()
+    }
+
+    /// Whether a connection owes any answer; then also whether its socket did not take all there is. Its task is woken with
+    /// every answer. An error ends it.
+    pub fn owes(&self, id: ConnId) -> Result<Option<bool>, String> {
+        let mut inner = self.inner.borrow_mut();
+        let Some(member) = inner.conns.get_mut(&id.number) else {
+            return Err("forgotten".to_owned());
+        };
+        let wants = member.wants(false)?;
+        Ok((member.conn.open() > 0).then_some(wants.write))
+    }
+
+    /// Sends what is ready.
+    pub fn send(&self, id: ConnId, pieces: Vec<Bytes>) {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        let Some(member) = inner.conns.get_mut(&id.number) else {
+            return;
+        };
+        for piece in pieces {
+            member.push(piece, now);
+        }
+        inner.flush(id, now);
+    }
+
+    /// Sends what was late.
+    pub fn send_late(&self, id: ConnId, piece: Bytes) {
+        let mut inner = self.inner.borrow_mut();
+        let now = inner.clock.now();
+        let Some(member) = inner.conns.get_mut(&id.number) else {
+            return;
+        };
+        member.send(piece);
+        inner.flush(id, now);
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> Clock {
+        self.inner.borrow().clock.clone()
+    }
+
     /// A connection is over.
     pub fn leave(&self, id: ConnId, ending: connection::Ending) {
         let mut inner = self.inner.borrow_mut();
@@ -143,8 +209,17 @@ impl Local {
     }
 
     /// What long frames share.
-    pub fn memory(&self) -> Memory {
+    pub fn memory(&self) -> Allowance {
         self.memory.clone()
+    }
+}
+
+fn flush(member: &mut Member, now: Now) {
+    if let Err(error) = member.flush(now) {
+        member.give_up(error.to_string());
+    }
+    if member.must_wake() {
+        member.link.wake.notify_one();
     }
 }
 
@@ -174,7 +249,7 @@ impl Inner {
         act(&mut member.conn, &mut host, &mut self.out);
         member.closed();
         for piece in self.out.take_wire().iter() {
-            member.push(piece.clone());
+            member.push(piece.clone(), now);
         }
         if let Some(why) = self.out.close.take() {
             self.warnings.request.warn(now, &closed(number, &why));
@@ -198,10 +273,20 @@ impl Inner {
             self.warnings.note.warn(now, &warning);
         }
         let mut asks = std::mem::take(&mut self.out.asks);
+        let refused = match &mut member.trap {
+            Some(trap) => trap.take(&self.image, &mut asks).unwrap_or_else(|why| {
+                member.close = Some(why);
+                Vec::new()
+            }),
+            None => Vec::new(),
+        };
         for (shard, waiter, part) in asks.drain(..) {
             self.send(shard, Event::Ask(waiter, part));
         }
         self.out.asks = asks;
+        for (waiter, response) in refused {
+            self.reply(waiter, response);
+        }
     }
 
     /// Writes what was answered in this turn, one call per connection.
@@ -211,12 +296,14 @@ impl Inner {
                 continue;
             };
             member.queued = false;
-            if let Err(error) = member.flush(now) {
-                member.give_up(error.to_string());
-            }
-            if member.must_wake() {
-                member.link.wake.notify_one();
-            }
+            flush(member, now);
+        }
+    }
+
+    /// Writes what a connection has to send.
+    fn flush(&mut self, id: ConnId, now: Now) {
+        if let Some(member) = self.conns.get_mut(&id.number) {
+            flush(member, now);
         }
     }
 

@@ -46,7 +46,7 @@ impl Inner {
                     self.others(|| Mail::Hold(id, hold));
                     self.set_hold(id, hold);
                 }
-                Effect::AskSpace => match self.files.space() {
+                Effect::AskSpace => match self.store.space() {
                     Ok(free) => self.events.push_back(Event::Space(free)),
                     Err(error) => tracing::warn!("how much space is left cannot be asked: {error}"),
                 },
@@ -111,12 +111,16 @@ impl Inner {
     }
 
     /// An answer, here or on the shard where its connection lives.
-    pub(super) fn reply(&mut self, waiter: Waiter, response: Response) {
+    pub(super) fn reply(&mut self, waiter: Waiter, mut response: Response) {
         if waiter.conn.shard != self.id {
             if let Some(post) = self.posts.get(usize::from(waiter.conn.shard.0)) {
                 let _ = post.send(Mail::Reply(waiter, response));
             }
             return;
+        }
+        let member = self.conns.get_mut(&waiter.conn.number);
+        if let Some(trap) = member.and_then(|member| member.trap.as_mut()) {
+            trap.heard(waiter, &mut response);
         }
         let now = self.clock.now();
         self.on_conn(waiter.conn.number, now, |conn, host, out| {

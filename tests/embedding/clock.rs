@@ -1,0 +1,135 @@
+//! The clock of a node in memory: what waits for time waits until it is moved on, and then happens.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use sawlog_broker::memory::{ApiKey, Node};
+use sawlog_client::{At, Client, NewTopic};
+use sawlog_wire::messages::FetchRequest;
+use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic};
+use sawlog_wire::{Writer, frame};
+
+use crate::{client, send, story};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Sends a Fetch for what `orders` holds from `offset` on, which waits up to an hour; returns when the node has it.
+async fn poll(node: &Node, offset: i64) -> TcpStream {
+    let partition = FetchPartition {
+        fetch_offset: offset,
+        partition_max_bytes: 1 << 20,
+        ..Default::default()
+    };
+    let request = FetchRequest {
+        max_wait_ms: i32::try_from(HOUR.as_millis()).unwrap(),
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        topics: vec![FetchTopic {
+            topic: "orders".to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut writer = Writer::new();
+    frame::request(&mut writer, 4, 7, None, &request).unwrap();
+    let mut socket = TcpStream::connect(node.address()).unwrap();
+    let before = node.requests(ApiKey::Fetch);
+    socket.write_all(&writer.finish().into_bytes()).unwrap();
+    while node.requests(ApiKey::Fetch) == before {
+        tokio::task::yield_now().await;
+    }
+    node.clock().settled().await;
+    socket
+}
+
+/// Whether the answer has come by now.
+fn has_come(socket: &TcpStream) -> bool {
+    socket.set_nonblocking(true).unwrap();
+    match socket.peek(&mut [0; 8]) {
+        Ok(n) => n > 0,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Waits for the answer.
+fn comes(mut socket: &TcpStream) {
+    socket.set_nonblocking(false).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    socket.read_exact(&mut [0; 8]).unwrap();
+}
+
+#[test]
+fn a_long_poll_ends_when_the_clock_is_moved_past_its_time_and_not_before() {
+    story(async {
+        let node = Node::builder().paused().start().await.unwrap();
+        client(&node).await;
+        let socket = poll(&node, 0).await;
+        node.clock().advance(HOUR - Duration::from_millis(1)).await;
+        assert!(!has_come(&socket));
+        node.clock().advance(Duration::from_millis(1)).await;
+        comes(&socket);
+    });
+}
+
+#[test]
+fn a_long_poll_ends_with_the_record_that_it_waits_for_while_the_clock_stands() {
+    story(async {
+        let node = Node::builder().paused().start().await.unwrap();
+        let kafka = client(&node).await;
+        let socket = poll(&node, 0).await;
+        assert!(!has_come(&socket));
+        send(&kafka, "x").await;
+        comes(&socket);
+        assert!(node.clock().is_paused());
+    });
+}
+
+#[test]
+fn records_grow_too_old_by_the_nodes_clock_alone() {
+    story(async {
+        let node = Node::builder().paused();
+        let node = node.set("log.retention.check.interval.ms", "60000");
+        let node = node.start().await.unwrap();
+        let kafka = Client::connect(&node.brokers()).await.unwrap();
+        let topic = NewTopic::new("orders").config("retention.ms", "3600000");
+        let topic = topic.config("segment.ms", "600000");
+        let topic = topic.config("message.timestamp.type", "LogAppendTime");
+        kafka.create_topics(vec![topic]).await.unwrap();
+        let written = node.clock().wall();
+        send(&kafka, "x").await;
+        let start = async || kafka.offset("orders", 0, At::Earliest).await.unwrap();
+        node.clock().advance(HOUR - Duration::from_secs(60)).await;
+        assert_eq!(start().await, 0, "it is an hour old in a minute");
+        let stamped = kafka
+            .offset("orders", 0, At::Time(written.as_millis() as i64))
+            .await;
+        assert_eq!(stamped.unwrap(), 0, "it has the time of the node");
+        for _ in 0..3 {
+            node.clock().advance(Duration::from_secs(60)).await;
+        }
+        assert_eq!(start().await, 1);
+    });
+}
+
+#[test]
+fn a_clock_that_runs_can_be_stopped_and_one_that_stands_let_go() {
+    story(async {
+        let node = Node::start().await.unwrap();
+        client(&node).await;
+        let clock = node.clock();
+        assert!(!clock.is_paused());
+        clock.pause();
+        let stood = clock.wall();
+        let socket = poll(&node, 0).await;
+        assert_eq!(clock.wall(), stood);
+        clock.resume();
+        clock.advance(HOUR).await;
+        comes(&socket);
+        assert!(clock.wall() >= stood + HOUR);
+    });
+}
