@@ -48,6 +48,7 @@ enum Command {
     Bench(commands::bench::Arguments),
     Completion(commands::completion::Arguments),
     Man(commands::man::Arguments),
+    Mock(commands::mock::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,5 +66,6 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Completion(arguments) => commands::completion::run(&arguments, help::root()),
         Command::Man(arguments) => commands::man::run(&arguments, Arguments::command()),
+        Command::Mock(arguments) => commands::mock::run(&arguments),
     })
 }

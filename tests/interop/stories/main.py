@@ -15,14 +15,15 @@ import book
 import clients
 import compose
 import kcat
+import mock
 import others
 import ours
 import readme
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "others": others, "tools": tools, "compose": compose, "ours": ours, "book": book, "readme": readme}
-OF_OURS = {"book", "compose", "readme"}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "others": others, "tools": tools, "compose": compose, "ours": ours, "mock": mock, "book": book, "readme": readme}
+OF_OURS = {"book", "compose", "mock", "readme"}
 
 
 def main():

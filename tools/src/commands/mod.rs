@@ -9,5 +9,6 @@ pub(crate) mod config;
 pub(crate) mod consume;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod mock;
 pub(crate) mod produce;
 pub(crate) mod topic;
