@@ -21,22 +21,31 @@ const FLOORS: &[(&str, u64)] = &[
 ];
 /// Dangerous places that a gate must have reached.
 pub const PLACES: &[&str] = &[
+    "back-from-direct-to-the-ring",
     "checkpoint-renamed-and-directory-not-synced",
     "checkpoint-with-commits-in-flight",
+    "direct-batch-landed",
+    "direct-batch-named-again",
     "duplicate-in-window",
     "duplicate-parked",
+    "fetch-session-had-no-news",
+    "fetch-session-was-lost",
+    "fetch-session-went-on",
     "file-recycled-after-the-checkpoint-that-knew-it",
     "moved-behind-newer",
     "old-life-of-a-recycled-file",
     "resumed-durable-and-ready-not",
+    "retention-took-a-segment",
     "rot-below-the-mark",
     "second-commit-done-first",
     "second-of-two-commits-whole-and-first-not",
+    "setting-altered-by-a-client",
     "snapshot-written",
     "spill-met-a-full-disk",
     "spill-synced-and-checkpoint-not",
     "start-of-several-commits",
     "torn-batch",
+    "work-passed-to-another-shard",
 ];
 /// One seed in so many runs twice.
 const AGAIN: u64 = 100;

@@ -43,6 +43,8 @@ pub enum Op {
     Grow,
     /// Give up a partition's records below an offset.
     Trim,
+    /// Bound a topic's size: the oldest records of its partitions may go.
+    Retain,
     /// List all topics.
     Topics,
     /// Ask for a producer id; it stands where a record's offset does, its epoch where its value does.

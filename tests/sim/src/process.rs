@@ -15,6 +15,7 @@ use sawlog_core::file::{FileOp, ReadPlan};
 use sawlog_core::ids::{ConnId, ShardId, Ticket, Waiter};
 use sawlog_core::node::Shard;
 use sawlog_core::now::{Deadline, Dice, Now};
+use sawlog_core::proof;
 use sawlog_core::timers::Alarms;
 use sawlog_wire::records::{Inflater, Pool};
 
@@ -339,7 +340,10 @@ impl Process {
             }
             Effect::Wake(key, deadline) => self.alarms.set(shard, key, deadline),
             Effect::Pass(to, event) if to == shard => self.post(to, event),
-            Effect::Pass(to, event) => wishes.push(Wish::Pass(to, event)),
+            Effect::Pass(to, event) => {
+                proof::sometimes("work-passed-to-another-shard");
+                wishes.push(Wish::Pass(to, event));
+            }
             Effect::Hold(hold) => {
                 self.hold = hold;
                 if !hold {

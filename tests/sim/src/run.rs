@@ -7,7 +7,7 @@ use sawlog_core::ids::LogId;
 use sawlog_core::proof;
 
 use crate::checks::{self, Excuses, Given, Violation};
-use crate::client::{Base, Client, Powers, Target};
+use crate::client::{Base, Client, Powers, Reads, Target};
 use crate::faults::{Plan, STRANGER, swarm};
 use crate::history::{Ev, Op};
 use crate::rng::Rng;
@@ -120,9 +120,15 @@ pub fn run(seed: u64, trace: Trace) -> Report {
             (index + 1) << 32,
         ));
     }
+    let mut sessions = Rng::named(seed, "sessions");
     for target in &targets {
         if rng.chance(600) {
-            world.add(Client::consumer(base(), target.clone(), false));
+            let how = if sessions.chance(600) {
+                Reads::InASession
+            } else {
+                Reads::On
+            };
+            world.add(Client::consumer(base(), target.clone(), how));
         }
     }
     if rng.chance(200) {
@@ -142,7 +148,8 @@ pub fn run(seed: u64, trace: Trace) -> Report {
     swarm(&mut world, &mut rng, &plan, &mut report);
     heal(&mut world, &mut report);
     let readers = targets.iter();
-    let readers = readers.map(|target| world.add(Client::consumer(base(), target.clone(), true)));
+    let readers =
+        readers.map(|target| world.add(Client::consumer(base(), target.clone(), Reads::ToTheEnd)));
     let last: Vec<usize> = readers.chain(changer).collect();
     world.add(Client::lister(base()));
     last_reading(&mut world, &mut report);
@@ -165,6 +172,7 @@ fn changer(
     let mut rng = Rng::named(seed, "changer");
     let powers = Powers {
         trims: rng.chance(300),
+        retains: Rng::named(seed, "retention").chance(300),
         durability: !plan.power,
     };
     let pace = rng.pick(&[5, 20, 60]).copied().unwrap_or(20) * MS;

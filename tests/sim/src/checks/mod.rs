@@ -85,6 +85,7 @@ pub fn judge(lines: &[Line], excuses: &Excuses) -> Verdict {
         partitions: BTreeMap::new(),
         again: BTreeMap::new(),
         trims: BTreeMap::new(),
+        retained: BTreeMap::new(),
         deleted: BTreeSet::new(),
         excuses,
     };
@@ -138,6 +139,9 @@ struct Judge<'a> {
     again: BTreeMap<u32, u64>,
     /// Up to where somebody wished each partition to be trimmed, granted or not.
     trims: BTreeMap<String, i64>,
+    /// Partitions that somebody wished to be kept within a size, granted or not: where the final phase began to read them
+    /// for the last time.
+    retained: BTreeMap<String, i64>,
     /// Topics, and which of their lives, that somebody wished to be deleted, granted or not.
     deleted: BTreeSet<(String, u64)>,
     partitions: BTreeMap<String, Partition>,
@@ -189,11 +193,30 @@ impl Judge<'_> {
                         let to = self.trims.entry(name).or_default();
                         *to = item.offset.unwrap_or(0).max(*to);
                     }
+                    Op::Retain => {
+                        self.retained.insert(name, 0);
+                    }
                     Op::Delete => {
                         self.deleted.insert((name, item.value));
                     }
                     _ => {}
                 }
+            }
+        }
+        let mut begun = BTreeSet::new();
+        let last = &self.excuses.last;
+        let counts = |one: &&Operation| last.is_empty() || last.contains(&one.p);
+        for operation in operations.iter().filter(counts) {
+            match (operation.op, operation.v.first()) {
+                (Op::Assign, _) => _ = begun.remove(&operation.p),
+                (Op::Poll, Some(first)) if operation.ev == Ev::Ok => {
+                    if let Some(from) = self.retained.get_mut(&first.partition)
+                        && begun.insert(operation.p)
+                    {
+                        *from = first.offset.unwrap_or(0);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -282,6 +305,8 @@ impl Judge<'_> {
             let (topic, life) = topic_of(name);
             let deleted = self.deleted.contains(&(topic.to_owned(), life));
             let low = self.trims.get(name).copied().unwrap_or(0);
+            // What the broker keeps of a log that is bounded has a beginning, and no gap behind it.
+            let low = low.max(self.retained.get(name).copied().unwrap_or(0));
             let unmade = life > 0 && excuses.topics.contains(topic);
             let there = &partition.there;
             for sent in partition

@@ -21,6 +21,7 @@ fn line(text: &str) -> Line {
         "assign" => Op::Assign,
         "grant" => Op::Grant,
         "trim" => Op::Trim,
+        "retain" => Op::Retain,
         "start" => Op::ListOffsets,
         "create" => Op::Create,
         "delete" => Op::Delete,
@@ -204,6 +205,21 @@ fn what_was_trimmed_may_be_missing_and_is_not_read_again_or_breaks_rule_25() {
         7.1 trim info 10";
     assert_eq!(rules(&(read("9.1 poll ok 12 11@1") + wish)), []);
     assert_eq!(rules(&(GOOD.to_owned() + wish)), []);
+}
+
+#[test]
+fn what_a_bounded_log_gave_up_lies_before_all_that_is_read_or_breaks_rule_3() {
+    let read = |from: &str| GOOD.replace("9.1 poll ok 12 10@0 11@1 12@2", from);
+    let bound = "
+        7.1 retain invoke 9 0
+        7.1 retain info 10";
+    let rest = read("9.1 poll ok 12 11@1 12@2");
+    assert_eq!(rules(&rest), [3]);
+    assert_eq!(rules(&(rest + bound)), []);
+    // It gives up the oldest only.
+    assert_eq!(rules(&(read("9.1 poll ok 12 10@0") + bound)), [3]);
+    // And never all of it.
+    assert_eq!(rules(&(read("9.1 poll ok 12") + bound)), [3, 3]);
 }
 
 #[test]

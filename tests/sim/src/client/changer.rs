@@ -1,8 +1,9 @@
 //! A client that changes what others rely on: it deletes a topic and makes it again under the same name, grows it, trims
-//! logs and alters settings. Decides what it may believe of the answers; each life of its topic has a name of its own in
+//! logs, alters settings and bounds what is kept. Decides what it may believe of the answers; each life of its topic has a name of its own in
 //! the history, so that what comes back from an earlier one shows (#40, #45), and what a trim took (#5, #95).
 
 use bytes::Bytes;
+use sawlog_core::proof;
 use sawlog_wire::messages::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use sawlog_wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use sawlog_wire::messages::delete_records::{
@@ -32,6 +33,8 @@ const ALTER_VERSION: i16 = 1;
 /// Its topic.
 pub const TOPIC: &str = "gone";
 const PARTITIONS_MAX: i32 = 4;
+/// What bounds the size of a log.
+const KEEP: &str = "retention.bytes";
 /// What was asked for on a connection that is gone may still be done: before it asks again it waits until it was.
 const LATE: u64 = 400_000_000;
 
@@ -68,6 +71,8 @@ pub struct Changer {
 pub struct Powers {
     /// Trim the logs of others.
     pub trims: bool,
+    /// Have the broker keep so much of them only.
+    pub retains: bool,
     /// Alter the durability of their topics: only where the power stays.
     pub durability: bool,
 }
@@ -338,7 +343,7 @@ impl Changer {
                 let asked = self.base.request(LIST_VERSION, &earliest(&target));
                 (Some(Op::ListOffsets), vec![item], asked)
             }
-            Task::Alter => (None, Vec::new(), self.alter(rng)),
+            Task::Alter => self.alter(rng),
         }
     }
 
@@ -372,8 +377,9 @@ impl Changer {
         (Some(Op::Trim), vec![item], asked)
     }
 
-    /// Settings that take nothing from anybody: records are stamped with 1970, and none may go for its age.
-    fn alter(&mut self, rng: &mut Rng) -> (i32, Want) {
+    /// Settings that take nothing from anybody, unless the size of a log is bounded: records are stamped with 1970, and
+    /// none may go for its age.
+    fn alter(&mut self, rng: &mut Rng) -> (Option<Op>, Vec<Item>, (i32, Want)) {
         let mut settings = vec![
             ("retention.ms", "-1"),
             ("retention.ms", "9000000000000"),
@@ -386,8 +392,27 @@ impl Changer {
                 ("sawlog.durability", "replicated"),
             ]);
         }
+        if self.powers.retains {
+            settings.extend([
+                (KEEP, "20000"),
+                (KEEP, "40000"),
+                (KEEP, "80000"),
+                (KEEP, "-1"),
+            ]);
+        }
         let (name, value) = rng.pick(&settings).copied().unwrap_or_default();
         let topic = rng.pick(&self.targets).map(|target| target.topic.clone());
+        let bounds = name == KEEP && value != "-1";
+        let bounded = self
+            .targets
+            .iter()
+            .filter(|target| bounds && topic.as_ref().is_some_and(|topic| *topic == target.topic));
+        let item = |target: &Target| Item {
+            partition: target.name(),
+            offset: None,
+            value: 0,
+        };
+        let bounded: Vec<Item> = bounded.map(item).collect();
         let config = AlterableConfig {
             name: name.to_owned(),
             config_operation: 0,
@@ -404,7 +429,8 @@ impl Changer {
             resources: vec![resource],
             ..Default::default()
         };
-        self.base.request(ALTER_VERSION, &request)
+        let asked = self.base.request(ALTER_VERSION, &request);
+        (bounds.then_some(Op::Retain), bounded, asked)
     }
 
     pub(super) fn answered(&mut self, t: u64, frame: &Bytes, rng: &mut Rng, wants: &mut Vec<Want>) {
@@ -462,10 +488,19 @@ impl Changer {
             (Task::Starts(_), Some((code, items))) if code.is_none() => {
                 (Op::ListOffsets, Ev::Ok, items)
             }
-            (Task::Alter, Some(_)) => return self.ask(t, rng, wants),
+            (Task::Alter, Some((code, items))) => {
+                if code.is_none() {
+                    proof::sometimes("setting-altered-by-a-client");
+                }
+                if asked.items.is_empty() {
+                    return self.ask(t, rng, wants);
+                }
+                let ev = if code.is_none() { Ev::Ok } else { Ev::Info };
+                (Op::Retain, ev, items)
+            }
             (task, Some(_)) => (op_of(task), Ev::Info, asked.items),
         };
-        if matches!(ev, Ev::Info) && !matches!(op, Op::Poll | Op::ListOffsets) {
+        if matches!(ev, Ev::Info) && !matches!(op, Op::Poll | Op::ListOffsets | Op::Retain) {
             self.rest = t + LATE;
         }
         wants.push(self.base.line(t, asked.operation, ev, op, items));
@@ -525,7 +560,7 @@ impl Changer {
             Task::Alter => {
                 let answer = answer::<IncrementalAlterConfigsRequest>(frame, ALTER_VERSION);
                 let answer = answer.ok()?;
-                Some((answer.responses.first()?.error_code, Vec::new()))
+                Some((answer.responses.first()?.error_code, asked.items.clone()))
             }
         }
     }
@@ -551,7 +586,7 @@ impl Changer {
             return;
         };
         self.rest = t + LATE;
-        if asked.task != Task::Alter {
+        if asked.task != Task::Alter || !asked.items.is_empty() {
             let (op, items) = (op_of(asked.task), asked.items);
             wants.push(self.base.line(t, asked.operation, Ev::Info, op, items));
         }
@@ -566,6 +601,7 @@ fn op_of(task: Task) -> Op {
         Task::Send => Op::Send,
         Task::Poll(..) => Op::Poll,
         Task::Starts(_) => Op::ListOffsets,
-        Task::Trim(_) | Task::Alter => Op::Trim,
+        Task::Trim(_) => Op::Trim,
+        Task::Alter => Op::Retain,
     }
 }

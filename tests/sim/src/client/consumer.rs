@@ -2,6 +2,7 @@
 //! record with what was sent under its value (#2, #7).
 
 use bytes::Bytes;
+use sawlog_core::proof;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use sawlog_wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
@@ -16,6 +17,27 @@ use crate::rng::Rng;
 pub(super) const FETCH_VERSION: i16 = 11;
 pub(super) const LIST_VERSION: i16 = 3;
 
+/// How a partition is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reads {
+    /// On and on, each request for itself.
+    On,
+    /// On and on, in a session: only what changes is said (KIP-227).
+    InASession,
+    /// To its end, once.
+    ToTheEnd,
+}
+
+/// A fetch session as its client knows it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Session {
+    /// 0: it is asked for.
+    id: i32,
+    epoch: i32,
+    /// The offset that was named last.
+    named: i64,
+}
+
 /// Reads one partition from its start.
 #[derive(Debug)]
 pub struct Consumer {
@@ -23,6 +45,7 @@ pub struct Consumer {
     target: Target,
     offset: i64,
     waiting: Option<i32>,
+    session: Option<Session>,
     /// What it wanted is below the log's start, for which it asks first.
     lost: bool,
     /// It reads to the end once, and is done then.
@@ -34,14 +57,17 @@ pub struct Consumer {
 }
 
 impl Client {
-    /// One that reads; if `last` to the end, once.
-    pub fn consumer(base: Base, target: Target, last: bool) -> Client {
+    /// One that reads.
+    pub fn consumer(base: Base, target: Target, how: Reads) -> Client {
         let (offset, waiting) = (0, None);
+        let session = (how == Reads::InASession).then(Session::default);
+        let last = how == Reads::ToTheEnd;
         Client::Consumer(Box::new(Consumer {
             base,
             target,
             offset,
             waiting,
+            session,
             lost: false,
             last,
             done: false,
@@ -60,7 +86,14 @@ impl Consumer {
             self.waiting = Some(correlation);
             return wants.push(want);
         }
-        let request = fetch(&self.target, self.offset);
+        let mut request = fetch(&self.target, self.offset);
+        if let Some(session) = &mut self.session {
+            (request.session_id, request.session_epoch) = (session.id, session.epoch);
+            if session.epoch > 0 && session.named == self.offset {
+                request.topics.clear();
+            }
+            session.named = self.offset;
+        }
         let (correlation, want) = self.base.request(FETCH_VERSION, &request);
         self.waiting = Some(correlation);
         self.base.operation += 1;
@@ -89,10 +122,29 @@ impl Consumer {
             return self.found(t, frame, rng, wants);
         }
         let answer = answer::<FetchRequest>(frame, FETCH_VERSION);
-        let part = answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| answer.responses.first()?.partitions.first());
+        let answer = answer.as_ref().ok();
+        if let (Some(session), Some(answer)) = (&mut self.session, answer) {
+            if !answer.error_code.is_none() {
+                proof::sometimes("fetch-session-was-lost");
+                *session = Session::default();
+                return self.nothing(t, Ev::Info, rng, wants);
+            }
+            if session.epoch > 0 {
+                proof::sometimes("fetch-session-went-on");
+            }
+            // Who gets none is answered in full, and asks again.
+            session.epoch = if answer.session_id == 0 {
+                0
+            } else {
+                session.epoch + 1
+            };
+            session.id = answer.session_id;
+            if session.epoch > 1 && answer.responses.is_empty() {
+                proof::sometimes("fetch-session-had-no-news");
+                return self.nothing(t, Ev::Ok, rng, wants);
+            }
+        }
+        let part = answer.and_then(|answer| answer.responses.first()?.partitions.first());
         let Some(part) = part else {
             return wants.push(Want::Hang);
         };
@@ -140,6 +192,18 @@ impl Consumer {
 }
 
 impl Consumer {
+    /// There was no record for it.
+    fn nothing(&mut self, t: u64, ev: Ev, rng: &mut Rng, wants: &mut Vec<Want>) {
+        let line = self
+            .base
+            .line(t, self.base.operation, ev, Op::Poll, Vec::new());
+        wants.push(line);
+        match ev {
+            Ev::Ok => self.poll(t, wants),
+            _ => wants.push(Want::Tick(rng.delay(20_000_000))),
+        }
+    }
+
     /// Where the log starts: a new assignment begins there.
     fn found(&mut self, t: u64, frame: &Bytes, rng: &mut Rng, wants: &mut Vec<Want>) {
         let answer = answer::<ListOffsetsRequest>(frame, LIST_VERSION);

@@ -14,7 +14,7 @@ use sawlog_wire::{Message, frame};
 
 pub use crate::client::admin::{Admin, Keeper, Lister};
 pub use crate::client::changer::{Changer, Powers, TOPIC};
-pub use crate::client::consumer::Consumer;
+pub use crate::client::consumer::{Consumer, Reads};
 pub use crate::client::producer::Producer;
 use crate::history::{Ev, Item, Line, Op};
 use crate::rng::Rng;

@@ -8,6 +8,7 @@ mod net;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sawlog_core::answer::{FetchAnswer, Response};
@@ -384,9 +385,12 @@ impl World {
         // Smaller than a topic may ask for, so that segments roll.
         let mut config = BrokerConfig {
             snapshot_bytes: self.shape.snapshot_bytes,
+            retention_check: Duration::from_millis(200),
             ..BrokerConfig::default()
         };
         config.topic.segment_bytes = 16 << 10;
+        // Records are stamped with 1970: none goes for its age.
+        config.topic.retention_time = None;
         let found = Found {
             boot: BootId(self.boot.to_be_bytes()),
             shards: self.shape.shards,
