@@ -1,6 +1,7 @@
 //! A client that changes what others rely on: it deletes a topic and makes it again under the same name, grows it, trims
-//! logs, alters settings and bounds what is kept. Decides what it may believe of the answers; each life of its topic has a name of its own in
-//! the history, so that what comes back from an earlier one shows (#40, #45), and what a trim took (#5, #95).
+//! logs, alters settings and bounds what is kept. Decides what it may believe of the answers; each life of its topic has
+//! a name of its own in the history, so that what comes back from an earlier one shows (#40, #45), and what a trim took
+//! (#5, #95).
 
 use bytes::Bytes;
 use sawlog_core::proof;
