@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
     /// carried out and says so; close or after:close, which end the connection; lose, which gives no answer; or a time
     /// (200ms), by which the answer is late. TIMES is a number, one if not given, or * for all. Of several for one kind the
     /// first is used up before the next.
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "it is shown as help: brackets mark what may be left out"
+    )]
     #[arg(long, value_parser = fault, value_name = "FAULT")]
     fail: Vec<Fault>,
     /// Every answer leaves so much later
