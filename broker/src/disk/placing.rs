@@ -84,11 +84,12 @@ impl Placing {
     /// Does this after all that was asked for of the same log.
     pub fn push(&mut self, job: Job) {
         let mut queue = self.waiting.lock();
-        let behind = queue.busy.contains(&job.dir) || queue.jobs.iter().any(|j| j.dir == job.dir);
+        let behind = queue.busy.contains(&job.dir);
         queue.jobs.push_back(job);
         if behind {
             return;
         }
+        // One too many looks and waits again; one too few would have a log wait for another's write.
         if queue.idle > 0 {
             self.waiting.more.notify_one();
         } else if self.threads < THREADS {
@@ -224,7 +225,10 @@ fn write(files: &Files, run: Vec<Write>) {
         for slice in &one.slices {
             let part = slice.slice(..slice.len().min(left));
             left -= part.len();
-            slices.push(part);
+            // All of it may be in the block that the next write has, too.
+            if !part.is_empty() {
+                slices.push(part);
+            }
         }
     }
     let outcome = files.write_slices(&first.file, first.at, &slices);
@@ -303,12 +307,14 @@ mod tests {
             job("a", 4 * page, PAGE, 3),
             // A hole is never filled by joining.
             job("a", 7 * page, PAGE, 4),
+            // Nothing is left of this one.
+            job("a", 7 * page, PAGE, 5),
         ];
         carry_out(&files, jobs);
         let bytes = std::fs::read(dir.join("a/00000000000000000000.log")).unwrap();
         let blocks: Vec<u8> = bytes.chunks(PAGE).map(|block| block[PAGE - 1]).collect();
         std::fs::remove_dir_all(&dir).unwrap();
-        assert_eq!(blocks, [1, 1, 2, 2, 3, 0, 0, 4]);
+        assert_eq!(blocks, [1, 1, 2, 2, 3, 0, 0, 5]);
         assert_eq!(bytes.len(), 8 * PAGE);
     }
 }

@@ -252,7 +252,8 @@ pub const BROKER: &[BrokerKey] = &[
         other: "67108864",
         when: When::AtStart,
         text: "Memory that requests of more than 64 KiB may hold together, of all connections. A request beyond it waits; \
-               one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection.",
+               one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection. What is \
+               already on its way to the disk is bounded per shard: sockets rest above 16 MiB of it.",
         set: |config, value| {
             config.frames_max_bytes = value.unsigned();
             Ok(())
