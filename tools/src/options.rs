@@ -78,9 +78,29 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| "a size is a whole number, with KiB, MiB, kB or MB".to_owned())
 }
 
+/// Bytes of one record: no more than a request of the client takes.
+pub(crate) fn record(text: &str) -> Result<usize, String> {
+    let size = size(text)?;
+    if size > RECORD_MAX {
+        return Err("a record takes 1 MiB at most".to_owned());
+    }
+    Ok(size)
+}
+
+/// See [`record`].
+const RECORD_MAX: usize = 1 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_no_request_takes_is_refused_before_it_is_made() {
+        assert_eq!(record("1MiB"), Ok(1 << 20));
+        for text in ["1048577", "4000MB", "18446744073709551615", "1 MiB", "-1"] {
+            assert!(record(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn rates_are_read_as_people_write_them() {

@@ -67,7 +67,7 @@ struct Produce {
     #[arg(long, default_value = "10s", value_parser = when::duration, value_name = "SPAN")]
     duration: Duration,
     /// Bytes of a record's value: 100, 1KiB, 1MB
-    #[arg(long, default_value = "1KiB", value_parser = options::size, value_name = "BYTES")]
+    #[arg(long, default_value = "1KiB", value_parser = options::record, value_name = "BYTES")]
     size: usize,
     /// At most so many records a second: 500, 1k, 1k/s
     #[arg(long, value_parser = options::rate, value_name = "N")]

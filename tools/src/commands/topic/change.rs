@@ -91,7 +91,10 @@ pub(super) async fn add_partitions(arguments: &AddPartitions) -> Result<Exit, Fa
     let mut tally = Tally::default();
     for (name, result) in &done {
         if tally.count(&format!("cannot add partitions to {name}"), result) {
-            how.say("grew", &format!("{name} to {} partitions", arguments.total));
+            how.say(
+                "extended",
+                &format!("{name} to {} partitions", arguments.total),
+            );
         }
     }
     Ok(tally.exit())

@@ -208,7 +208,7 @@ struct Size {
 
 /// Make and change topics until they are as a file says.
 ///
-/// The file is JSON: a list of {\"topic\": NAME, \"partitions\": N, \"replication\": N, \"configs\": {KEY: VALUE}}. What it does
+/// The file is JSON: a list of {"topic": NAME, "partitions": N, "replication": N, "configs": {KEY: VALUE}}. What it does
 /// not name stays as it is; nothing is deleted. What is to be done is shown first.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
