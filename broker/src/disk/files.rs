@@ -453,7 +453,7 @@ fn name(file: &FileName) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Writes what a first call has left of these chunks.
+/// Writes what a first call has left of these slices.
 fn write_rest(
     descriptor: &OwnedFd,
     slices: &[Bytes],

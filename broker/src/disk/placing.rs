@@ -13,7 +13,7 @@ use sawlog_core::file::{FileName, FileOp, Outcome};
 use super::buffer::PAGE;
 use super::files::Files;
 
-/// Logs that are written to at a time.
+/// Logs of one shard that are written to at a time.
 const THREADS: usize = 4;
 /// One write takes no more than this, unless it is one that was asked for.
 const MOST: usize = 4 << 20;
