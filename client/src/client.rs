@@ -2,6 +2,7 @@
 //! Decides which broker is asked and when to try again; never what is asked.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use crate::conn::Conn;
 use crate::consumer::{Assignment, ConsumerBuilder};
 use crate::error::{Error, Kind};
+use crate::metrics::{Counts, Metrics};
 use crate::producer::ProducerBuilder;
 
 /// For so long a topic that a broker does not know may have been made a moment ago, by another broker.
@@ -87,6 +89,7 @@ struct Inner {
     builder: Builder,
     began: Instant,
     known: Mutex<Known>,
+    counts: Arc<Counts>,
 }
 
 /// What a connection is for. A request waits for the answers of those before it: one that the broker holds back, as a
@@ -111,12 +114,43 @@ impl Client {
         Client::builder(bootstrap).connect().await
     }
 
+    /// A client to be made by the environment, as the tools are: `SAWLOG_BROKERS` names the brokers (`localhost:9092` if it is
+    /// not set, or empty), `SAWLOG_TIMEOUT` how many seconds a call may take. Errors: [`Kind::Invalid`] for what is no number of
+    /// seconds above 0, and no text.
+    pub fn from_env() -> Result<Builder, Error> {
+        Client::by(|name| std::env::var_os(name))
+    }
+
+    fn by(variable: impl Fn(&str) -> Option<OsString>) -> Result<Builder, Error> {
+        let said = |name: &str| {
+            let value = variable(name).unwrap_or_default();
+            value
+                .into_string()
+                .map_err(|value| Error::new(Kind::Invalid, format!("{name}={value:?} is no text")))
+        };
+        let brokers = match said("SAWLOG_BROKERS")? {
+            none if none.is_empty() => "localhost:9092".to_owned(),
+            brokers => brokers,
+        };
+        let builder = Client::builder(&brokers);
+        let limit = said("SAWLOG_TIMEOUT")?;
+        if limit.is_empty() {
+            return Ok(builder);
+        }
+        let seconds = limit.parse::<u32>().ok().filter(|seconds| *seconds > 0);
+        let why = || format!("SAWLOG_TIMEOUT={limit:?} is no number of seconds above 0");
+        let seconds = seconds.ok_or_else(|| Error::new(Kind::Invalid, why()))?;
+        let limit = Duration::from_secs(seconds.into());
+        Ok(builder.request_timeout(limit).call_timeout(limit))
+    }
+
     fn of(builder: Builder) -> Client {
         Client {
             inner: Arc::new(Inner {
                 builder,
                 began: Instant::now(),
                 known: Mutex::default(),
+                counts: Arc::default(),
             }),
         }
     }
@@ -150,6 +184,11 @@ impl Client {
     /// What is known of the cluster by now, without asking.
     pub async fn known(&self) -> Metadata {
         self.inner.known.lock().await.metadata.clone()
+    }
+
+    /// What this client and its clones have done so far: connections, requests, and how long their answers took.
+    pub fn metrics(&self) -> Metrics {
+        self.inner.counts.now()
     }
 
     /// A producer to be made.
@@ -186,7 +225,7 @@ impl Client {
         if !answer.error_code.is_none() {
             return Err(Error::refused("Metadata", answer.error_code, None));
         }
-        let now = Mono::default().after(self.inner.began.elapsed());
+        let now = self.now();
         self.inner
             .known
             .lock()
@@ -194,6 +233,11 @@ impl Client {
             .metadata
             .learn(&answer, topics.is_none(), now);
         Ok(())
+    }
+
+    /// The time, as the engine has it.
+    pub(crate) fn now(&self) -> Mono {
+        Mono::default().after(self.inner.began.elapsed())
     }
 
     /// A topic, after asking for it. One that is not there is an error, and not a wait; one that was made a moment ago, or
@@ -257,6 +301,18 @@ impl Client {
         Ok((leader, known.epoch))
     }
 
+    /// What is known of a topic, after asking if nothing is.
+    pub(crate) async fn known_topic(&self, name: &str) -> Result<Topic, Error> {
+        let known = {
+            let known = self.inner.known.lock().await;
+            known.metadata.topics.get(name).cloned()
+        };
+        match known {
+            Some(topic) => Ok(topic),
+            None => self.topic(name).await,
+        }
+    }
+
     /// A leader turned out not to be one: the next call asks who is.
     pub(crate) async fn forget(&self, topic: &str) {
         self.inner.known.lock().await.metadata.topics.remove(topic);
@@ -287,7 +343,8 @@ impl Client {
             Some(conn) if !conn.is_over() => return Ok(conn.clone()),
             _ => {}
         }
-        let conn = Conn::open(address, self.inner.builder.settings.clone(), limit).await?;
+        let settings = self.inner.builder.settings.clone();
+        let conn = Conn::open(address, settings, limit, self.inner.counts.clone()).await?;
         known.conns.insert(key, conn.clone());
         Ok(conn)
     }
@@ -347,4 +404,34 @@ fn address(metadata: &Metadata, id: BrokerId) -> Option<String> {
 /// Any number: every `RandomState` has keys of its own.
 pub(crate) fn roll() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_environment_says_of_a_client_counts_and_what_is_empty_says_nothing() {
+        let of = |brokers: &str, seconds: &str| {
+            let variable = |name: &str| {
+                let value = match name {
+                    "SAWLOG_BROKERS" => brokers,
+                    "SAWLOG_TIMEOUT" => seconds,
+                    other => panic!("{other} is no variable of a client"),
+                };
+                (value != "unset").then(|| OsString::from(value))
+            };
+            Client::by(variable).map(|builder| (builder.bootstrap, builder.limit.as_secs()))
+        };
+        let here = vec!["localhost:9092".to_owned()];
+        assert_eq!(of("unset", "unset").unwrap(), (here.clone(), 60));
+        assert_eq!(of("", "").unwrap(), (here, 60));
+        let both = vec!["a:1".to_owned(), "b:2".to_owned()];
+        assert_eq!(of("a:1, b:2", "7").unwrap(), (both, 7));
+        for bad in ["0", "-1", "1s", "1.5"] {
+            let error = of("a:1", bad).unwrap_err();
+            assert_eq!(error.kind(), Kind::Invalid, "{bad}");
+            assert!(error.to_string().contains("SAWLOG_TIMEOUT"), "{error}");
+        }
+    }
 }

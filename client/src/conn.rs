@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use sawlog_engine::connection::{Arrived, Connection, Outcome, Refusal, Settings, Ticket};
 use sawlog_engine::time::Mono;
 use sawlog_engine::versions::Versions;
+use sawlog_wire::messages::ApiKey;
 use sawlog_wire::{Message, Reader, Request, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, Kind, broken};
+use crate::metrics::Counts;
 
 /// No answer is longer.
 const FRAME_MAX: usize = 256 << 20;
@@ -32,6 +34,7 @@ type Answer = Result<(i16, Bytes), Error>;
 type Ask = Box<dyn FnMut(&mut Connection, Mono) -> Result<Option<Ticket>, Refusal> + Send>;
 
 struct Asked {
+    key: ApiKey,
     ask: Ask,
     reply: oneshot::Sender<Answer>,
 }
@@ -79,6 +82,7 @@ impl Conn {
         address: &str,
         settings: Settings,
         limit: Duration,
+        counts: Arc<Counts>,
     ) -> Result<Conn, Error> {
         let unreachable =
             |why: String| Error::new(Kind::Unreachable, format!("cannot reach {address}: {why}"));
@@ -91,7 +95,8 @@ impl Conn {
             .map_err(|error| unreachable(error.to_string()))?;
         let (asks, inbox) = mpsc::channel(QUEUE);
         let (up, is_up) = oneshot::channel();
-        tokio::spawn(Task::new(socket, settings, up).run(inbox));
+        counts.connected();
+        tokio::spawn(Task::new(socket, settings, up, counts).run(inbox));
         match timeout(limit, is_up).await {
             Ok(Ok(Ok(versions))) => Ok(Conn {
                 asks,
@@ -130,10 +135,9 @@ impl Conn {
         body: R,
         most: i16,
     ) -> Result<Coming, Error> {
-        self.put(Box::new(move |connection, now| {
-            connection.request(&body, most, now).map(Some)
-        }))
-        .await
+        let ask: Ask =
+            Box::new(move |connection, now| connection.request(&body, most, now).map(Some));
+        self.put(R::KEY, ask).await
     }
 
     /// The same, for a request that the broker does not answer.
@@ -142,15 +146,14 @@ impl Conn {
         body: R,
         most: i16,
     ) -> Result<Coming, Error> {
-        self.put(Box::new(move |connection, now| {
-            connection.tell(&body, most, now).map(|()| None)
-        }))
-        .await
+        let ask: Ask =
+            Box::new(move |connection, now| connection.tell(&body, most, now).map(|()| None));
+        self.put(R::KEY, ask).await
     }
 
-    async fn put(&self, ask: Ask) -> Result<Coming, Error> {
+    async fn put(&self, key: ApiKey, ask: Ask) -> Result<Coming, Error> {
         let (reply, answer) = oneshot::channel();
-        if self.asks.send(Asked { ask, reply }).await.is_err() {
+        if self.asks.send(Asked { key, ask, reply }).await.is_err() {
             return Err(closed(&self.address, Outcome::NotWritten));
         }
         Ok(Coming {
@@ -160,6 +163,13 @@ impl Conn {
     }
 }
 
+/// A request that was given to the machine.
+struct Waiting {
+    key: ApiKey,
+    since: Mono,
+    reply: oneshot::Sender<Answer>,
+}
+
 /// The task behind a [`Conn`].
 struct Task {
     socket: TcpStream,
@@ -167,7 +177,8 @@ struct Task {
     began: Instant,
     up: Option<oneshot::Sender<Result<Versions, Error>>>,
     queue: VecDeque<Asked>,
-    replies: HashMap<Ticket, oneshot::Sender<Answer>>,
+    replies: HashMap<Ticket, Waiting>,
+    counts: Arc<Counts>,
     /// Those whose requests are answered by nobody, until what is to be written is.
     tellers: Vec<oneshot::Sender<Answer>>,
     read: BytesMut,
@@ -179,6 +190,7 @@ impl Task {
         socket: TcpStream,
         settings: Settings,
         up: oneshot::Sender<Result<Versions, Error>>,
+        counts: Arc<Counts>,
     ) -> Task {
         Task {
             socket,
@@ -187,6 +199,7 @@ impl Task {
             up: Some(up),
             queue: VecDeque::new(),
             replies: HashMap::new(),
+            counts,
             tellers: Vec::new(),
             read: BytesMut::new(),
             write: VecDeque::new(),
@@ -207,7 +220,8 @@ impl Task {
             let _ = up.send(Err(Error::lost(Outcome::NotWritten, why.clone())));
         }
         for (ticket, outcome) in self.machine.lost() {
-            if let Some(reply) = self.replies.remove(&ticket) {
+            if let Some(Waiting { key, reply, .. }) = self.replies.remove(&ticket) {
+                self.counts.lost(key);
                 let _ = reply.send(Err(Error::lost(outcome, why.clone())));
             }
         }
@@ -274,7 +288,10 @@ impl Task {
             };
             match (asked.ask)(&mut self.machine, now) {
                 Ok(Some(ticket)) => {
-                    self.replies.insert(ticket, asked.reply);
+                    let Asked { key, reply, .. } = asked;
+                    let since = now;
+                    let waiting = Waiting { key, since, reply };
+                    self.replies.insert(ticket, waiting);
                 }
                 Ok(None) => self.tellers.push(asked.reply),
                 Err(Refusal::Full) => {
@@ -350,7 +367,9 @@ impl Task {
                     version,
                     body,
                 } => {
-                    if let Some(reply) = self.replies.remove(&ticket) {
+                    self.counts.received(body.len());
+                    if let Some(Waiting { key, since, reply }) = self.replies.remove(&ticket) {
+                        self.counts.answered(key, now.since(since));
                         // Whoever asked may have gone.
                         let _ = reply.send(Ok((version, body)));
                     }

@@ -2,11 +2,13 @@
 //! and ends and how much is read ahead; fetching itself is the affair of `fetcher`. A lost connection is tried again or told,
 //! and never silence.
 
+use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sawlog_wire::Uuid;
 use tokio::sync::mpsc;
 
 use crate::client::Client;
@@ -99,6 +101,15 @@ impl ConsumerBuilder {
 
     /// Finds the offsets to begin with, and begins. Errors: what is said of the first partition that cannot be read.
     pub async fn build(self) -> Result<Consumer, Error> {
+        // Before the offsets: what they say is of this topic, or of one that is not read.
+        let mut ids = BTreeMap::new();
+        for assigned in &self.assigned {
+            let name = &assigned.place.0;
+            if !ids.contains_key(name) {
+                let id = self.client.topic(name).await?.id;
+                ids.insert(name.clone(), id);
+            }
+        }
         let ends = self.ask(|start| match start {
             Start::Latest | Start::Last(_) => Some(At::Latest),
             Start::Earliest | Start::Time(_) | Start::Offset(_) => None,
@@ -113,6 +124,7 @@ impl ConsumerBuilder {
         let mut reads = Vec::new();
         for ((assigned, end), begin) in self.assigned.iter().zip(ends).zip(begins) {
             let (end, begin) = (end.unwrap_or(0), begin.unwrap_or(0));
+            let topic_id = ids.get(&assigned.place.0).copied().unwrap_or(Uuid::ZERO);
             let next = match assigned.start {
                 Start::Offset(offset) => offset,
                 Start::Latest => end,
@@ -120,6 +132,7 @@ impl ConsumerBuilder {
                 Start::Earliest | Start::Time(_) => begin,
             };
             let read = fetcher::Read {
+                topic_id,
                 next,
                 until: assigned.until.unwrap_or(i64::MAX),
             };
@@ -182,7 +195,9 @@ pub struct Consumer {
 
 impl Consumer {
     /// The next messages of some partition, in the order of that partition. `None` once every partition was read up to its
-    /// end. After an error the other partitions go on. Kafka: Fetch. Cancel safe.
+    /// end. After an error the other partitions go on. A topic that was deleted is one, with the code
+    /// UNKNOWN_TOPIC_OR_PARTITION, and UNKNOWN_TOPIC_ID where another topic has its name by then: no record of that one is
+    /// read (KIP-516; brokers older than Kafka 3.1 know no ids to fetch by). Kafka: Fetch. Cancel safe.
     pub async fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         self.batches.recv().await.transpose()
     }

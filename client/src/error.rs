@@ -66,6 +66,14 @@ impl Error {
         }
     }
 
+    /// A record that is not sent at all. Kafka's clients have the broker's code for it as well.
+    pub(crate) fn too_large(why: &str) -> Error {
+        Error {
+            code: Some(Code::MessageTooLarge),
+            ..Error::new(Kind::Invalid, why)
+        }
+    }
+
     pub(crate) fn of_refusal(refusal: Refusal) -> Error {
         match refusal {
             Refusal::Unsupported(why) => Error::new(Kind::Unsupported, why.to_string()),
@@ -111,6 +119,17 @@ impl Error {
         self.outcome
     }
 
+    /// Whether nothing more of its kind will succeed either, until the program, its settings or the cluster are others: who
+    /// sees one should stop, not skip. [`Error::is_retriable`] is false then. Neither is true of what concerns one item alone,
+    /// as a record that is too large. Kafka's Java clients: what they call fatal.
+    pub fn is_fatal(&self) -> bool {
+        match self.kind {
+            Kind::Unsupported | Kind::Protocol => true,
+            Kind::Refused => self.code.is_some_and(fatal),
+            Kind::Unreachable | Kind::Lost | Kind::Invalid | Kind::Full => false,
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         match self.kind {
@@ -119,6 +138,22 @@ impl Error {
             Kind::Unsupported | Kind::Protocol | Kind::Invalid => false,
         }
     }
+}
+
+/// Who asks is not who may, or no longer who he was.
+fn fatal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SaslAuthenticationFailed
+            | Code::UnsupportedSaslMechanism
+            | Code::IllegalSaslState
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::UnsupportedVersion
+            | Code::ProducerFenced
+            | Code::InvalidProducerEpoch
+            | Code::FencedInstanceId
+    )
 }
 
 impl fmt::Display for Error {
@@ -136,4 +171,36 @@ impl std::error::Error for Error {}
 /// How the end of a connection is told to those who waited.
 pub(crate) fn broken(why: &Broken) -> String {
     format!("the connection was given up: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_is_both_retriable_and_fatal() {
+        let kinds = [
+            Kind::Unreachable,
+            Kind::Lost,
+            Kind::Unsupported,
+            Kind::Protocol,
+            Kind::Invalid,
+            Kind::Full,
+        ];
+        for kind in kinds {
+            let error = Error::new(kind, "");
+            assert!(!(error.is_retriable() && error.is_fatal()), "{kind:?}");
+        }
+        let mut seen = (0, 0, 0);
+        for number in -1..200 {
+            let error = Error::refused("t", ErrorCode(number), None);
+            match (error.is_retriable(), error.is_fatal()) {
+                (true, true) => panic!("{error} is both"),
+                (true, false) => seen.0 += 1,
+                (false, true) => seen.1 += 1,
+                (false, false) => seen.2 += 1,
+            }
+        }
+        assert!(seen.0 > 20 && seen.1 == 9 && seen.2 > 20, "{seen:?}");
+    }
 }

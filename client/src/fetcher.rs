@@ -1,17 +1,19 @@
 //! The tasks behind a consumer, one for each leader: they ask for what comes next before they hand on what came, so that
 //! broker and program work at once. Decides what is asked of whom and what an error of a partition means; never where
-//! reading begins.
+//! reading begins, nor when a topic counts as gone (`presence`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_engine::backoff::Backoff;
-use sawlog_engine::metadata::BrokerId;
+use sawlog_engine::metadata::{BrokerId, Topic};
+use sawlog_engine::presence::{Doubts, Presence, Told};
 use sawlog_engine::session::{Session, Wanted};
 use sawlog_wire::messages::fetch::PartitionData;
 use sawlog_wire::messages::{FetchRequest, FetchResponse};
 use sawlog_wire::records::Batches;
+use sawlog_wire::{Code, Uuid};
 use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
@@ -49,6 +51,8 @@ impl Default for Settings {
 /// How far a partition was read, and how far it is to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
+    /// Of the topic that reading began with; zero from a broker too old to say.
+    pub(crate) topic_id: Uuid,
     pub(crate) next: i64,
     pub(crate) until: i64,
 }
@@ -82,6 +86,7 @@ struct Fetcher {
     session: Session,
     unpacker: Unpacker,
     backoff: Backoff,
+    doubts: Doubts,
     to: To,
 }
 
@@ -105,6 +110,7 @@ impl Fetcher {
             session: Session::default(),
             unpacker: Unpacker::new(),
             backoff: Backoff::default(),
+            doubts: Doubts::default(),
             to,
         }
     }
@@ -151,6 +157,7 @@ impl Fetcher {
             wanted.insert(
                 place.clone(),
                 Wanted {
+                    topic_id: read.topic_id,
                     offset: read.next,
                     leader_epoch: known.map_or(-1, |(_, epoch)| epoch),
                     bytes: self.settings.partition_bytes,
@@ -164,8 +171,11 @@ impl Fetcher {
             ..Default::default()
         };
         self.session.ask(&wanted, &mut request);
+        // By id, so that no other topic of the same name answers; a session takes ids of all topics or of none.
+        let named = self.reads.values().all(|read| !read.topic_id.is_zero());
+        let most = if named { i16::MAX } else { BY_NAME };
         let conn = self.client.broker(self.leader, Lane::Fetch).await?;
-        conn.start(request, BY_NAME).await
+        conn.start(request, most).await
     }
 
     /// What an answer brought; `None` when it must be asked again. Positions are moved on.
@@ -180,7 +190,15 @@ impl Fetcher {
         }
         let (mut found, mut moved) = (Vec::new(), false);
         for topic in answer.responses {
-            let name: Arc<str> = topic.topic.into();
+            let name = if topic.topic_id.is_zero() {
+                topic.topic.into()
+            } else {
+                match self.name_of(topic.topic_id) {
+                    Some(name) => name,
+                    // Read no more since it was asked for.
+                    None => continue,
+                }
+            };
             for part in topic.partitions {
                 let place = (name.clone(), part.partition_index);
                 if !part.error_code.is_none() {
@@ -196,6 +214,11 @@ impl Fetcher {
             self.backoff.succeeded();
         }
         Some(found)
+    }
+
+    fn name_of(&self, id: Uuid) -> Option<Arc<str>> {
+        let of = |((name, _), read): (&Place, &Read)| (read.topic_id == id).then(|| name.clone());
+        self.reads.iter().find_map(of)
     }
 
     fn found(&mut self, place: Place, part: PartitionData) -> Option<Found> {
@@ -251,24 +274,47 @@ impl Fetcher {
         let _ = self.to.send(Err(error)).await;
     }
 
-    /// Asks who leads, and hands partitions that somebody else leads to a task of their own.
+    /// Asks who leads, and hands partitions that somebody else leads to a task of their own. Those of topics that are gone
+    /// are read no more, and that is told.
     async fn look_for_leaders(&mut self) {
         sleep(self.backoff.failed(roll())).await;
-        let places: Vec<Place> = self.reads.keys().cloned().collect();
+        let mut topics: BTreeMap<Arc<str>, Uuid> = BTreeMap::new();
+        for ((topic, _), read) in &self.reads {
+            topics.insert(topic.clone(), read.topic_id);
+        }
         let mut moved: BTreeMap<BrokerId, Reads> = BTreeMap::new();
-        for place in places {
-            match self.client.leader(&place.0, place.1).await {
-                Ok((leader, _)) if leader == self.leader => {}
-                Ok((leader, _)) => {
-                    if let Some(read) = self.reads.remove(&place) {
-                        moved.entry(leader).or_default().insert(place, read);
-                    }
-                }
+        for (name, began) in topics {
+            let topic = match self.client.known_topic(&name).await {
+                Ok(topic) => Some(topic),
+                Err(error) if error.code() == Some(Code::UnknownTopicOrPartition) => None,
                 // The call has tried for as long as it may.
                 Err(error) if !error.is_retriable() || error.code().is_none() => {
                     return self.end(error).await;
                 }
-                Err(_) => {}
+                Err(_) => continue,
+            };
+            let told = topic
+                .as_ref()
+                .map_or(Told::Nothing, |topic| Told::Topic(topic.id));
+            let presence = self.doubts.judge(&name, began, told, self.client.now());
+            let places = self.reads.keys().filter(|(topic, _)| *topic == name);
+            for place in places.cloned().collect::<Vec<Place>>() {
+                let leads = |topic: &Topic| topic.partitions.get(&place.1)?.leader;
+                match (presence, topic.as_ref().and_then(leads)) {
+                    (Presence::Here, Some(leader)) if leader != self.leader => {
+                        if let Some(read) = self.reads.remove(&place) {
+                            moved.entry(leader).or_default().insert(place, read);
+                        }
+                    }
+                    (Presence::Here | Presence::Doubted, _) => {}
+                    (Presence::Deleted | Presence::Replaced, _) => {
+                        self.reads.remove(&place);
+                        let _ = self.to.send(Err(gone(&place, presence))).await;
+                    }
+                }
+            }
+            if presence != Presence::Here {
+                self.client.forget(&name).await;
             }
         }
         for (leader, reads) in moved {
@@ -287,7 +333,10 @@ impl Fetcher {
             high_watermark,
             records,
         } = found;
-        let unpacked = self.unpacker.unpack(&place.0, place.1, &records, from);
+        // A name of its own for each batch: who drops the messages of one, on another processor, does not hold up who
+        // makes those of the next.
+        let name: Arc<str> = Arc::from(&*place.0);
+        let unpacked = self.unpacker.unpack(&name, place.1, &records, from);
         let (mut messages, _) = match unpacked {
             Ok(unpacked) => unpacked,
             Err(error) => {
@@ -296,16 +345,30 @@ impl Fetcher {
             }
         };
         messages.truncate(messages.partition_point(|message| message.offset < until));
-        let (topic, partition) = place;
         let batch = Batch {
-            topic,
-            partition,
+            topic: name,
+            partition: place.1,
             messages,
             next: next.min(until),
             high_watermark,
         };
         self.to.send(Ok(batch)).await.is_ok()
     }
+}
+
+/// How the end of a topic is told.
+fn gone(place: &Place, presence: Presence) -> Error {
+    let (code, why) = match presence {
+        Presence::Replaced => (
+            Code::UnknownTopicId,
+            "the topic was deleted while it was read, and another one has its name now",
+        ),
+        _ => (
+            Code::UnknownTopicOrPartition,
+            "the topic was deleted while it was read",
+        ),
+    };
+    Error::refused(&said(place), code.into(), Some(why))
 }
 
 /// A task begins another one of its kind: the compiler asks for the size of neither.

@@ -42,6 +42,7 @@ mod consumer;
 mod driver;
 mod error;
 mod fetcher;
+mod metrics;
 mod offsets;
 mod producer;
 mod record;
@@ -54,6 +55,7 @@ pub use admin::{
 pub use client::{Builder, Client};
 pub use consumer::{Assignment, Batch, Consumer, ConsumerBuilder, Start};
 pub use error::{Error, Kind};
+pub use metrics::{Latency, Metrics, Requests};
 pub use offsets::{At, Place};
 pub use producer::{Producer, ProducerBuilder, SendError, Sent, Ticket, Unfinished};
 pub use record::{Header, Message, Record, TimeOf};
@@ -72,6 +74,7 @@ mod tests {
     fn everything_may_be_sent_shared_and_printed_while_debugging() {
         fn is<T: Send + Sync + std::fmt::Debug>() {}
         is::<(Client, Builder, Error, Kind, Outcome)>();
+        is::<(Metrics, Requests, Latency)>();
         is::<(
             Producer,
             ProducerBuilder,

@@ -1,14 +1,17 @@
 //! Offsets by mark and by time, of many partitions at once, each asked of its leader. Decides how partitions are grouped
-//! into requests and what stands for a place that has no record; one result per partition.
+//! into requests, what is asked again and what stands for a place that has no record; one result per partition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sawlog_engine::backoff::Backoff;
 use sawlog_engine::metadata::BrokerId;
+use sawlog_wire::Code;
 use sawlog_wire::messages::ListOffsetsRequest;
 use sawlog_wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, Lane};
+use crate::client::{Client, Lane, roll};
 use crate::error::{Error, Kind};
 
 /// A place in a partition that is not a number.
@@ -44,7 +47,8 @@ impl Client {
         found.remove(&place).unwrap_or_else(|| Err(silent(&place)))
     }
 
-    /// The offsets of places in many partitions: a result for each. Kafka: ListOffsets. Cancel safe.
+    /// The offsets of places in many partitions: a result for each. What may be answered later, as where nobody leads at the
+    /// moment, is asked again for as long as a call may take. Kafka: ListOffsets. Cancel safe.
     pub async fn offsets(&self, wanted: &[(Place, At)]) -> BTreeMap<Place, Result<i64, Error>> {
         let mut results = self.list_offsets(wanted.iter().cloned()).await;
         // Behind the last record, where none is that young.
@@ -64,19 +68,43 @@ impl Client {
         &self,
         wanted: impl Iterator<Item = (Place, At)>,
     ) -> BTreeMap<Place, Result<i64, Error>> {
+        let (begun, mut backoff) = (Instant::now(), Backoff::default());
         let mut results = BTreeMap::new();
+        let mut left: Vec<(Place, At)> = wanted.collect();
+        loop {
+            left = self.list_offsets_once(left, &mut results).await;
+            let wait = backoff.failed(roll());
+            if left.is_empty() || begun.elapsed() + wait >= self.limit() {
+                return results;
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Asks once. What may have another answer later is given back; its answer so far is among the results too.
+    async fn list_offsets_once(
+        &self,
+        wanted: Vec<(Place, At)>,
+        results: &mut BTreeMap<Place, Result<i64, Error>>,
+    ) -> Vec<(Place, At)> {
+        let mut again = Vec::new();
         let mut by_leader: BTreeMap<BrokerId, Vec<(Place, At)>> = BTreeMap::new();
         for (place, at) in wanted {
             match self.leader(&place.0, place.1).await {
                 Ok((leader, _)) => by_leader.entry(leader).or_default().push((place, at)),
                 Err(error) => {
+                    // Any other error was tried again already for as long as it may be.
+                    if error.code() == Some(Code::LeaderNotAvailable) {
+                        self.forget(&place.0).await;
+                        again.push((place.clone(), at));
+                    }
                     results.insert(place, Err(error));
                 }
             }
         }
         for (leader, wanted) in by_leader {
             let answered = self.list_offsets_of(leader, &wanted).await;
-            for (place, _) in wanted {
+            for (place, at) in wanted {
                 let result = match &answered {
                     Ok(answered) => answered
                         .get(&place)
@@ -86,11 +114,12 @@ impl Client {
                 };
                 if result.as_ref().is_err_and(Error::is_retriable) {
                     self.forget(&place.0).await;
+                    again.push((place.clone(), at));
                 }
                 results.insert(place, result);
             }
         }
-        results
+        again
     }
 
     async fn list_offsets_of(

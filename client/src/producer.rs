@@ -58,6 +58,13 @@ impl ProducerBuilder {
         self
     }
 
+    /// `max.request.size`: bytes that a record may take, before compression; the topic's `max.message.bytes` bounds it too.
+    /// 1 MiB if not given. A record that is larger than that goes in a request of its own, whatever is given.
+    pub fn max_request_size(mut self, bytes: usize) -> ProducerBuilder {
+        self.settings.record_bytes = bytes;
+        self
+    }
+
     /// `delivery.timeout.ms`: how long a record is tried for. Its answer comes at most one request's time later. Two
     /// minutes if not given.
     pub fn delivery_timeout(mut self, limit: Duration) -> ProducerBuilder {
@@ -519,8 +526,8 @@ fn refused(record: Record, refusal: Refusal) -> Box<SendError> {
             Error::refused(&place, Code::UnknownTopicOrPartition.into(), None)
         }
         Refusal::TooLarge { size, most } => {
-            let place = format!("the record may take {size} bytes, and a request {most}");
-            Error::refused(&place, Code::MessageTooLarge.into(), None)
+            let why = format!("it may take {size} bytes, and max.request.size is {most}");
+            Error::too_large(&format!("a record for {}: {why}", record.topic))
         }
         Refusal::Build(why) => Error::new(Kind::Invalid, format!("it makes no record: {why}")),
     };

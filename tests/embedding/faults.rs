@@ -40,6 +40,59 @@ fn a_refusal_for_good_gives_the_record_back_not_written() {
     });
 }
 
+#[test]
+fn offsets_are_asked_for_again_as_long_as_a_call_may_take() {
+    story(async {
+        let node = Node::start().await.unwrap();
+        let kafka = client(&node).await;
+        send(&kafka, "a").await;
+        let fault = Fault::on(ApiKey::ListOffsets).with(Code::NotLeaderOrFollower);
+        let met = node.fail(fault.times(3));
+        assert_eq!(kafka.offset("orders", 0, At::Latest).await.unwrap(), 1);
+        assert_eq!(met.met(), 3);
+        // What will be no other is told at once.
+        let refused = Fault::on(ApiKey::ListOffsets).with(Code::TopicAuthorizationFailed);
+        let met = node.fail(refused.always());
+        let error = kafka.offset("orders", 0, At::Latest).await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::TopicAuthorizationFailed));
+        assert_eq!(met.met(), 1);
+        met.lift();
+        // What is never another is told when its time is over.
+        let limit = Duration::from_millis(300);
+        let hasty = Client::builder(&node.brokers()).call_timeout(limit);
+        let hasty = hasty.connect().await.unwrap();
+        let refused = Fault::on(ApiKey::ListOffsets).with(Code::OffsetNotAvailable);
+        let met = node.fail(refused.always());
+        let error = hasty.offset("orders", 0, At::Latest).await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::OffsetNotAvailable));
+        assert!(met.met() > 1, "{}", met.met());
+    });
+}
+
+#[test]
+fn a_client_counts_its_requests_their_answers_and_those_that_were_lost() {
+    story(async {
+        let node = Node::start().await.unwrap();
+        let kafka = client(&node).await;
+        send(&kafka, "a").await;
+        let before = kafka.metrics();
+        assert_eq!(before.connections, 2, "calls and records have one each");
+        assert_eq!(before.requests["Produce"].answered.count(), 1);
+        assert_eq!(before.requests["Produce"].lost, 0);
+        let answered = &before.requests["CreateTopics"].answered;
+        assert!(answered.max() > Duration::ZERO && answered.quantile(0.5) <= answered.max());
+        assert!(before.received_bytes > 0);
+        // The first attempt ends with its connection, the second is answered.
+        node.fail(Fault::on(ApiKey::Produce).closed());
+        send(&kafka, "b").await;
+        let after = kafka.metrics();
+        assert_eq!(after.connections, 3);
+        assert_eq!(after.requests["Produce"].answered.count(), 2);
+        assert_eq!(after.requests["Produce"].lost, 1);
+        assert_eq!(kafka.clone().metrics(), after, "clones share them");
+    });
+}
+
 /// Sends three records, of which the second meets a fault after it was stored; each must be there once.
 fn stored_once(fault: Fault) {
     story(async {

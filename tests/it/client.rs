@@ -438,6 +438,119 @@ fn records_go_into_a_sink_and_messages_come_as_a_stream() {
     peer.stop();
 }
 
+/// Reads `t` from its end on, behind two records, until an error says why it goes no further. `meanwhile` happens once
+/// it reads.
+async fn follow<F: Future<Output = ()>>(kafka: &Client, meanwhile: impl FnOnce() -> F) -> Error {
+    make_t(kafka).await;
+    let producer = kafka.producer().await.unwrap();
+    for value in ["a", "b"] {
+        producer.send(Record::to("t").value(value)).await.unwrap();
+    }
+    let mut consumer = kafka.assign([Assignment::new("t", 0)]).await.unwrap();
+    let mut read = Vec::new();
+    while read.len() < 2 {
+        let batch = consumer.next_batch().await.unwrap().unwrap();
+        read.extend(batch.messages.into_iter().map(|message| message.value));
+    }
+    meanwhile().await;
+    let error = consumer.next_batch().await.unwrap_err();
+    assert_eq!(
+        consumer.next_batch().await.unwrap(),
+        None,
+        "nothing is left to be read"
+    );
+    error
+}
+
+async fn delete_t(kafka: &Client) {
+    let deleted = kafka.delete_topics(&["t"]).await.unwrap();
+    assert!(deleted[0].1.is_ok(), "{deleted:?}");
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_it_is_read_is_an_error_and_no_wait_kip_516() {
+    let peer = Peer::begin("client-deleted");
+    run(async {
+        let (kafka, admin) = (connect(peer.address).await, connect(peer.address).await);
+        let error = follow(&kafka, || delete_t(&admin)).await;
+        let code = error.code().map(|code| code.name());
+        assert_eq!(code, Some("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
+        assert!(error.to_string().contains("was deleted"), "{error}");
+    });
+    peer.stop();
+}
+
+#[test]
+fn the_next_topic_of_a_name_is_not_read_by_who_read_the_one_before_kip_516() {
+    let peer = Peer::begin("client-replaced");
+    run(async {
+        let (kafka, admin) = (connect(peer.address).await, connect(peer.address).await);
+        let error = follow(&kafka, || async {
+            delete_t(&admin).await;
+            make_t(&admin).await;
+            let producer = admin.producer().await.unwrap();
+            // The offset that is waited for is one of this topic too.
+            for value in ["A", "B", "C", "D"] {
+                producer.send(Record::to("t").value(value)).await.unwrap();
+            }
+        });
+        let error = error.await;
+        let code = error.code().map(|code| code.name());
+        assert_eq!(code, Some("UNKNOWN_TOPIC_ID"), "{error}");
+        assert!(
+            error.to_string().contains("another one has its name"),
+            "{error}"
+        );
+        // Who begins anew reads the new one, by the same client.
+        let read = read(&kafka, "t", 0, 0, 4).await.unwrap();
+        let values = read.into_iter().map(|message| message.value.unwrap());
+        assert_eq!(values.collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+    });
+    peer.stop();
+}
+
+#[test]
+fn a_record_is_as_large_as_max_request_size_says_and_its_topic_takes() {
+    let peer = Peer::begin("client-large");
+    run(async {
+        let kafka = connect(peer.address).await;
+        let large = NewTopic::new("t").config("max.message.bytes", "4000000");
+        assert!(
+            kafka
+                .create_topics(vec![large.partitions(1)])
+                .await
+                .unwrap()[0]
+                .1
+                .is_ok()
+        );
+        let of = |length: usize| Record::to("t").value(vec![7; length]);
+        let narrow = kafka.producer().await.unwrap();
+        let unsent = narrow.send(of(2_000_000)).await.unwrap_err();
+        assert_eq!(
+            (unsent.error.kind(), unsent.outcome),
+            (Kind::Invalid, Outcome::NotWritten)
+        );
+        let said = unsent.to_string();
+        assert!(said.contains("max.request.size is 1048576"), "{said}");
+        let wide = kafka.producer().max_request_size(10_000_000).await.unwrap();
+        assert_eq!(wide.send(of(2_000_000)).await.unwrap().offset, 0);
+        assert_eq!(wide.send(of(3_999_000)).await.unwrap().offset, 1);
+        let unsent = wide.send(of(4_000_000)).await.unwrap_err();
+        assert_eq!(
+            (unsent.error.kind(), unsent.outcome),
+            (Kind::Refused, Outcome::NotWritten)
+        );
+        let code = unsent.error.code().map(|code| code.name());
+        assert_eq!(code, Some("MESSAGE_TOO_LARGE"), "{unsent}");
+        let read = read(&kafka, "t", 0, 0, 2).await.unwrap();
+        let lengths = read
+            .iter()
+            .map(|message| message.value.as_ref().unwrap().len());
+        assert_eq!(lengths.collect::<Vec<_>>(), [2_000_000, 3_999_000]);
+    });
+    peer.stop();
+}
+
 /// A server that does this with each connection.
 fn server(with: fn(std::net::TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

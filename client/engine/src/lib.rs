@@ -6,6 +6,7 @@
 //! * [`connection`]: one connection, from the first ApiVersions to its end, with its requests in order.
 //! * [`versions`]: which keys and versions a broker serves, and which of them to speak.
 //! * [`metadata`]: brokers, topics, leaders, as the answers so far tell them.
+//! * [`presence`]: whether a topic is still the one that reading began with.
 //! * [`backoff`]: how long to wait before the next attempt.
 //! * [`partitioner`]: which partition a record goes to.
 //! * [`session`]: what a Fetch must name, when the broker remembers the last one.
@@ -19,6 +20,7 @@ pub mod backoff;
 pub mod connection;
 pub mod metadata;
 pub mod partitioner;
+pub mod presence;
 pub mod produce;
 pub mod session;
 pub mod time;

@@ -118,10 +118,10 @@ impl<T: Clone + Default> Producer<T> {
         roll: u64,
     ) -> Result<Place<T>, Refusal> {
         let size = outgoing.record.size_max();
-        if size > self.settings.request_bytes {
+        if size > self.settings.record_bytes {
             return Err(Refusal::TooLarge {
                 size,
-                most: self.settings.request_bytes,
+                most: self.settings.record_bytes,
             });
         }
         let index = self.topic(outgoing.topic);

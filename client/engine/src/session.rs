@@ -9,7 +9,7 @@ use core::mem;
 
 use sawlog_wire::messages::FetchRequest;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopic};
-use sawlog_wire::{Code, ErrorCode};
+use sawlog_wire::{Code, ErrorCode, Uuid};
 
 /// A partition of a topic.
 pub type Place = (Arc<str>, i32);
@@ -17,6 +17,8 @@ pub type Place = (Arc<str>, i32);
 /// Where to read on in a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wanted {
+    /// The topic's id (KIP-516), zero where it has none: which of the names and ids is sent, the version decides.
+    pub topic_id: Uuid,
     /// The first offset.
     pub offset: i64,
     /// The leadership we believe in, or -1.
@@ -48,8 +50,9 @@ impl Session {
         let changed = wanted
             .iter()
             .filter(|(place, wanted)| self.known.get(*place) != Some(wanted));
-        let mut topics: BTreeMap<&str, Vec<FetchPartition>> = BTreeMap::new();
+        let mut topics: BTreeMap<(&str, Uuid), Vec<FetchPartition>> = BTreeMap::new();
         for ((topic, partition), wanted) in changed {
+            let topic = (&**topic, wanted.topic_id);
             topics.entry(topic).or_default().push(FetchPartition {
                 partition: *partition,
                 current_leader_epoch: wanted.leader_epoch,
@@ -58,22 +61,25 @@ impl Session {
                 ..Default::default()
             });
         }
-        let topic = |(topic, partitions)| FetchTopic {
+        let topic = |((topic, topic_id), partitions)| FetchTopic {
             topic: String::from(topic),
+            topic_id,
             partitions,
             ..Default::default()
         };
         request.topics = topics.into_iter().map(topic).collect();
-        let mut gone: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-        for (topic, partition) in self
+        let mut gone: BTreeMap<(&str, Uuid), Vec<i32>> = BTreeMap::new();
+        for ((topic, partition), known) in self
             .known
-            .keys()
-            .filter(|place| !wanted.contains_key(*place))
+            .iter()
+            .filter(|(place, _)| !wanted.contains_key(*place))
         {
+            let topic = (&**topic, known.topic_id);
             gone.entry(topic).or_default().push(*partition);
         }
-        let topic = |(topic, partitions)| ForgottenTopic {
+        let topic = |((topic, topic_id), partitions)| ForgottenTopic {
             topic: String::from(topic),
+            topic_id,
             partitions,
             ..Default::default()
         };
@@ -126,6 +132,7 @@ mod tests {
     fn wanted(places: &[(i32, i64)]) -> BTreeMap<Place, Wanted> {
         let place = |(partition, offset): &(i32, i64)| {
             let wanted = Wanted {
+                topic_id: Uuid::ZERO,
                 offset: *offset,
                 leader_epoch: 0,
                 bytes: 1,
@@ -174,6 +181,26 @@ mod tests {
             asked(&mut session, &[(1, 9), (2, 0)]),
             (77, 3, vec![], vec![])
         );
+    }
+
+    #[test]
+    fn what_is_named_and_what_is_forgotten_has_the_id_of_its_topic_kip_516() {
+        let id = Uuid::from_u128(7);
+        let mut session = Session::default();
+        let mut places = wanted(&[(0, 5), (1, 5)]);
+        for wanted in places.values_mut() {
+            wanted.topic_id = id;
+        }
+        let mut request = FetchRequest::default();
+        session.ask(&places, &mut request);
+        let named: Vec<_> = request.topics.iter().map(|topic| topic.topic_id).collect();
+        assert_eq!(named, [id]);
+        assert!(session.answered(ErrorCode::NONE, 77));
+        places.pop_last();
+        session.ask(&places, &mut request);
+        let forgotten = request.forgotten_topics_data.iter();
+        let forgotten: Vec<_> = forgotten.map(|topic| topic.topic_id).collect();
+        assert_eq!((request.topics.len(), forgotten), (0, vec![id]));
     }
 
     #[test]

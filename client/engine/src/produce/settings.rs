@@ -38,8 +38,10 @@ pub struct Settings {
     pub linger: Duration,
     /// `batch.size`: what a batch holds before compression.
     pub batch_bytes: usize,
-    /// `max.request.size`: what one request holds; also the largest record.
+    /// What one request gathers; a batch that is larger goes alone.
     pub request_bytes: usize,
+    /// `max.request.size`: the largest record, before compression.
+    pub record_bytes: usize,
     /// `buffer.memory`: what all records that are not decided hold.
     pub buffer_bytes: usize,
     /// How much goes to one partition before another one has its turn, for records without a key (KIP-794).
@@ -66,6 +68,7 @@ impl Default for Settings {
             linger: Duration::from_millis(5),
             batch_bytes: 1_000_000,
             request_bytes: 1 << 20,
+            record_bytes: 1 << 20,
             buffer_bytes: 64 << 20,
             sticky_bytes: 64 << 10,
             delivery_timeout: Duration::from_secs(120),

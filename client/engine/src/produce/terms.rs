@@ -35,7 +35,7 @@ pub enum Refusal {
     NoPartition(u32),
     /// The buffer is full: when a batch is done there may be room.
     Full,
-    /// It is larger than a request may be.
+    /// It is larger than `record_bytes`.
     TooLarge {
         /// What it may take.
         size: usize,

@@ -255,6 +255,7 @@ fn small(idempotent: bool) -> Settings {
     Settings {
         batch_bytes: 400,
         request_bytes: 2_000,
+        record_bytes: 2_000,
         buffer_bytes: 20_000,
         delivery_timeout: Duration::from_secs(3),
         retry_backoff: Backoff::new(Duration::from_millis(5), Duration::from_millis(100)),
