@@ -213,6 +213,68 @@ fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
 }
 
 #[test]
+fn a_topic_that_is_deleted_ends_who_reads_it_with_4() {
+    let folder = Folder::new("ends-deleted").unwrap();
+    let broker = broker(&folder);
+    let mut reads = Running::start(broker.address, &["consume", "t"]);
+    sawlog(broker.address, &["produce", "t"], b"one\n");
+    assert_eq!(reads.line(), "one\n");
+    sawlog(broker.address, &["topic", "delete", "t", "--yes"], b"");
+    let (code, said) = reads.end();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("the topic was deleted while it was read"),
+        "{said}"
+    );
+    broker.stop().unwrap();
+}
+
+#[test]
+fn ctrl_c_ends_a_bench_that_still_connects() {
+    // It takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    for words in [["bench", "produce", "t"], ["bench", "consume", "t"]] {
+        let bench = Running::start(address, &words);
+        // It has begun to connect: so it listens to Ctrl-C.
+        let _connected = silent.accept().unwrap();
+        bench.press();
+        assert_eq!(bench.end(), (Some(130), String::new()), "{words:?}");
+    }
+}
+
+#[test]
+fn a_bench_tells_its_figures_when_its_broker_dies() {
+    let folder = Folder::new("ends-bench").unwrap();
+    let broker = broker(&folder);
+    let words = [
+        "bench",
+        "produce",
+        "t",
+        "--duration",
+        "10m",
+        "--rate",
+        "100",
+        "--timeout",
+        "1",
+        "-o",
+        "json",
+    ];
+    let mut bench = Running::start(broker.address, &words);
+    let mut reads = Running::start(broker.address, &["consume", "t", "-o", "%o\n"]);
+    while reads.line() != "20\n" {}
+    broker.kill().unwrap();
+    let told = bench.line();
+    assert!(
+        told.contains("\"records\":") && told.contains("\"p99\":"),
+        "{told}"
+    );
+    let (code, said) = bench.end();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("records were written to t"), "{said}");
+}
+
+#[test]
 fn progress_is_for_a_terminal_alone() {
     if !has("script") {
         return not_run("progress_is_for_a_terminal_alone", "script is not there");

@@ -298,8 +298,14 @@ fn a_file_by_itself_a_missing_one_and_one_of_no_kind_have_their_exit_codes() {
             told(&output)
         );
     }
-    let absent = log("verify", &[], &folder.join("nowhere"));
-    assert_eq!(absent.status.code(), Some(4), "{}", told(&absent));
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    std::fs::write(folder.join("empty/notes.txt"), "no log").unwrap();
+    for command in ["verify", "dump"] {
+        for none in ["nowhere", "empty"] {
+            let absent = log(command, &[], &folder.join(none));
+            assert_eq!(absent.status.code(), Some(4), "{}", told(&absent));
+        }
+    }
     let other = log("dump", &[], &start.log);
     assert_eq!(other.status.code(), Some(1), "{}", told(&other));
 }

@@ -220,7 +220,7 @@ fn a_broken_line_is_named_with_its_place_and_what_was_before_it_is_written() {
     );
     let read = run(address, &["consume", "t", "-e"], b"");
     assert_eq!(read.stdout, b"a\nb\n");
-    let said = done(&run(address, &["produce", "t", "nosuchfile"], b""), 1);
+    let said = done(&run(address, &["produce", "t", "nosuchfile"], b""), 4);
     assert!(
         said.contains("0 records were written") && said.contains("nosuchfile"),
         "{said}"
@@ -380,6 +380,122 @@ fn topics_are_made_changed_trimmed_and_deleted_and_each_end_has_its_code() {
     broker.stop().unwrap();
     let gone = run(address, &["topic", "list", "--timeout", "1"], b"");
     done(&gone, 5);
+}
+
+#[test]
+fn a_record_is_as_large_as_its_topic_takes_and_one_that_is_larger_names_the_limit() {
+    let folder = Folder::new("tools-large").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    let create = [
+        "topic",
+        "create",
+        "t",
+        "-p",
+        "1",
+        "--config",
+        "max.message.bytes=4000000",
+    ];
+    done(&run(address, &create, b""), 0);
+    let mut dice = Dice(7);
+    let bytes: Vec<u8> = (0..3_900_000).map(|_| dice.roll() as u8).collect();
+    done(&run(address, &["produce", "t", "-i", "raw"], &bytes), 0);
+    // What it takes once it is compressed counts.
+    let text = "many lines\n".repeat(1_000_000);
+    let zstd = ["produce", "t", "-i", "raw", "-z", "zstd"];
+    done(&run(address, &zstd, text.as_bytes()), 0);
+    let read = run(address, &["consume", "t", "-n", "2", "-o", "%v"], b"");
+    assert!(read.stdout == [bytes, text.into_bytes()].concat());
+    let long = vec![b'x'; 4_100_000];
+    let said = done(&run(address, &["produce", "t", "-i", "raw"], &long), 1);
+    assert!(
+        said.contains("[MESSAGE_TOO_LARGE]") && said.contains("max.message.bytes"),
+        "{said}"
+    );
+    broker.stop().unwrap();
+}
+
+#[test]
+fn a_file_of_topics_that_cannot_be_meant_changes_nothing() {
+    let folder = Folder::new("tools-apply").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    done(
+        &run(
+            address,
+            &["topic", "create", "a", "--partitions", "-1"],
+            b"",
+        ),
+        0,
+    );
+    let apply = |text: &str, code| {
+        let output = run(
+            address,
+            &["topic", "apply", "-f", "-", "--yes"],
+            text.as_bytes(),
+        );
+        done(&output, code)
+    };
+    let twice = r#"[{"topic": "b"}, {"topic": "b", "partitions": 3}]"#;
+    assert!(apply(twice, 2).contains("b is named twice"));
+    let keys = r#"[{"topic": "b", "configs": {"retention.ms": 1, "retention.ms": 2}}]"#;
+    assert!(apply(keys, 2).contains("\"retention.ms\" is said twice"));
+    let replicas = r#"[{"topic": "a", "replication": 3, "partitions": 5}]"#;
+    let said = apply(replicas, 1);
+    assert!(
+        said.contains("has 1 replicas, and the file says 3"),
+        "{said}"
+    );
+    assert!(!said.contains("as the file says"), "{said}");
+    let some = r#"[{"topic": "a", "replication": 3}, {"topic": "c", "replication": 1}]"#;
+    apply(some, 3);
+    apply(
+        r#"[{"topic": "a", "replication": 1}, {"topic": "c", "replication": -1}]"#,
+        0,
+    );
+    let list = run(address, &["topic", "list", "-o", "name"], b"");
+    assert_eq!(list.stdout, b"a\nc\n");
+    done(&run(address, &["topic", "apply", "-f", "nosuch"], b""), 4);
+    broker.stop().unwrap();
+}
+
+#[test]
+fn variables_that_are_empty_say_nothing_and_usage_has_its_code_everywhere() {
+    let sawlog = |words: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(binary().unwrap());
+        command.args(words).envs(variables.iter().copied());
+        command.output().unwrap()
+    };
+    let empty = [("SAWLOG_BROKERS", ""), ("SAWLOG_TIMEOUT", "")];
+    let shown = sawlog(&["config", "show", "--origin", "-o", "json"], &empty);
+    done(&shown, 0);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains(r#""value":"localhost:9092","origin":"default""#),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(r#""value":10,"origin":"default""#),
+        "{shown}"
+    );
+    for words in [
+        &["topic", "list", "--timeout", "0"][..],
+        &["consume", "t", "-p", "-1"],
+        &["produce", "t", "-p", "-1"],
+        &["topic", "alter", "t"],
+        &["broker", "-X", "foo"],
+        &["broker", "-X", "num.partitions=none"],
+        &["broker", "--check-config", "-X", "num.partition=1"],
+    ] {
+        done(&sawlog(words, &[]), 2);
+    }
+    done(&sawlog(&["broker", "--config", "nosuch"], &[]), 4);
+    let help = sawlog(&["help", "topic", "create"], &[]);
+    done(&help, 0);
+    assert_eq!(
+        help.stdout,
+        sawlog(&["topic", "create", "--help"], &[]).stdout
+    );
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) struct Cluster {
         env = "SAWLOG_TIMEOUT",
         hide_env_values = true,
         default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000),
         value_name = "SECONDS"
     )]
     timeout: u64,
@@ -68,7 +69,10 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
         .build();
     let runtime = runtime
         .map_err(|error| Failure::Other(anyhow::Error::new(error).context("start the runtime")))?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // A name server that does not answer holds up a thread of the runtime, and nobody waits for it any more.
+    runtime.shutdown_background();
+    done
 }
 
 /// What to try where a broker refuses, by what it says.
@@ -77,6 +81,7 @@ fn advice(code: Option<Code>) -> &'static str {
         Some(Code::UnknownTopicOrPartition) => {
             "`sawlog topic list` shows what is there, `sawlog topic create` makes it"
         }
+        Some(Code::UnknownTopicId) => "Run it again to read the topic that has the name now",
         Some(Code::TopicAlreadyExists) => "`sawlog topic describe` shows it; or take another name",
         Some(
             Code::InvalidTopicException
@@ -85,7 +90,18 @@ fn advice(code: Option<Code>) -> &'static str {
             | Code::InvalidReplicationFactor
             | Code::InvalidRequest,
         ) => "Ask for something else; --help shows how",
-        _ => "Look at the broker's log",
+        Some(Code::MessageTooLarge | Code::RecordListTooLarge) => {
+            "`sawlog topic alter TOPIC --config max.message.bytes=BYTES` lets a topic take more"
+        }
+        Some(Code::NotLeaderOrFollower | Code::LeaderNotAvailable | Code::NotController) => {
+            "Try again: `sawlog topic describe` shows who leads"
+        }
+        Some(Code::OffsetOutOfRange) => "`sawlog topic offsets` shows what there is",
+        Some(Code::KafkaStorageError) => {
+            "Look at the broker's log: its disk cannot be used, or what lies there is damaged"
+        }
+        Some(Code::UnknownServerError) => "Look at the broker's log: it says what went wrong",
+        _ => "--help shows what can be asked for",
     }
 }
 
@@ -93,7 +109,7 @@ fn advice(code: Option<Code>) -> &'static str {
 pub(crate) fn exit_of(error: &Error) -> Exit {
     match (error.kind(), error.code()) {
         (Kind::Unreachable | Kind::Lost | Kind::Full, _) => Exit::Unreachable,
-        (Kind::Invalid, _) => Exit::Usage,
+        (Kind::Invalid, None) => Exit::Usage,
         (_, Some(Code::UnknownTopicOrPartition | Code::UnknownTopicId)) => Exit::NotFound,
         (
             _,
@@ -140,4 +156,22 @@ pub(crate) fn complaint(what: &str, error: &Error) -> Complaint {
 /// The same, with its exit code.
 pub(crate) fn failure(what: &str, error: &Error) -> Failure {
     Failure::Told(exit_of(error), Box::new(complaint(what, error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_over_waits_for_no_call_that_blocks() {
+        let (_never, waits) = mpsc::channel::<()>();
+        let over = wait_for(async {
+            // As a name that is looked up at a server that does not answer.
+            tokio::task::spawn_blocking(move || waits.recv());
+            Ok(7)
+        });
+        assert_eq!(over.unwrap(), 7);
+    }
 }

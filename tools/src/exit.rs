@@ -42,6 +42,8 @@ pub(crate) enum Failure {
     Unread,
     /// With an exit code of its own.
     Told(Exit, Box<Complaint>),
+    /// The same, in words that need no more parts.
+    Ended(Exit, anyhow::Error),
     /// Anything else.
     Other(anyhow::Error),
 }
@@ -86,6 +88,10 @@ pub(crate) fn end(done: Result<Exit, Failure>) -> ExitCode {
         Err(Failure::Unread) => Exit::Done.into(),
         Err(Failure::Told(exit, complaint)) => {
             say(&complaint.to_string());
+            exit.into()
+        }
+        Err(Failure::Ended(exit, error)) => {
+            say(&format!("{error:#}"));
             exit.into()
         }
         Err(Failure::Other(error)) => {

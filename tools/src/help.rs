@@ -1,11 +1,44 @@
 //! Help as people read it: `--help` begins with examples and ends with exit codes, `-h` has neither and fits a screen.
-//! Decides that order only; what each command says of itself is written where its arguments are.
+//! Decides that order and how help is asked for; what each command says of itself is written where its arguments are.
 
-use clap::{Command, CommandFactory as _};
+use std::ffi::OsString;
+
+use clap::{Arg, Command, CommandFactory as _};
 
 /// All commands.
 pub(crate) fn root() -> Command {
     examples_first(crate::Arguments::command())
+}
+
+/// `sawlog help topic create` and `sawlog topic help create` for `sawlog topic create --help`.
+pub(crate) fn asked_for(mut words: Vec<OsString>) -> Vec<OsString> {
+    let root = crate::Arguments::command();
+    let (mut command, mut at) = (&root, 1);
+    while let Some(word) = words.get(at) {
+        if word == "help" && command.has_subcommands() {
+            words.remove(at);
+            words.push("--help".into());
+            return words;
+        }
+        match word.to_str().and_then(|word| command.find_subcommand(word)) {
+            Some(below) => command = below,
+            None => break,
+        }
+        at += 1;
+    }
+    words
+}
+
+/// A variable that is set to nothing says nothing.
+fn unless_empty(argument: Arg) -> Arg {
+    let empty = argument
+        .get_env()
+        .and_then(std::env::var_os)
+        .is_some_and(|value| value.is_empty());
+    match empty {
+        true => argument.env(None::<&'static str>),
+        false => argument,
+    }
 }
 
 fn examples_first(command: Command) -> Command {
@@ -18,5 +51,32 @@ fn examples_first(command: Command) -> Command {
             .after_long_help(codes.to_owned()),
         None => command,
     };
-    command.mut_subcommands(examples_first)
+    command
+        .mut_args(unless_empty)
+        .mut_subcommands(examples_first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_a_word_too() {
+        for (asked, means) in [
+            ("help", "--help"),
+            ("help topic", "topic --help"),
+            ("help topic create", "topic create --help"),
+            ("topic help create", "topic create --help"),
+            ("topic create help", "topic create help"),
+            ("produce help", "produce help"),
+            ("topic list", "topic list"),
+            ("", ""),
+        ] {
+            let words = |text: &str| -> Vec<OsString> {
+                let words = text.split_whitespace().map(OsString::from);
+                std::iter::once("sawlog".into()).chain(words).collect()
+            };
+            assert_eq!(asked_for(words(asked)), words(means), "{asked:?}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let matches = help::root().get_matches();
+    let matches = help::root().get_matches_from(help::asked_for(std::env::args_os().collect()));
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     exit::end(match arguments.command {
         Command::Broker(arguments) => commands::broker::run(&arguments),

@@ -20,6 +20,12 @@ pub(crate) fn acks(text: &str) -> Result<Acks, String> {
     }
 }
 
+/// A partition's number.
+pub(crate) fn partition(text: &str) -> Result<i32, String> {
+    let number = text.parse::<i32>().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| "a partition's number is 0 or above".to_owned())
+}
+
 /// How keys become partitions.
 pub(crate) fn partitioner(text: &str) -> Result<Partitioner, String> {
     match text {

@@ -43,8 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // What is not UTF-8 has no setting's name, or no value that any takes.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let sources = Sources::read(&arguments.given, variables)?;
-    let config = sources.settle()?;
+    let sources = Sources::read(&arguments.given, variables).map_err(usage)?;
+    let config = sources.settle().map_err(usage)?;
     if arguments.print_config || arguments.check_config {
         for warning in &sources.warnings {
             say(warning);
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    start_logging(arguments)?;
+    start_logging(arguments).map_err(usage)?;
     for warning in &sources.warnings {
         tracing::warn!("{warning}");
     }
@@ -65,6 +65,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     boot::run(boot::Options { config, ready })
         .map(|()| Exit::Done)
         .map_err(|complaint| Failure::Told(Exit::Failed, Box::new(complaint)))
+}
+
+/// What is said cannot be meant, or lies in a file that is not there.
+fn usage(error: anyhow::Error) -> Failure {
+    let absent = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::NotFound;
+    let exit = match error.downcast_ref::<std::io::Error>().is_some_and(absent) {
+        true => Exit::NotFound,
+        false => Exit::Usage,
+    };
+    Failure::Ended(exit, error)
 }
 
 fn announce(line: &str) {

@@ -22,13 +22,13 @@ struct Count {
 }
 
 /// Why reading ended.
-#[derive(PartialEq, Eq)]
 enum End {
     /// All that is there was read.
     Read,
     /// As much as was asked for.
     Enough,
     Interrupted,
+    Broken(Error),
 }
 
 pub(super) async fn run(
@@ -38,8 +38,15 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let what = format!("cannot read {}", arguments.topic);
     let failed = |error: Error| failure(&what, &error);
-    let kafka = arguments.cluster.connect().await?;
-    let ends = ends(&kafka, &arguments.topic).await.map_err(failed)?;
+    let begun = async {
+        let kafka = arguments.cluster.connect().await?;
+        let ends = ends(&kafka, &arguments.topic).await.map_err(failed)?;
+        Ok::<_, Failure>((kafka, ends))
+    };
+    let (kafka, ends) = tokio::select! {
+        begun = begun => begun?,
+        () = stop.asked() => return Ok(Exit::Interrupted),
+    };
     let (begun, mut progress) = (Instant::now(), Progress::watched());
     let mut count = Count {
         records: 0,
@@ -52,15 +59,15 @@ pub(super) async fn run(
             once(&kafka, arguments, &ends, begun, &mut count, &mut progress),
         );
         let end = tokio::select! {
-            end = reading => end.map_err(failed)?,
+            end = reading => end.unwrap_or_else(End::Broken),
             () = stop.asked() => End::Interrupted,
         };
-        if count.records == read && end == End::Read {
+        if count.records == read && matches!(end, End::Read) {
             let why = "there is no record in it".to_owned();
             let next = "`sawlog bench produce` fills it";
             return Err(Failure::told(Exit::Failed, what.clone(), why, next));
         }
-        if end != End::Read || arguments.duration.is_none() {
+        if !matches!(end, End::Read) || arguments.duration.is_none() {
             break end;
         }
     };
@@ -74,11 +81,15 @@ pub(super) async fn run(
         time,
         times: count.times,
     };
-    report.show(arguments.told.output, before.as_ref())?;
-    Ok(match end {
-        End::Interrupted => Exit::Interrupted,
-        End::Read | End::Enough => Exit::Done,
-    })
+    // What was measured until something went wrong is told too.
+    if report.records > 0 || !matches!(end, End::Broken(_)) {
+        report.show(arguments.told.output, before.as_ref())?;
+    }
+    match end {
+        End::Interrupted => Ok(Exit::Interrupted),
+        End::Read | End::Enough => Ok(Exit::Done),
+        End::Broken(error) => Err(failed(error)),
+    }
 }
 
 /// Where each partition ends.

@@ -76,7 +76,7 @@ struct Produce {
     #[arg(short = 'z', long, default_value = "none", value_parser = options::compression, value_name = "CODEC")]
     compress: Compression,
     /// all, 1 or 0
-    #[arg(long, default_value = "all", value_parser = options::acks, value_name = "ACKS")]
+    #[arg(long, default_value = "all", allow_negative_numbers = true, value_parser = options::acks, value_name = "ACKS")]
     acks: Acks,
     /// How long a batch waits for more records
     #[arg(long, default_value = "5ms", value_parser = when::duration, value_name = "SPAN")]

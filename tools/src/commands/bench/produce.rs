@@ -33,8 +33,15 @@ pub(super) async fn run(
     before: Option<Map<String, Value>>,
     stop: &mut Stop,
 ) -> Result<Exit, Failure> {
-    let kafka = arguments.cluster.connect().await?;
-    let partitions = topic(&kafka, arguments).await?;
+    let begun = async {
+        let kafka = arguments.cluster.connect().await?;
+        let partitions = topic(&kafka, arguments).await?;
+        Ok::<_, Failure>((kafka, partitions))
+    };
+    let (kafka, partitions) = tokio::select! {
+        begun = begun => begun?,
+        () = stop.asked() => return Ok(Exit::Interrupted),
+    };
     let producer = kafka
         .producer()
         .compression(arguments.compress)
@@ -64,11 +71,6 @@ pub(super) async fn run(
         error: None,
         times: Times::new()?,
     });
-    if let Some(unsent) = heard.error {
-        let (written, topic) = (heard.written, &arguments.topic);
-        let what = format!("{written} records were written to {topic}");
-        return Err(failure(&what, &unsent.error));
-    }
     let acks = match arguments.acks {
         Acks::All => "all",
         Acks::Leader => "1",
@@ -84,7 +86,15 @@ pub(super) async fn run(
         time,
         times: heard.times,
     };
-    report.show(arguments.told.output, before.as_ref())?;
+    // What was measured until something went wrong is told too.
+    if heard.error.is_none() || report.records > 0 {
+        report.show(arguments.told.output, before.as_ref())?;
+    }
+    if let Some(unsent) = heard.error {
+        let (written, topic) = (report.records, &arguments.topic);
+        let what = format!("{written} records were written to {topic}");
+        return Err(failure(&what, &unsent.error));
+    }
     Ok(match interrupted {
         true => Exit::Interrupted,
         false => Exit::Done,

@@ -5,6 +5,7 @@ use sawlog_client::{Assignment, At, Client, Consumer, Error, Place, Start};
 
 use crate::cluster::{Cluster, failure, wait_for};
 use crate::exit::{Exit, Failure};
+use crate::options;
 use crate::stop::Stop;
 use crate::when;
 
@@ -17,7 +18,7 @@ use printer::Printer;
 /// Print records of topics, by partition.
 ///
 /// Values are printed one a line; -o json prints whole records, without loss: `sawlog produce -i json` takes them back as
-/// they were. Goes on until told to stop.
+/// they were. Goes on until told to stop, or until its topic is deleted: another one of that name is not read.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   sawlog consume orders --until-end              all that is there
@@ -27,13 +28,13 @@ use printer::Printer;
   sawlog consume files --from 2025-11-22T10:00:00Z -o json
   sawlog consume orders -n 1 -o '%p@%o %k: %v\\n'
 
-Exit codes: 0 done, 1 failed, 2 usage, 4 no such topic, 5 no broker in time, 130 interrupted.")]
+Exit codes: 0 done, 1 failed, 2 usage, 4 no such topic, or it was deleted, 5 no broker in time, 130 interrupted.")]
 pub(crate) struct Arguments {
     /// Topics
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
     /// Partitions; all if not given
-    #[arg(short, long, value_delimiter = ',', value_name = "N,...")]
+    #[arg(short, long, value_delimiter = ',', allow_negative_numbers = true, value_parser = options::partition, value_name = "N,...")]
     partition: Vec<i32>,
     /// Where to begin: earliest, latest, an offset, -N for the last N, or a time: -2h ago, RFC 3339, @ and milliseconds
     #[arg(
@@ -60,8 +61,8 @@ pub(crate) struct Arguments {
     /// End where the partitions ended when it began
     #[arg(short = 'e', long)]
     until_end: bool,
-    /// End after so many records
-    #[arg(short = 'n', long, value_name = "N")]
+    /// End after so many records: 10, 1k, 1M
+    #[arg(short = 'n', long, value_parser = options::count, value_name = "N")]
     count: Option<u64>,
     /// text, json, csv, or a format: %v value, %k key, %h headers, %t topic, %p partition, %o offset, %e leader epoch,
     /// %d milliseconds since 1970, \n, \t, \xNN; %v{hex}, %v{base64}

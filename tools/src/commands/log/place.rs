@@ -134,6 +134,20 @@ pub(crate) fn files(dir: &Path) -> io::Result<Vec<(Kind, PathBuf)>> {
     Ok(here)
 }
 
+/// The same of a directory that somebody named: in which there is none, no log lies.
+pub(crate) fn some_files(dir: &Path) -> Result<Vec<(Kind, PathBuf)>, Failure> {
+    let found = files(dir).map_err(|error| unreadable(dir, &error))?;
+    if found.is_empty() {
+        return Err(Failure::told(
+            Exit::NotFound,
+            format!("no log lies in {}", dir.display()),
+            "no file in it has a name that a log directory holds".to_owned(),
+            "Name a log directory, ./data of a node started by hand, or a partition's directory in it",
+        ));
+    }
+    Ok(found)
+}
+
 /// At most `len` bytes of a file from `at` on; fewer where it ends.
 pub(crate) fn read(file: &File, at: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];

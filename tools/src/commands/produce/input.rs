@@ -48,6 +48,14 @@ pub(super) struct Fault {
     /// Line and column, from 1 on.
     at: Option<(u64, usize)>,
     why: String,
+    absent: bool,
+}
+
+impl Fault {
+    /// Whether the file is not there.
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent
+    }
 }
 
 impl fmt::Display for Fault {
@@ -58,6 +66,9 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+/// U+FEFF.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Why a piece of input is no record: the byte in it, and the reason.
 pub(super) type Wrong = (usize, String);
@@ -97,7 +108,10 @@ impl Source {
         } else {
             files.iter().try_for_each(|path| match File::open(path) {
                 Ok(file) => self.read_one(BufReader::with_capacity(CHUNK, file), path, to),
-                Err(error) => Err(Some(fault(path, None, &error.to_string()))),
+                Err(error) => Err(Some(Fault {
+                    absent: error.kind() == io::ErrorKind::NotFound,
+                    ..fault(path, None, &error.to_string())
+                })),
             })
         };
         if let Err(Some(fault)) = read {
@@ -145,6 +159,8 @@ impl Source {
     ) -> Result<(), Option<Fault>> {
         let last = end.last().copied().unwrap_or(b'\n');
         let quotes = matches!(self.kind, Kind::Csv { .. });
+        // Some programs put it before what is said to be UTF-8; of lines it may be part.
+        let mut mark = matches!(self.kind, Kind::Csv { .. } | Kind::Json { .. });
         let (mut line, mut columns) = (1, None);
         loop {
             let (mut chunk, mut ends, mut begin) =
@@ -179,7 +195,10 @@ impl Source {
             let chunk = Bytes::from(chunk);
             let mut records = Vec::with_capacity(ends.len());
             for (begin, end) in ends {
-                let piece = chunk.slice(begin..end);
+                let mut piece = chunk.slice(begin..end);
+                if std::mem::take(&mut mark) && piece.starts_with(BYTE_ORDER_MARK) {
+                    piece = piece.slice(BYTE_ORDER_MARK.len()..);
+                }
                 match self.next(&piece, &mut columns) {
                     Ok(record) => records.extend(record),
                     Err((at, why)) => {
@@ -247,6 +266,7 @@ fn fault(path: &Path, at: Option<(u64, usize)>, why: &str) -> Fault {
         file: path.display().to_string(),
         at,
         why: why.to_owned(),
+        absent: false,
     }
 }
 
@@ -494,6 +514,17 @@ mod tests {
         assert_eq!(pairs("json", json), [value("a")]);
         let csv = "key,value\r\na,\"1\n2\"\r\n\"\"\"\",b";
         assert_eq!(pairs("csv", csv), [pair("a", "1\n2"), pair("\"", "b")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_rows_and_objects_is_none_of_them() {
+        assert_eq!(pairs("csv", "\u{feff}key,value\nk,v\n"), [pair("k", "v")]);
+        assert_eq!(
+            pairs("json", "\u{feff}{\"key\": \"k\", \"value\": \"v\"}\n"),
+            [pair("k", "v")]
+        );
+        // It may be what somebody means.
+        assert_eq!(pairs("kv", "\u{feff}k\tv\n"), [pair("\u{feff}k", "v")]);
     }
 
     #[test]

@@ -24,6 +24,10 @@ mod input;
 
 use input::{Fault, Source};
 
+/// A record may be this large; what less its topic takes, the broker says. Its own bound on a request is 100 MiB
+/// (`socket.request.max.bytes`), and one that is longer ends the connection.
+const RECORD_MAX: usize = 99 << 20;
+
 /// Pieces of the input that wait to be sent.
 const QUEUE: usize = 4;
 
@@ -41,14 +45,14 @@ const QUEUE: usize = 4;
   sawlog produce orders -i csv orders.csv       rows below a heading: key,value
   sawlog consume orders -e -o json | sawlog produce copy -i json
 
-Exit codes: 0 all written, 1 failed, 2 usage, 4 no such topic, 5 no broker in time, 130 interrupted.")]
+Exit codes: 0 all written, 1 failed, 2 usage, 4 no such topic or file, 5 no broker in time, 130 interrupted.")]
 pub(crate) struct Arguments {
     /// The topic
     topic: String,
     /// Files; standard input if none is named
     files: Vec<PathBuf>,
     /// The partition; the key decides if not given, or nothing
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, allow_negative_numbers = true, value_parser = options::partition, value_name = "N")]
     partition: Option<i32>,
     /// The key of every record that has none
     #[arg(short, long)]
@@ -70,7 +74,7 @@ pub(crate) struct Arguments {
     #[arg(short = 'z', long, default_value = "none", value_parser = options::compression, value_name = "CODEC")]
     compress: Compression,
     /// all, 1 or 0
-    #[arg(long, default_value = "all", value_parser = options::acks, value_name = "ACKS")]
+    #[arg(long, default_value = "all", allow_negative_numbers = true, value_parser = options::acks, value_name = "ACKS")]
     acks: Acks,
     /// How keys become partitions: murmur2 (Java's) or crc32 (librdkafka's)
     #[arg(long, default_value = "murmur2", value_parser = options::partitioner, value_name = "NAME")]
@@ -109,6 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             .acks(arguments.acks)
             .partitioner(arguments.partitioner)
             .linger(arguments.linger)
+            .max_request_size(RECORD_MAX)
             .delivery_timeout(cluster.limit())
             .build()
             .await
@@ -257,9 +262,12 @@ impl Sending {
             return Err(failure(&what, &unsent.error));
         }
         if let Some(fault) = fault {
-            let next = "Mend the input; --help shows the forms";
+            let (exit, next) = match fault.is_absent() {
+                true => (Exit::NotFound, "Look at its name"),
+                false => (Exit::Failed, "Mend the input; --help shows the forms"),
+            };
             return Err(Failure::told(
-                Exit::Failed,
+                exit,
                 format!("{what}, the rest was not sent"),
                 fault.to_string(),
                 next,

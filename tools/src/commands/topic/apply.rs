@@ -1,6 +1,7 @@
 //! `sawlog topic apply`: makes and changes topics until they are as a file says. Decides what has to be done, and shows it
 //! first; never deletes, and never touches what the file does not name.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use sawlog_client::{Client, ConfigChange, Mode, NewTopic, Resource};
@@ -33,16 +34,32 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
     let mut tally = Tally::default();
     let mut steps = Vec::new();
+    let mut as_it_says = true;
     for wanted in wanted {
+        let what = format!("cannot apply {}", wanted.name);
         match plan(&kafka, &wanted).await {
-            Ok(more) => steps.extend(more),
+            Ok(Plan { refused, .. }) if !refused.is_empty() => {
+                as_it_says = false;
+                let next =
+                    "Say what it has, or leave \"replication\" out: nothing here moves replicas";
+                tally.refuse(Exit::Failed, what, &refused, next.to_owned());
+            }
+            Ok(plan) => {
+                if plan.steps.is_empty() {
+                    tally.done();
+                }
+                steps.extend(plan.steps);
+            }
             Err(why) => {
-                tally.count(&format!("cannot apply {}", wanted.name), &Err(why));
+                as_it_says = false;
+                tally.count(&what, &Err(why));
             }
         }
     }
     if steps.is_empty() {
-        say("everything is as the file says");
+        if as_it_says {
+            say("everything is as the file says");
+        }
         return Ok(tally.exit());
     }
     for step in &steps {
@@ -80,14 +97,62 @@ fn read(arguments: &Apply) -> Result<Vec<Wanted>, Failure> {
             std::fs::File::open(&arguments.file).and_then(|mut file| file.read_to_string(&mut text))
         }
     };
-    read.map_err(|error| wrong(Exit::Failed, error.to_string()))?;
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => wrong(Exit::NotFound, error.to_string()),
+        _ => wrong(Exit::Failed, error.to_string()),
+    })?;
     parse(&text).map_err(|why| wrong(Exit::Usage, why))
 }
 
 fn parse(text: &str) -> Result<Vec<Wanted>, String> {
     let list: Vec<Map<String, Value>> =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
-    list.into_iter().map(topic).collect()
+    if let Some((line, key)) = twice(text) {
+        return Err(format!(
+            "line {line}: {key:?} is said twice, and it is not told which counts"
+        ));
+    }
+    let mut topics: Vec<Wanted> = Vec::new();
+    for fields in list {
+        let topic = topic(fields)?;
+        if topics.iter().any(|other| other.name == topic.name) {
+            return Err(format!("{} is named twice", topic.name));
+        }
+        topics.push(topic);
+    }
+    Ok(topics)
+}
+
+/// The first key that an object of this JSON has twice, and its line. A map keeps the last and says nothing.
+fn twice(text: &str) -> Option<(usize, String)> {
+    let mut open: Vec<BTreeSet<&str>> = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}', '"']) {
+        let (_, from) = rest.split_at(at);
+        match from.as_bytes().first() {
+            Some(b'{') => open.push(BTreeSet::new()),
+            Some(b'}') => drop(open.pop()),
+            _ => {
+                let mut escaped = false;
+                let ends = |letter: char| {
+                    let ends = letter == '"' && !escaped;
+                    escaped = letter == '\\' && !escaped;
+                    ends
+                };
+                let (word, behind) = from.get(1..)?.split_once(ends)?;
+                let is_key = behind.trim_start().starts_with(':');
+                if is_key && open.last_mut().is_some_and(|keys| !keys.insert(word)) {
+                    let before = text.len() - from.len();
+                    let lines = text.get(..before)?.matches('\n').count();
+                    return Some((lines + 1, word.to_owned()));
+                }
+                rest = behind;
+                continue;
+            }
+        }
+        rest = from.get(1..)?;
+    }
+    None
 }
 
 fn topic(mut fields: Map<String, Value>) -> Result<Wanted, String> {
@@ -130,11 +195,35 @@ fn topic(mut fields: Map<String, Value>) -> Result<Wanted, String> {
 }
 
 /// What is different.
-async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Vec<Step>, sawlog_client::Error> {
+#[derive(Default)]
+struct Plan {
+    steps: Vec<Step>,
+    /// Why it cannot be made so, if it cannot.
+    refused: String,
+}
+
+async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Plan, sawlog_client::Error> {
     let known = kafka.metadata(Some(&[&wanted.name])).await?;
     let Some(topic) = known.topics.get(&wanted.name) else {
-        return Ok(vec![Step::Create(wanted.clone())]);
+        return Ok(Plan {
+            steps: vec![Step::Create(wanted.clone())],
+            ..Plan::default()
+        });
     };
+    // -1 asks for the broker's default, of a topic that is to be made.
+    let replication = wanted.replication.filter(|wanted| *wanted != -1);
+    for (number, partition) in &topic.partitions {
+        let have = partition.replicas.len();
+        if replication.is_some_and(|wanted| usize::try_from(wanted) != Ok(have)) {
+            let wanted = replication.unwrap_or(-1);
+            return Ok(Plan {
+                refused: format!(
+                    "partition {number} has {have} replicas, and the file says {wanted}"
+                ),
+                ..Plan::default()
+            });
+        }
+    }
     let mut steps = Vec::new();
     let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     if let Some(partitions) = wanted.partitions.filter(|wanted| *wanted != have) {
@@ -159,7 +248,10 @@ async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Vec<Step>, sawlog_clien
             steps.push(Step::Alter(wanted.name.clone(), changes));
         }
     }
-    Ok(steps)
+    Ok(Plan {
+        steps,
+        ..Plan::default()
+    })
 }
 
 impl Step {
@@ -240,6 +332,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_is_twice_only_where_one_object_has_it_twice() {
+        for (text, found) in [
+            (r#"[{"a": 1}, {"a": 2}]"#, None),
+            (r#"{"a": {"a": "a"}, "b": {"a": ":"}}"#, None),
+            (r#"{"a\"": 1, "a": ["a", "a"], "x": "\\"}"#, None),
+            (r#"{"a": {"b": 1}, "a": 2}"#, Some("a")),
+            (r#"[{"x": [{"k" : 1, "k" : 2}]}]"#, Some("k")),
+        ] {
+            let key = twice(text).map(|(_, key)| key);
+            assert_eq!(key.as_deref(), found, "{text}");
+        }
+    }
+
+    #[test]
     fn a_file_names_topics_and_nothing_else() {
         let text = r#"[{"topic": "a", "partitions": 3, "configs": {"retention.ms": 5, "x": "y"}}, {"topic": "b"}]"#;
         let wanted = parse(text).unwrap();
@@ -270,6 +376,18 @@ mod tests {
                 "k is neither",
             ),
             (r#"[{"topic": "a", "partitions": 3000000000}]"#, "too large"),
+            (
+                r#"[{"topic": "a"}, {"topic": "b"}, {"topic": "a"}]"#,
+                "a is named twice",
+            ),
+            (
+                "[{\"topic\": \"a\",\n\"configs\": {\"k\": 1,\n\"k\": 2}}]",
+                "line 3: \"k\" is said twice",
+            ),
+            (
+                r#"[{"topic": "a", "partitions": 1, "partitions": 2}]"#,
+                "\"partitions\" is said twice",
+            ),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

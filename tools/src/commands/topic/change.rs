@@ -58,11 +58,12 @@ pub(super) async fn create(arguments: &Create) -> Result<Exit, Failure> {
 
 pub(super) async fn alter(arguments: &Alter) -> Result<Exit, Failure> {
     let mut changes = Vec::new();
-    for text in &arguments.config {
+    for text in &arguments.changes.config {
         let (key, value) = pair("--config", text)?;
         changes.push(ConfigChange::Set(key, value));
     }
-    changes.extend(arguments.unset.iter().cloned().map(ConfigChange::Unset));
+    let unset = arguments.changes.unset.iter().cloned();
+    changes.extend(unset.map(ConfigChange::Unset));
     let how = &arguments.how;
     let kafka = how.cluster.connect().await?;
     let topic = |name: &String| (Resource::Topic(name.clone()), changes.clone());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cluster::{Cluster, wait_for};
 use crate::exit::{Exit, Failure};
+use crate::options;
 use crate::table::Output;
 use crate::tally::How;
 
@@ -98,11 +99,11 @@ struct Create {
     /// Topics
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
-    /// Partitions of each; the broker's default if not given
-    #[arg(long, value_name = "N")]
+    /// Partitions of each; the broker's default if not given, or -1
+    #[arg(short, long, allow_negative_numbers = true, value_name = "N")]
     partitions: Option<i32>,
-    /// Replicas of each partition; the broker's default if not given
-    #[arg(long, value_name = "N")]
+    /// Replicas of each partition; the broker's default if not given, or -1
+    #[arg(short, long, allow_negative_numbers = true, value_name = "N")]
     replication: Option<i16>,
     /// A setting, by Kafka's name
     #[arg(long, value_name = "KEY=VALUE")]
@@ -122,14 +123,22 @@ struct Alter {
     /// Topics
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
+    #[command(flatten)]
+    changes: Changes,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What becomes of settings.
+#[derive(clap::Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
     /// A setting, by Kafka's name
-    #[arg(long, value_name = "KEY=VALUE", required_unless_present = "unset")]
+    #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
     /// A setting that goes back to the broker's default
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
-    #[command(flatten)]
-    how: How,
 }
 
 /// Give topics more partitions. Keys may go elsewhere then.
@@ -143,7 +152,7 @@ struct AddPartitions {
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
     /// So many partitions each, in all
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     total: i32,
     #[command(flatten)]
     how: How,
@@ -161,7 +170,7 @@ struct Trim {
     /// The topic
     topic: String,
     /// Partitions; all if not given
-    #[arg(short, long, value_delimiter = ',', value_name = "N,...")]
+    #[arg(short, long, value_delimiter = ',', allow_negative_numbers = true, value_parser = options::partition, value_name = "N,...")]
     partition: Vec<i32>,
     /// The first record to keep: an offset, latest, or a time: -2h ago, RFC 3339, @ and milliseconds
     #[arg(long, allow_hyphen_values = true, value_name = "WHERE")]
@@ -215,7 +224,7 @@ struct Size {
   sawlog topic apply -f topics.json --dry-run
   sawlog topic apply -f topics.json --yes
 
-Exit codes: 0 all is as it says, 1 failed, 2 usage, 3 some of it was not done, 5 no broker in time.")]
+Exit codes: 0 all is as it says, 1 failed, 2 usage, 3 some of it was not done, 4 no such file, 5 no broker in time.")]
 struct Apply {
     /// The file, or - for standard input
     #[arg(short, long, value_name = "FILE")]

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &super::Dump) -> Result<Exit, Failure> {
     for path in &arguments.paths {
         let known = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         if known.is_dir() {
-            for (kind, file) in place::files(path).map_err(|error| unreadable(path, &error))? {
+            for (kind, file) in place::some_files(path)? {
                 match dump.file(&kind, &file) {
                     // A running node removes files while they are listed.
                     Err(Failure::Told(Exit::NotFound, _)) => {}
@@ -116,7 +116,7 @@ impl Dump {
         let name = path.display().to_string();
         let mut segment = Segment::open(path, None).map_err(failed)?;
         loop {
-            match segment.next().map_err(failed)? {
+            match segment.settled(path).map_err(failed)? {
                 Next::Batch(at, _, bytes) => {
                     if let Some(fault) = batches.show(&mut self.show, &name, at, &bytes)? {
                         self.fault(path, at, &fault);
