@@ -59,7 +59,8 @@ pub enum Mail {
     Socket(Arc<Door>, std::net::TcpStream, Seat),
     /// The commit log of this shard is full, or no longer.
     Hold(ShardId, bool),
-    /// Answered when the turn that took it is over: alarms that were due have rung, and what followed was settled.
+    /// Answered when the turn that took it is over: alarms that were due have rung, what followed was settled, and who was
+    /// idle is gone.
     Settled(oneshot::Sender<()>),
     /// The node is over, and its process is not.
     End,
@@ -325,7 +326,11 @@ impl Local {
                 }
             }
             Mail::Hold(shard, hold) => inner.set_hold(shard, hold),
-            Mail::Settled(told) => inner.settled.push(told),
+            Mail::Settled(told) => {
+                let now = inner.clock.now();
+                inner.end_idle(now);
+                inner.settled.push(told);
+            }
             Mail::End => inner.ended = true,
         }
     }
@@ -337,6 +342,10 @@ impl Local {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
         inner.eager.turned(now.mono);
+        // Each that ends has another turn follow.
+        if inner.settled.is_empty() || inner.is_ending_idle() {
+            return;
+        }
         for told in inner.settled.drain(..) {
             // Who asked may have gone.
             let _ = told.send(());

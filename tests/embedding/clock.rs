@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sawlog_broker::memory::{ApiKey, Node};
+use sawlog_broker::memory::{ApiKey, Fault, Node};
 use sawlog_client::{At, Client, NewTopic};
 use sawlog_wire::messages::FetchRequest;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic};
@@ -52,6 +52,12 @@ fn has_come(socket: &TcpStream) -> bool {
         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Whether the connection has ended by now.
+fn has_ended(socket: &TcpStream) -> bool {
+    socket.set_nonblocking(true).unwrap();
+    matches!(socket.peek(&mut [0; 8]), Ok(0))
 }
 
 /// Waits for the answer.
@@ -131,5 +137,61 @@ fn a_clock_that_runs_can_be_stopped_and_one_that_stands_let_go() {
         clock.advance(HOUR).await;
         comes(&socket);
         assert!(clock.wall() >= stood + HOUR);
+    });
+}
+
+#[test]
+fn connections_that_are_idle_are_gone_when_the_clock_has_moved_past_their_time() {
+    story(async {
+        let idle_max = Duration::from_secs(600);
+        let node = Node::builder().paused().start().await.unwrap();
+        client(&node).await;
+        let silent = TcpStream::connect(node.address()).unwrap();
+        let polls = poll(&node, 0).await;
+        node.clock()
+            .advance(idle_max - Duration::from_millis(1))
+            .await;
+        assert!(!has_ended(&silent));
+        node.clock().advance(Duration::from_millis(1)).await;
+        assert!(has_ended(&silent));
+        assert!(!has_ended(&polls), "it waits for an answer");
+        node.clock().advance(HOUR).await;
+        comes(&polls);
+    });
+}
+
+#[test]
+fn a_connection_whose_answer_is_held_back_for_longer_than_it_may_be_idle_has_it() {
+    story(async {
+        let node = Node::builder().paused().start().await.unwrap();
+        client(&node).await;
+        node.fail(Fault::on(ApiKey::Fetch).late(3 * HOUR));
+        let socket = poll(&node, 0).await;
+        // The node is done with it after an hour; then its answer waits.
+        for _ in 0..2 {
+            node.clock().advance(HOUR).await;
+        }
+        assert!(!has_come(&socket) && !has_ended(&socket));
+        node.clock().advance(HOUR).await;
+        comes(&socket);
+    });
+}
+
+#[test]
+fn a_connection_that_a_fault_of_one_topic_closes_late_ends_late() {
+    story(async {
+        let node = Node::builder().paused().start().await.unwrap();
+        client(&node).await;
+        let fault = Fault::on(ApiKey::Fetch).topic("orders").closed();
+        let given = node.fail(fault.late(HOUR));
+        let mut socket = poll(&node, 0).await;
+        node.clock().advance(HOUR - Duration::from_millis(1)).await;
+        assert_eq!(given.met(), 1);
+        assert!(!has_ended(&socket), "it ended before its time");
+        node.clock().advance(Duration::from_millis(1)).await;
+        socket.set_nonblocking(false).unwrap();
+        let patience = Some(Duration::from_secs(60));
+        socket.set_read_timeout(patience).unwrap();
+        assert_eq!(socket.read(&mut [0; 8]).unwrap(), 0);
     });
 }

@@ -58,12 +58,29 @@ impl Memory {
         if growth > self.limit - self.used {
             return full(op);
         }
-        let outcome = self.change(op);
-        self.used = match op {
-            FileOp::Put { .. } => self.used + growth,
-            _ => self.files.values().map(|bytes| bytes.len() as u64).sum(),
-        };
-        outcome
+        self.change(op)
+    }
+
+    /// A file becomes this, whatever it was.
+    fn insert(&mut self, name: String, bytes: Vec<u8>) {
+        self.used += bytes.len() as u64;
+        let old = self.files.insert(name, bytes);
+        self.used -= old.map_or(0, |bytes| bytes.len() as u64);
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Vec<u8>> {
+        let bytes = self.files.remove(name)?;
+        self.used -= bytes.len() as u64;
+        Some(bytes)
+    }
+
+    /// The names of the files below a directory.
+    fn below(&self, dir: &str) -> Vec<String> {
+        let below = format!("{dir}/");
+        let from = self.files.range(below.clone()..);
+        let names = from.map(|(name, _)| name);
+        let names = names.take_while(|name| name.starts_with(&below));
+        names.cloned().collect()
     }
 
     fn length(&self, file: &FileName) -> u64 {
@@ -89,7 +106,7 @@ impl Memory {
     fn change(&mut self, op: &FileOp) -> Outcome {
         match op {
             FileOp::Alloc { file, len } => {
-                self.files.insert(file.to_string(), vec![0; size(*len)]);
+                self.insert(file.to_string(), vec![0; size(*len)]);
             }
             FileOp::Put {
                 file, at, pieces, ..
@@ -99,20 +116,26 @@ impl Memory {
             }
             FileOp::Sync(_) | FileOp::SyncDir(_) | FileOp::SyncAll => {}
             FileOp::Cut { file, len } => match self.files.get_mut(&file.to_string()) {
-                Some(bytes) => bytes.resize(size(*len), 0),
+                Some(bytes) => {
+                    self.used -= bytes.len() as u64;
+                    self.used += len;
+                    bytes.resize(size(*len), 0);
+                }
                 None => return absent(file),
             },
             FileOp::Rename { from, to } => return self.rename(from, to),
             FileOp::Unlink(file) => {
-                self.files.remove(&file.to_string());
+                self.remove(&file.to_string());
             }
             FileOp::MakeDir(dir) => {
                 self.dirs.insert(dir.to_string());
             }
             FileOp::RemoveDir(dir) => {
-                let (path, below) = (dir.to_string(), format!("{dir}/"));
+                let path = dir.to_string();
                 self.dirs.remove(&path);
-                self.files.retain(|name, _| !name.starts_with(&below));
+                for name in self.below(&path) {
+                    self.remove(&name);
+                }
             }
             FileOp::Read { file, at, len } => {
                 let Some(bytes) = self.files.get(&file.to_string()) else {
@@ -131,6 +154,7 @@ impl Memory {
 
     fn put(&mut self, file: &FileName, at: usize, pieces: &[Piece]) {
         let bytes = self.files.entry(file.to_string()).or_default();
+        let before = bytes.len();
         let mut at = at;
         for piece in pieces {
             let end = at + piece.len();
@@ -150,25 +174,17 @@ impl Memory {
             }
             at = end;
         }
+        self.used += (bytes.len() - before) as u64;
     }
 
     fn rename(&mut self, from: &FileName, to: &FileName) -> Outcome {
         let (old, new) = (from.to_string(), to.to_string());
-        if let Some(bytes) = self.files.remove(&old) {
-            self.files.insert(new, bytes);
+        if let Some(bytes) = self.remove(&old) {
+            self.insert(new, bytes);
         } else if self.dirs.remove(&old) {
-            let below = format!("{old}/");
-            let moved: Vec<String> = self
-                .files
-                .keys()
-                .filter(|name| name.starts_with(&below))
-                .cloned()
-                .collect();
-            for name in moved {
-                if let (Some(bytes), Some(rest)) =
-                    (self.files.remove(&name), name.strip_prefix(&below))
-                {
-                    self.files.insert(format!("{new}/{rest}"), bytes);
+            for name in self.below(&old) {
+                if let (Some(bytes), Some(rest)) = (self.remove(&name), name.strip_prefix(&old)) {
+                    self.insert(format!("{new}{rest}"), bytes);
                 }
             }
             self.dirs.insert(new);
@@ -231,4 +247,54 @@ fn absent(file: &FileName) -> Outcome {
         kind: FaultKind::Absent,
         text: format!("{file}: no such file or directory"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sawlog_core::file::How;
+
+    use super::*;
+    use crate::clock::Chance;
+
+    #[test]
+    fn what_is_counted_as_used_is_what_the_files_come_to_whatever_is_done() {
+        let mut memory = Memory::bounded(4096);
+        let mut chance = Chance::new();
+        let name = |path: &str| FileName::named(path);
+        let paths = ["a", "b", "one/a", "one/b", "one/below", "onea", "two/a"];
+        let (mut full, mut fewer) = (0, 0);
+        for _ in 0..20_000 {
+            let dice = chance.roll().0.map(usize::from);
+            let [what, which, other, high, low, ..] = dice;
+            let file = name(paths[which % paths.len()]);
+            let to = name(paths[other % paths.len()]);
+            let len = (high * 256 + low) as u64 % 2048;
+            let op = match what % 9 {
+                0 => FileOp::Alloc { file, len },
+                1 => FileOp::Cut { file, len },
+                2 => FileOp::Rename { from: file, to },
+                3 => FileOp::Unlink(file),
+                4 => FileOp::MakeDir(name(["one", "two"][which % 2])),
+                5 => FileOp::RemoveDir(name(["one", "two"][which % 2])),
+                6 => FileOp::Rename {
+                    from: name("one"),
+                    to: name("two"),
+                },
+                _ => FileOp::Put {
+                    file,
+                    at: len / 2,
+                    pieces: vec![Piece::Zeros(low), Piece::Bytes(vec![1; high].into())],
+                    how: How::Cached,
+                },
+            };
+            let before = memory.used;
+            let outcome = memory.run(&op);
+            let sum: usize = memory.files.values().map(Vec::len).sum();
+            assert_eq!(memory.used, sum as u64, "after {op:?}");
+            assert!(memory.used <= 4096);
+            full += u32::from(matches!(outcome, Outcome::Failed(_)));
+            fewer += u32::from(memory.used < before);
+        }
+        assert!(full > 100 && fewer > 100, "{full} refused, {fewer} freed");
+    }
 }

@@ -16,6 +16,16 @@ use crate::shard_loop::{Mail, Post};
 /// that a produce is acknowledged all the same. What clients do by their own clocks is theirs.
 ///
 /// Time jumps: what would have happened again and again in between happens once, at the end.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use sawlog_broker::memory::Node;
+/// # async fn example() -> Result<(), sawlog_core::complaint::Complaint> {
+/// let node = Node::builder().paused().set("log.retention.check.interval.ms", "60000").start().await?;
+/// node.clock().advance(Duration::from_secs(3600)).await; // an hour; what came due in it is done
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Clock {
     clock: clock::Clock,
@@ -55,8 +65,11 @@ impl Clock {
     }
 
     /// Moves it on, whether it stands or runs, and returns when the node has done what came due: polls are answered, files
-    /// that grew too old are gone. Not cancel safe: the time has passed in any case.
+    /// that grew too old are gone, and so are connections that were idle for too long. Not cancel safe: the time may have
+    /// passed.
     pub async fn advance(&self, by: Duration) {
+        // What came until now came before the time that passes.
+        self.settled().await;
         self.clock.advance(by);
         self.settled().await;
     }

@@ -108,25 +108,29 @@ impl Faults {
     pub(crate) fn trap(&self, frame: &[u8], now: Now) -> Option<Box<Trap>> {
         let header = RequestHeader::decode(&mut Reader::new(frame)).ok()?;
         let key = header.api_key()?;
-        let mut list = self.lock();
-        *list.came.entry(key).or_default() += 1;
-        let suspects = list.faults.iter().filter(|live| {
-            let requests = &live.fault.requests;
-            let client = requests.client.as_deref();
-            requests.key == key && client.is_none_or(|id| Some(id) == header.client_id)
-        });
-        let candidates: Vec<Candidate> = suspects
-            .map(|live| Candidate {
-                id: live.id,
-                fault: live.fault.clone(),
-            })
-            .collect();
-        drop(list);
+        *self.lock().came.entry(key).or_default() += 1;
+        let candidates = self.candidates(key, header.client_id);
         if candidates.is_empty() {
             return None;
         }
         let trap = Trap::new(self.clone(), (key, header.version), candidates, now);
         Some(Box::new(trap))
+    }
+
+    /// Those that may meet a request of this kind, of this client.
+    pub(super) fn candidates(&self, key: ApiKey, client_id: Option<&str>) -> Vec<Candidate> {
+        let list = self.lock();
+        let suspects = list.faults.iter().filter(|live| {
+            let requests = &live.fault.requests;
+            let client = requests.client.as_deref();
+            requests.key == key && client.is_none_or(|id| Some(id) == client_id)
+        });
+        suspects
+            .map(|live| Candidate {
+                id: live.id,
+                fault: live.fault.clone(),
+            })
+            .collect()
     }
 
     /// One of them meets a request, unless it was lifted or used up meanwhile.

@@ -13,6 +13,8 @@ use sawlog_wire::messages::*;
 use sawlog_wire::records::{BatchBuilder, Codec, NewRecord};
 use sawlog_wire::{ErrorCode, Reader, Uuid, Writer, frame};
 
+use super::faults::Faults;
+use super::trap::Trap;
 use super::{ApiKey, Code, Fault, MEMORY_LEAST, Node};
 
 /// A code that no part of the node answers with.
@@ -105,6 +107,22 @@ fn produce(version: i16, id: Uuid, bytes: usize) -> ProduceRequest {
     }
 }
 
+/// The codes that an answer tells: its own, those of its rows, or those of the rows below these.
+macro_rules! codes {
+    () => {
+        |answer| vec![answer.error_code]
+    };
+    ($rows:ident) => {
+        |answer| answer.$rows.iter().map(|row| row.error_code).collect()
+    };
+    ($above:ident: $rows:ident) => {
+        |answer| {
+            let rows = answer.$above.iter().flat_map(|one| &one.$rows);
+            rows.map(|row| row.error_code).collect()
+        }
+    };
+}
+
 /// Has each version of a key refused once, and looks for the code where the answer should have it.
 fn refused<R: Request>(
     node: &Node,
@@ -145,13 +163,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
             refused(
                 &node,
                 |version| produce(version, id, 9),
-                |answer: &ProduceResponse| {
-                    let rows = answer
-                        .responses
-                        .iter()
-                        .flat_map(|topic| &topic.partition_responses);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(responses: partition_responses),
             ),
             refused(
                 &node,
@@ -167,10 +179,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| {
-                    let rows = answer.responses.iter().flat_map(|topic| &topic.partitions);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(responses: partitions),
             ),
             refused(
                 &node,
@@ -183,10 +192,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| {
-                    let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(topics: partitions),
             ),
             refused(
                 &node,
@@ -197,7 +203,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }]),
                     ..Default::default()
                 },
-                |answer| answer.topics.iter().map(|row| row.error_code).collect(),
+                codes!(topics),
             ),
             refused(
                 &node,
@@ -226,7 +232,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     client_software_version: "1".to_owned(),
                     ..Default::default()
                 },
-                |answer| vec![answer.error_code],
+                codes!(),
             ),
             refused(
                 &node,
@@ -239,7 +245,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.topics.iter().map(|row| row.error_code).collect(),
+                codes!(topics),
             ),
             refused(
                 &node,
@@ -257,7 +263,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     },
                     ..Default::default()
                 },
-                |answer| answer.responses.iter().map(|row| row.error_code).collect(),
+                codes!(responses),
             ),
             refused(
                 &node,
@@ -270,16 +276,9 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     timeout_ms: 60_000,
                     ..Default::default()
                 },
-                |answer| {
-                    let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(topics: partitions),
             ),
-            refused(
-                &node,
-                |_| InitProducerIdRequest::default(),
-                |answer| vec![answer.error_code],
-            ),
+            refused(&node, |_| InitProducerIdRequest::default(), codes!()),
             refused(
                 &node,
                 |_| OffsetForLeaderEpochRequest {
@@ -290,10 +289,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| {
-                    let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(topics: partitions),
             ),
             refused(
                 &node,
@@ -305,7 +301,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.results.iter().map(|row| row.error_code).collect(),
+                codes!(results),
             ),
             refused(
                 &node,
@@ -317,12 +313,12 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.responses.iter().map(|row| row.error_code).collect(),
+                codes!(responses),
             ),
             refused(
                 &node,
                 |_| DescribeLogDirsRequest::default(),
-                |answer| answer.results.iter().map(|row| row.error_code).collect(),
+                codes!(results),
             ),
             refused(
                 &node,
@@ -334,7 +330,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.results.iter().map(|row| row.error_code).collect(),
+                codes!(results),
             ),
             refused(
                 &node,
@@ -346,18 +342,10 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.responses.iter().map(|row| row.error_code).collect(),
+                codes!(responses),
             ),
-            refused(
-                &node,
-                |_| DescribeQuorumRequest::default(),
-                |answer| vec![answer.error_code],
-            ),
-            refused(
-                &node,
-                |_| DescribeClusterRequest::default(),
-                |answer| vec![answer.error_code],
-            ),
+            refused(&node, |_| DescribeQuorumRequest::default(), codes!()),
+            refused(&node, |_| DescribeClusterRequest::default(), codes!()),
             refused(
                 &node,
                 |_| DescribeProducersRequest {
@@ -368,16 +356,9 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| {
-                    let rows = answer.topics.iter().flat_map(|topic| &topic.partitions);
-                    rows.map(|row| row.error_code).collect()
-                },
+                codes!(topics: partitions),
             ),
-            refused(
-                &node,
-                |_| ListConfigResourcesRequest::default(),
-                |answer| vec![answer.error_code],
-            ),
+            refused(&node, |_| ListConfigResourcesRequest::default(), codes!()),
             refused(
                 &node,
                 |_| DescribeTopicPartitionsRequest {
@@ -387,7 +368,7 @@ fn every_key_that_is_served_can_be_refused_in_every_version() {
                     }],
                     ..Default::default()
                 },
-                |answer| answer.topics.iter().map(|row| row.error_code).collect(),
+                codes!(topics),
             ),
         ];
         let served: Vec<ApiKey> = ROWS.iter().map(|row| row.key).collect();
@@ -438,4 +419,20 @@ fn a_node_whose_memory_is_used_up_refuses_records_and_serves_what_it_has() {
             (Some(Code::None), stored as i64)
         );
     });
+}
+
+#[test]
+fn a_fault_of_one_topic_is_not_spent_because_a_broad_one_before_it_was_used_up_by_another_shard() {
+    let faults = Faults::new(Duration::ZERO);
+    let broad = faults.give(Fault::on(ApiKey::Fetch).lost());
+    let narrow = faults.give(Fault::on(ApiKey::Fetch).topic("orders").lost());
+    let now = crate::clock::Clock::start().now();
+    let trap = |candidates| Trap::new(faults.clone(), (ApiKey::Fetch, 12), candidates, now);
+    // Two shards look at the same time; what their requests are about neither knows yet.
+    let (one, other) = (
+        faults.candidates(ApiKey::Fetch, None),
+        faults.candidates(ApiKey::Fetch, None),
+    );
+    let _ = (trap(one), trap(other));
+    assert_eq!((broad.met(), narrow.met()), (1, 0));
 }

@@ -55,25 +55,21 @@ impl Trap {
         candidates: Vec<Candidate>,
         came: Now,
     ) -> Trap {
-        let mut trap = Trap {
+        // Those before the first narrow one are not about anything more: they meet it whatever it asks. On another shard
+        // one of them may have been used up meanwhile.
+        let broad = candidates.iter();
+        let mut broad = broad.take_while(|one| !one.fault.requests.is_narrow());
+        let met = broad.find(|one| faults.meet(one));
+        Trap {
+            met: met.map(|one| one.fault.clone()),
             faults,
             key,
             version,
             came,
             candidates,
-            met: None,
             marked: Vec::new(),
             written: Vec::new(),
-        };
-        // One that is not about anything more meets it whatever it asks.
-        if trap
-            .candidates
-            .first()
-            .is_some_and(|one| !one.fault.requests.is_narrow())
-        {
-            trap.decide(|_| true);
         }
-        trap
     }
 
     /// The first candidate that means this meets it.
@@ -177,7 +173,7 @@ impl Trap {
         }
     }
 
-    /// Whether the node shall not even see the frame.
+    /// Whether the connection ends and the node hears of nothing.
     fn closes(&self) -> bool {
         self.met
             .as_ref()
@@ -208,12 +204,18 @@ pub(crate) async fn spring(
     local.set_trap(id, trap);
     local.frame(id, frame);
     local.settle();
-    answered(local, id, link).await?;
+    let heard = answered(local, id, link).await;
     let Some(mut trap) = local.take_trap(id) else {
-        return Ok(());
+        return heard;
     };
+    if trap.closes() {
+        wait(&clock, trap.due()).await;
+        return Err(Ended::Closed(CLOSED.to_owned()));
+    }
+    heard?;
     let leaves = trap.leaves();
     wait(&clock, trap.due()).await;
+    local.let_go(id);
     match leaves {
         Leaves::Sent(pieces) => local.send(id, pieces),
         Leaves::Lost => {}

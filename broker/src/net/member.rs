@@ -68,11 +68,15 @@ pub struct Member {
     active: Mono,
     /// Nothing is sent any more.
     given_up: bool,
+    /// Because nothing had moved for long.
+    pub idle: bool,
     answers: Holding,
     /// The request that it has to itself, where a fault may meet one (`memory`).
     pub trap: Option<Box<Trap>>,
     /// Where answers wait that are to be late (`memory`).
     pub late: Option<Box<Late>>,
+    /// How many answers, or pieces of them, are ready and wait for their time (`memory`).
+    pub held_back: usize,
 }
 
 /// What a connection's task should wait for.
@@ -109,9 +113,11 @@ impl Member {
             behind: None,
             took: 0,
             given_up: false,
+            idle: false,
             answers: Holding::new(answers, 0),
             trap: None,
             late: None,
+            held_back: 0,
         }
     }
 
@@ -160,7 +166,10 @@ impl Member {
     pub fn push(&mut self, piece: Bytes, now: Now) {
         match (&mut self.trap, &self.late) {
             (Some(trap), _) => trap.push(piece),
-            (None, Some(late)) => late.push(piece, now),
+            (None, Some(late)) => {
+                self.held_back += 1;
+                late.push(piece, now);
+            }
             (None, None) => self.send(piece),
         }
     }
@@ -236,7 +245,8 @@ impl Member {
     /// Whether nothing came or went for so long, as far as is looked from time to time. Who waits for an answer that is not
     /// there yet is not idle, nor is one whose socket is not read, unless that is because it takes nothing.
     pub fn is_idle(&mut self, now: Now, max: Duration) -> bool {
-        let waits = (self.conn.open() > 0 || self.muted) && self.unsent_bytes == 0;
+        let owed = self.conn.open() + self.held_back > 0;
+        let waits = (owed || self.muted) && self.unsent_bytes == 0;
         if self.link.moved.take() || waits {
             self.active = now.mono;
         }

@@ -126,10 +126,20 @@ impl Local {
         }
     }
 
-    /// That request is over.
+    /// That request is over, and its answer is held back until it is let go.
     pub fn take_trap(&self, id: ConnId) -> Option<Box<Trap>> {
         let mut inner = self.inner.borrow_mut();
-        inner.conns.get_mut(&id.number)?.trap.take()
+        let member = inner.conns.get_mut(&id.number)?;
+        let trap = member.trap.take()?;
+        member.held_back += 1;
+        Some(trap)
+    }
+
+    /// That answer is held back no longer.
+    pub fn let_go(&self, id: ConnId) {
+        if let Some(member) = self.inner.borrow_mut().conns.get_mut(&id.number) {
+            member.held_back -= 1;
+        }
     }
 
     /// Whether a connection owes any answer; then also whether its socket did not take all there is. Its task is woken with
@@ -163,6 +173,7 @@ impl Local {
         let Some(member) = inner.conns.get_mut(&id.number) else {
             return;
         };
+        member.held_back -= 1;
         member.send(piece);
         inner.flush(id, now);
     }
@@ -373,9 +384,15 @@ impl Inner {
         for member in self.conns.values_mut() {
             if member.is_idle(now, max) {
                 member.give_up(format!("nothing moved for {} s", max.as_secs_f32()));
+                member.idle = true;
                 member.link.wake.notify_one();
             }
         }
+    }
+
+    /// Whether a connection that was idle has not ended yet.
+    pub(super) fn is_ending_idle(&self) -> bool {
+        self.conns.values().any(|member| member.idle)
     }
 
     fn wake_muted(&self) {
