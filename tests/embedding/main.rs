@@ -8,6 +8,7 @@
 
 mod clock;
 mod faults;
+mod gotchas;
 mod nodes;
 
 use std::future::Future;

@@ -118,7 +118,7 @@ impl Cabled {
 }
 
 #[test]
-fn each_client_of_a_listener_on_every_address_is_told_the_one_that_it_reached() {
+fn gotcha_10_each_client_of_a_listener_on_every_address_is_told_the_one_that_it_reached() {
     let Some(cabled) = Cabled::new("network-auto") else {
         return;
     };
