@@ -95,7 +95,8 @@ fn broker(folder: &Folder) -> Broker {
 fn the_first_ctrl_c_ends_in_order_and_what_was_typed_is_written() {
     let folder = Folder::new("ends-order").unwrap();
     let broker = broker(&folder);
-    let mut reads = Running::start(broker.address, &["consume", "t"]);
+    // Going on is what it does; to say so is no fault.
+    let mut reads = Running::start(broker.address, &["consume", "t", "-f"]);
     let mut writes = Running::start(broker.address, &["produce", "t"]);
     writes.say("one");
     // It is read back: so it was taken and sent, and both wait for more now.

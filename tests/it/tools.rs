@@ -256,6 +256,9 @@ fn topics_are_made_changed_trimmed_and_deleted_and_each_end_has_its_code() {
         0,
     );
     assert_eq!(sawlog(&["topic", "list", "-o", "name"], 0).0, "");
+    let none = ("".to_owned(), "sawlog: there are no topics\n".to_owned());
+    assert_eq!(sawlog(&["topic", "list"], 0), none);
+    assert_eq!(sawlog(&["topic", "list", "-o", "yaml"], 0).0, "[]\n");
     sawlog(&["topic", "create", "a", "b", "--partitions", "2"], 0);
     sawlog(&["topic", "create", "a", "c"], 3);
     sawlog(&["topic", "create", "a"], 1);
@@ -370,6 +373,10 @@ fn topics_are_made_changed_trimmed_and_deleted_and_each_end_has_its_code() {
     sawlog(&["topic", "delete", "a", "nosuch", "--yes"], 3);
     sawlog(&["topic", "delete", "a", "--yes"], 4);
     assert_eq!(sawlog(&["topic", "list", "-o", "name"], 0).0, "b\nc\nd\n");
+
+    let said = sawlog(&["consume", "b", "nosuch", "-e"], 4).1;
+    assert!(said.contains("cannot read nosuch:"), "{said}");
+    sawlog(&["api", "versions", "--broker", "7"], 4);
 
     assert!(sawlog(&["cluster", "info"], 0).0.contains("127.0.0.1"));
     assert!(

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::show::Show;
 
 /// The form of a list.
@@ -53,8 +53,17 @@ impl Table {
         }
     }
 
-    /// Prints it.
+    /// Prints it. Without rows it is nothing to people, and no item to programs.
     pub(crate) fn end(self) -> Result<(), Failure> {
+        self.print(None)
+    }
+
+    /// The same; to people it is said what it means that there are no rows.
+    pub(crate) fn end_or(self, none: &str) -> Result<(), Failure> {
+        self.print(Some(none))
+    }
+
+    fn print(self, none: Option<&str>) -> Result<(), Failure> {
         let mut show = Show::out();
         match self.listing {
             Listing::Json => {
@@ -78,6 +87,11 @@ impl Table {
                         show.line(name.as_bytes())?;
                     }
                     last = Some(name);
+                }
+            }
+            Listing::Table | Listing::Wide if self.rows.is_empty() => {
+                if let Some(none) = none {
+                    say(none);
                 }
             }
             Listing::Table | Listing::Wide => {

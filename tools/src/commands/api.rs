@@ -1,6 +1,7 @@
 //! `sawlog api`: which API keys brokers serve, in which versions, beside what this tool knows. Decides what is shown; asks
 //! each broker itself, and changes nothing. Never says what a version means: the reference of keys does.
 
+use sawlog_client::metadata::BrokerId;
 use sawlog_wire::ApiKey;
 use serde_json::json;
 
@@ -48,6 +49,14 @@ async fn versions(arguments: &Versions) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
     let known = kafka.known().await;
     let brokers = match arguments.broker {
+        Some(id) if !known.brokers.contains_key(&BrokerId(id)) => {
+            return Err(Failure::told(
+                Exit::NotFound,
+                format!("cannot ask broker {id}"),
+                "there is no such broker".to_owned(),
+                "`sawlog cluster info` shows the brokers",
+            ));
+        }
         Some(id) => vec![id],
         None => known.brokers.keys().map(|id| id.0).collect(),
     };

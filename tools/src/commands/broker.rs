@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sawlog_broker::boot;
 
 use crate::exit::{Exit, Failure, say};
@@ -93,7 +93,8 @@ fn colours(variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> bool 
 
 fn start_logging(arguments: &Arguments) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
-        .with_context(|| format!("--log {}", arguments.log))?;
+        // It says its reason twice, as itself and as what lies below it.
+        .map_err(|error| anyhow::anyhow!("--log {}: {error}", arguments.log))?;
     let colours = colours(
         |name| std::env::var_os(name),
         std::io::stderr().is_terminal(),

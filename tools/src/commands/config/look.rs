@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Describe, Diff, List, explain, present, title};
 use crate::cluster::failure;
-use crate::exit::{Exit, Failure, say};
+use crate::exit::{Exit, Failure};
 use crate::table::Table;
 use crate::tally::Tally;
 
@@ -39,7 +39,7 @@ pub(super) async fn list(arguments: &List) -> Result<Exit, Failure> {
         let set = found.iter().filter(|config| config.source == own(resource));
         set.for_each(|config| row(&mut table, resource, config));
     }
-    table.end()?;
+    table.end_or("nothing was set at run time")?;
     Ok(tally.exit())
 }
 
@@ -176,9 +176,6 @@ pub(super) async fn diff(arguments: &Diff) -> Result<Exit, Failure> {
             json!({"key": key, "left": left, "right": right, "left_source": left_source, "right_source": right_source}),
         );
     }
-    if exit == Exit::Done {
-        say("they are equal");
-    }
-    table.end()?;
+    table.end_or("they are equal")?;
     Ok(exit)
 }

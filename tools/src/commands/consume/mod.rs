@@ -55,8 +55,8 @@ pub(crate) struct Arguments {
     /// The last N of each partition, and end
     #[arg(long, value_name = "N", conflicts_with = "from")]
     tail: Option<i64>,
-    /// With --tail: go on with what comes
-    #[arg(short, long, requires = "tail", conflicts_with_all = ["to", "until_end"])]
+    /// Go on with what comes: as without it, and behind --tail too
+    #[arg(short, long, conflicts_with_all = ["to", "until_end"])]
     follow: bool,
     /// End where the partitions ended when it began
     #[arg(short = 'e', long)]
@@ -136,7 +136,7 @@ async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<
     let kafka = arguments.cluster.connect().await?;
     let what = format!("cannot read {}", arguments.topics.join(", "));
     let failed = |error: Error| failure(&what, &error);
-    let places = places(&kafka, arguments).await.map_err(failed)?;
+    let places = places(&kafka, arguments).await?;
     let ends = ends_of(&kafka, &places, to).await.map_err(failed)?;
     let start = match from {
         Where::Earliest => Start::Earliest,
@@ -155,12 +155,15 @@ async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<
     kafka.assign(assigned).build().await.map_err(failed)
 }
 
-async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Error> {
+async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Failure> {
     let mut places = Vec::new();
     for topic in &arguments.topics {
         let name: std::sync::Arc<str> = topic.as_str().into();
         let partitions = match arguments.partition.as_slice() {
-            [] => kafka.partitions(topic).await?,
+            [] => {
+                let found = kafka.partitions(topic).await;
+                found.map_err(|error| failure(&format!("cannot read {topic}"), &error))?
+            }
             named => named.to_vec(),
         };
         places.extend(

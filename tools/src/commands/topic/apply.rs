@@ -105,8 +105,8 @@ fn read(arguments: &Apply) -> Result<Vec<Wanted>, Failure> {
 }
 
 fn parse(text: &str) -> Result<Vec<Wanted>, String> {
-    let list: Vec<Map<String, Value>> =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let list: Vec<Map<String, Value>> = serde_json::from_str(text)
+        .map_err(|error| format!("it is not the JSON it should be: {error}"))?;
     if let Some((line, key)) = twice(text) {
         return Err(format!(
             "line {line}: {key:?} is said twice, and it is not told which counts"

@@ -26,7 +26,7 @@ pub(super) async fn list(arguments: &List) -> Result<Exit, Failure> {
                 "replicas": replicas(topic), "internal": topic.internal}),
         );
     }
-    table.end()?;
+    table.end_or("there are no topics")?;
     Ok(Exit::Done)
 }
 
