@@ -1,6 +1,8 @@
 //! What goes wrong in a run, and when. Decides which faults a seed draws and how they are timed against each other; never
 //! what survives them (`disk`), nor whether the node did right (`checks`).
 
+mod rot;
+
 use sawlog_core::file::{FileName, FileOp, How, Piece};
 
 use crate::client::Client;
@@ -60,9 +62,9 @@ impl Plan {
             (Kind::Cut, 600),
             (Kind::Aim, 600),
             (Kind::Stall, 500),
-            (Kind::FailedSync, 300),
-            (Kind::Rot, 300),
-            (Kind::LostWrite, 100),
+            (Kind::FailedSync, 400),
+            (Kind::Rot, 400),
+            (Kind::LostWrite, 120),
             (Kind::Full, 150),
             (Kind::Unreadable, 100),
             (Kind::Jump, 300),
@@ -72,6 +74,10 @@ impl Plan {
             .filter(|(_, chance)| rng.chance(*chance))
             .map(|(kind, _)| *kind)
             .collect();
+        if drawn.contains(&Kind::Rot) {
+            // What damage at rest may do depends on where it lies: it comes more often than what strikes everything.
+            drawn.push(Kind::Rot);
+        }
         if drawn.is_empty() {
             drawn.push(Kind::Kill);
         }
@@ -208,18 +214,26 @@ fn strike(world: &mut World, rng: &mut Rng, kind: Kind, plan: &Plan, report: &mu
         Kind::Aim => aim(world, rng, plan),
         Kind::Stall if world.ready() => {
             count("stall");
-            world.stalled_until = world.time() + rng.between(10 * MS, 40 * MS);
-            world.run_until(world.time() + rng.between(MS, 10 * MS));
+            // Mostly it is over soon; now and then it takes so long that everybody wants something meanwhile.
+            let half = rng.pick(&[5, 10, 20, 100]).copied().unwrap_or(5) * MS;
+            world.stalled_until = world.time() + 2 * half;
+            world.run_until(world.time() + rng.between(MS, half));
             cut_producers(world);
-            world.run_until(world.time() + rng.between(MS, 15 * MS));
+            world.run_until(world.time() + rng.between(MS, half));
             if world.alive() && rng.chance(600) {
                 die(world, rng, plan.power);
             }
         }
         Kind::FailedSync => {
             // What a failed sync left in memory only is lost when the power goes: nobody may have been told of it.
+            let fired = |world: &World| world.disk.fired.get("failed-sync").copied().unwrap_or(0);
+            let before = fired(world);
             world.disk.faults.failing_syncs = 1;
-            world.run_until(world.time() + rng.between(MS, 60 * MS));
+            let until = world.time() + rng.between(MS, 60 * MS);
+            while world.time() < until && fired(world) == before && world.refused.is_none() {
+                world.run_until(world.time() + MS / 10);
+            }
+            world.run_until(world.time() + rng.between(MS / 10, 15 * MS));
             if world.refused.is_some() {
                 if !restart_after_refusal(world, report) {
                     return;
@@ -293,33 +307,42 @@ fn aim(world: &mut World, rng: &mut Rng, plan: &Plan) {
     world.aim = None;
 }
 
-/// Flips a bit: among the last commits of a ring, of which recovery must say whether they were torn, or anywhere.
+/// Flips bits: of a commit, and then the process mostly dies, so that recovery is the first to see it; under a read of the
+/// ring; or at rest, in several places.
 fn rot(world: &mut World, rng: &mut Rng) {
-    let files: Vec<(String, u64)> = world
-        .disk
-        .files()
-        .into_iter()
-        .filter(|(path, len)| *len > 0 && !path.contains("ballast"))
-        .collect();
-    let bit = u8::try_from(rng.below(8)).unwrap_or(0);
-    let recent = world.disk.ledger.recent(&world.disk, 12);
-    let mark = rng.pick(&recent).and_then(|marks| rng.pick(marks)).cloned();
-    if let Some(mark) = mark.filter(|_| rng.chance(700)) {
-        // The head of a commit, the heads of its batches, which Kafka's CRC leaves out, and all the rest of it.
-        let at = match (rng.below(3), rng.pick(&mark.batches)) {
-            (0, _) => mark.at + rng.below(mark.len.min(200)),
-            (1, Some(batch)) => u64::from(*batch) + rng.below(17),
-            _ => mark.at + rng.below(mark.len),
-        };
-        world.disk.rot(&mark.path, at, bit);
-        if world.alive() && rng.chance(600) {
-            world.run_until(world.time() + rng.below(8 * MS));
-            if world.alive() {
-                world.kill();
+    match rng.below(100) {
+        0..=44 => {
+            strike_at(world, rng, rot::last_commits);
+            if rng.chance(800) {
+                world.run_until(world.time() + rng.below(8 * MS));
+                if world.alive() {
+                    world.kill();
+                }
             }
         }
-    } else if let Some((path, len)) = rng.pick(&files).cloned() {
-        world.disk.rot(&path, rng.below(len), bit);
+        45..=64 if world.ready() => {
+            world.disk.faults.rot_under_read = Some(rng.bits());
+            let until = world.time() + 400 * MS;
+            while world.time() < until
+                && world.ready()
+                && world.disk.faults.rot_under_read.is_some()
+            {
+                world.run_until(world.time() + MS);
+            }
+            world.disk.faults.rot_under_read = None;
+        }
+        _ => {
+            for _ in 0..rng.between(1, 3) {
+                strike_at(world, rng, rot::at_rest);
+            }
+        }
+    }
+}
+
+fn strike_at(world: &mut World, rng: &mut Rng, place: fn(&World, &mut Rng) -> Option<rot::Place>) {
+    let bit = u8::try_from(rng.below(8)).unwrap_or(0);
+    if let Some((path, at)) = place(world, rng) {
+        world.disk.rot(&path, at, bit);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::{Parser, Subcommand};
 use sawlog_sim::enumerate;
 use sawlog_sim::gate::Campaign;
-use sawlog_sim::mutants::{Fate, MUTANTS, hunt, twice};
+use sawlog_sim::mutants::{Fate, MUTANTS, hunt, rate, twice};
 use sawlog_sim::run::{Trace, run};
 
 /// A world of faults from one seed.
@@ -46,9 +46,9 @@ enum Command {
         /// Seeds to try for each
         #[arg(long, default_value_t = 200)]
         seeds: u64,
-        /// Only every fourth, beginning with this one (0 to 3)
+        /// Try all seeds from 1 on and say how many of them catch it
         #[arg(long)]
-        quarter: Option<usize>,
+        rate: bool,
     },
     /// Crash the storage engine alone at very many points of small workloads
     Enumerate {
@@ -84,11 +84,7 @@ fn main() -> ExitCode {
     let good = match Arguments::parse().command {
         Command::Run { seeds, from } => many(seeds, from, false),
         Command::Reached { seeds } => many(seeds, 1, true),
-        Command::Mutants {
-            only,
-            seeds,
-            quarter,
-        } => mutants(only.as_deref(), seeds, quarter),
+        Command::Mutants { only, seeds, rate } => known_bugs(only.as_deref(), seeds, rate),
         Command::Enumerate {
             states,
             from,
@@ -177,23 +173,27 @@ fn many(seeds: u64, from: u64, names: bool) -> bool {
     bad.is_empty() && complaints.is_empty()
 }
 
-fn mutants(only: Option<&str>, seeds: u64, quarter: Option<usize>) -> bool {
+fn known_bugs(only: Option<&str>, seeds: u64, all: bool) -> bool {
     // A stopped assertion is a catch; its words would hide the table.
     std::panic::set_hook(Box::new(|_| {}));
     let wanted: Vec<_> = MUTANTS
         .iter()
-        .enumerate()
-        .filter(|(index, mutant)| {
-            only.is_none_or(|name| name == mutant.name)
-                && quarter.is_none_or(|q| index % 4 == q % 4)
-        })
-        .map(|(_, mutant)| mutant)
+        .filter(|mutant| only.is_none_or(|name| name == mutant.name))
         .collect();
     let (caught, escaped) = (AtomicU64::new(0), AtomicU64::new(0));
     on_all_cores(wanted.len() as u64, |number| {
         let Some(mutant) = usize::try_from(number).ok().and_then(|n| wanted.get(n)) else {
             return;
         };
+        if all {
+            let (n, first) = rate(mutant, seeds);
+            let first = first.map_or_else(|| "-".to_owned(), |seed| seed.to_string());
+            let text = format!("caught by {n} of {seeds} seeds, first by {first}");
+            say(&format!("{:4} {:28} {text}", mutant.id, mutant.name));
+            let count = if n > 0 { &caught } else { &escaped };
+            count.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let (count, text) = match hunt(mutant, seeds) {
             Fate::Caught(seed, tried, how) => (
                 &caught,

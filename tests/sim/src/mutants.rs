@@ -74,36 +74,36 @@ pub const MUTANTS: &[Mutant] = &[
         1,
         Assert(&["#11", "#12"], &[3]),
     ),
-    mutant("M12", "no-dir-fsync", 1, Rules(&[3, 16, 21])),
-    mutant("M13", "retry-after-eio", 5, Rules(&[3, 21])),
-    mutant("M14", "cut-at-first-bad-crc", 13, Rules(&[3])),
+    mutant("M12", "no-dir-fsync", 2, Rules(&[3, 16, 21])),
+    mutant("M13", "retry-after-eio", 11, Rules(&[3, 21])),
+    mutant("M14", "cut-at-first-bad-crc", 61, Rules(&[3])),
     mutant("M18", "snapshot-not-atomic", 3, Rules(&[16, 19])),
     mutant("M19", "delete-unknown-dirs", 2, Rules(&[20])),
     mutant(
         "M20",
         "header-outside-checksum",
-        1,
+        5,
         Rules(&[1, 3, 7, 21, 22]),
     ),
     mutant("M26", "window-of-one", 1, Rules(&[18])),
     mutant("M27", "snapshot-misses-last-batch", 1, Rules(&[2, 18])),
     mutant("M28", "unknown-on-duplicate", 1, Rules(&[17])),
-    mutant("M50", "duplicate-acked-at-once", 23, Rules(&[1, 3])),
-    mutant("M51", "recovered-tail-only-synced", 1, Rules(&[1, 3, 21])),
-    mutant("M53", "recycle-without-dirsync", 2, Rules(&[3, 16, 21])),
+    mutant("M50", "duplicate-acked-at-once", 35, Rules(&[1, 3])),
+    mutant("M51", "recovered-tail-only-synced", 12, Rules(&[1, 3, 21])),
+    mutant("M53", "recycle-without-dirsync", 6, Rules(&[3, 16, 21])),
     mutant(
         "M54",
         "checkpoint-ahead-of-durable",
-        14,
+        18,
         Rules(&[1, 2, 3, 18, 21]),
     ),
-    mutant("M56", "spill-recomputes-checksum", 6, Rules(&[22])),
+    mutant("M56", "spill-recomputes-checksum", 9, Rules(&[22])),
     mutant("M57", "poll-skips-a-batch", 1, Rules(&[7])),
-    mutant("M59", "producer-ids-unlogged", 1, Rules(&[24])),
+    mutant("M59", "producer-ids-unlogged", 4, Rules(&[24])),
     mutant("M60", "delete-drops-its-neighbour", 1, Rules(&[3])),
     mutant("M61", "deleted-topic-kept", 1, Rules(&[26])),
-    mutant("M63", "trim-answered-at-once", 150, Rules(&[25])),
-    mutant("M64", "command-answered-uncommitted", 1, Rules(&[19, 26])),
+    mutant("M63", "trim-answered-at-once", 158, Rules(&[25])),
+    mutant("M64", "command-answered-uncommitted", 5, Rules(&[19, 26])),
     mutant("M58", "chance-outside-the-seed", 1, Twice),
 ];
 
@@ -132,6 +132,28 @@ pub fn hunt(mutant: &Mutant, seeds: u64) -> Fate {
     } else {
         Fate::Missed(fired)
     }
+}
+
+/// How many of so many seeds from 1 on catch it, and the first of them: what a change to the faults does to each bug.
+#[cfg(feature = "mutants")]
+pub fn rate(mutant: &Mutant, seeds: u64) -> (u64, Option<u64>) {
+    use sawlog_core::proof;
+    let (mut all, mut first) = (0, None);
+    for seed in 1..=seeds {
+        proof::choose(Some(mutant.name));
+        if caught(mutant.by, seed).is_some() {
+            all += 1;
+            first = first.or(Some(seed));
+        }
+        proof::choose(None);
+    }
+    (all, first)
+}
+
+/// Catches nothing: the bugs are not in this build.
+#[cfg(not(feature = "mutants"))]
+pub fn rate(_mutant: &Mutant, _seeds: u64) -> (u64, Option<u64>) {
+    (0, None)
 }
 
 /// What the mutant's own check says of this seed.

@@ -171,7 +171,7 @@ fn changer(
 ) -> Option<usize> {
     let mut rng = Rng::named(seed, "changer");
     let powers = Powers {
-        trims: rng.chance(300),
+        trims: rng.pick(&[0, 0, 200, 600]).copied().unwrap_or(0),
         retains: Rng::named(seed, "retention").chance(300),
         durability: !plan.power,
     };

@@ -70,8 +70,8 @@ pub struct Changer {
 /// What it may do besides.
 #[derive(Clone, Copy, Debug)]
 pub struct Powers {
-    /// Trim the logs of others.
-    pub trims: bool,
+    /// Trim the logs of others: so many times in a thousand.
+    pub trims: u64,
     /// Have the broker keep so much of them only.
     pub retains: bool,
     /// Alter the durability of their topics: only where the power stays.
@@ -182,7 +182,7 @@ impl Changer {
             Stage::Absent if self.quiet => return None,
             Stage::Absent | Stage::There => {}
         }
-        if self.powers.trims && rng.chance(200) {
+        if rng.chance(self.powers.trims) {
             let target = rng.below(self.targets.len() as u64);
             return Some(Task::Trim(usize::try_from(target).unwrap_or(0)));
         }
@@ -580,7 +580,7 @@ impl Changer {
     }
 
     pub(super) fn cut(&mut self, t: u64, wants: &mut Vec<Want>) {
-        if self.powers.trims {
+        if self.powers.trims > 0 {
             self.doubt = self.targets.len();
         }
         let Some(asked) = self.asked.take() else {

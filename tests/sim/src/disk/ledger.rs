@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sawlog_core::file::{FileName, RingKind};
+use sawlog_core::file::{FileName, FileOp, RingKind};
 use sawlog_core::ids::{LogId, Offset, ShardId};
 use sawlog_core::log::commit;
 use sawlog_core::log::state::{BatchKind, Entry};
@@ -20,6 +20,8 @@ type Range = (LogId, Offset, Offset);
 /// With this many whole commits behind it a damaged one may still be taken for a torn one: the next may have been in
 /// flight beside it, the one after that names it as durable.
 const FOLLOWERS: u64 = 1;
+/// No batch with a record is shorter.
+const BATCH_LEAST: u64 = 68;
 /// As many commits are remembered by their number in each ring.
 const REMEMBERED: usize = 512;
 
@@ -344,6 +346,40 @@ impl Disk {
         true
     }
 
+    /// Strikes up to three batches of a ring file just before they are read: what reads them now, no replay judged.
+    pub(super) fn rot_under(&mut self, op: &FileOp) {
+        let FileOp::Read { file, at, len } = op else {
+            return;
+        };
+        if self.faults.rot_under_read.is_none() || !matches!(file, FileName::Ring { .. }) {
+            return;
+        }
+        let path = file.to_string();
+        let Some(Named::File(node)) = self.find(&path) else {
+            return;
+        };
+        let range = size(*at)..size(*at) + *len as usize;
+        let laid = self.ledger.laid.get(&node).into_iter().flatten();
+        let batches = laid.flat_map(|(_, laid)| &laid.batches);
+        let batches: Vec<u64> = batches
+            .filter(|batch| range.contains(&(**batch as usize)))
+            .map(|batch| u64::from(*batch))
+            .collect();
+        let Some(dice) = self.faults.rot_under_read.filter(|_| !batches.is_empty()) else {
+            return;
+        };
+        self.faults.rot_under_read = None;
+        for turn in [0, 21, 42] {
+            let dice = dice.rotate_left(turn);
+            let batch = batches.get(size(dice % batches.len() as u64));
+            let within = dice.rotate_left(8) % BATCH_LEAST;
+            let bit = u8::try_from(dice.rotate_left(16) % 8).unwrap_or(0);
+            if let Some(batch) = batch {
+                self.rot(&path, batch + within, bit);
+            }
+        }
+    }
+
     fn around(&self, node: NodeId, at: usize) -> Vec<u8> {
         let node = self.nodes.get(&node);
         node.map(|node| node.live.read(at & !31, 32))
@@ -414,7 +450,8 @@ impl Disk {
 
     /// Takes back all damage whose place nobody has written to since: what refused to start for it must find everything.
     pub fn heal(&mut self) {
-        for scar in std::mem::take(&mut self.ledger.scars) {
+        // The last damage first: each is told by what lay there right after it.
+        for scar in std::mem::take(&mut self.ledger.scars).into_iter().rev() {
             self.mend(&scar);
         }
     }
@@ -445,7 +482,27 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
+    use sawlog_core::file::{How, Piece};
+
     use super::*;
+
+    #[test]
+    fn damage_close_to_other_damage_is_taken_back() {
+        let mut disk = Disk::default();
+        let file = FileName::named("ring");
+        let pieces = vec![Piece::Bytes(vec![7; 64].into())];
+        let put = FileOp::Put {
+            file,
+            at: 0,
+            pieces,
+            how: How::Durable,
+        };
+        disk.run(&put);
+        assert!(disk.rot("ring", 3, 0) && disk.rot("ring", 9, 1) && disk.rot("ring", 9, 2));
+        assert_ne!(disk.read_all("ring"), Some(vec![7; 64]));
+        disk.heal();
+        assert_eq!(disk.read_all("ring"), Some(vec![7; 64]));
+    }
 
     #[test]
     fn a_write_that_strayed_over_its_own_place_is_taken_back_but_not_over_what_came_later() {

@@ -128,6 +128,8 @@ pub struct Faults {
     pub unreadable: BTreeSet<String>,
     /// Takes no writes at all.
     pub read_only: bool,
+    /// The next queued read of a ring file finds batches rotten: which, and which bits of them, comes of this number.
+    pub rot_under_read: Option<u64>,
 }
 
 /// A log directory on a simulated disk.
@@ -191,6 +193,7 @@ impl Disk {
     /// Completes the queued operation at a place.
     pub fn complete(&mut self, index: usize) -> Option<(Ticket, Outcome)> {
         let (ticket, op, turn) = self.queue.remove(index)?;
+        self.rot_under(&op);
         Some((ticket, self.run_in(turn, &op)))
     }
 

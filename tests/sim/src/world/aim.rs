@@ -3,6 +3,7 @@
 
 use sawlog_core::file::{FileName, FileOp, RingKind};
 
+use crate::history::{Ev, Line, Op};
 use crate::world::World;
 
 /// A moment between two file operations.
@@ -24,10 +25,12 @@ pub enum Moment {
     Start,
     /// A start has written a commit.
     Again,
+    /// A client was told that what it wanted to be changed is so, while a commit is on its way.
+    Told,
 }
 
 /// All moments.
-pub const MOMENTS: [Moment; 8] = [
+pub const MOMENTS: [Moment; 9] = [
     Moment::Checkpoint,
     Moment::CheckpointName,
     Moment::Snapshot,
@@ -36,6 +39,7 @@ pub const MOMENTS: [Moment; 8] = [
     Moment::Segment,
     Moment::Start,
     Moment::Again,
+    Moment::Told,
 ];
 
 /// A death that waits for its moment.
@@ -84,6 +88,7 @@ impl Moment {
             Moment::Segment => "death-behind-a-segment's-bytes",
             Moment::Start => "death-within-a-start",
             Moment::Again => "death-behind-a-start's-commit",
+            Moment::Told => "death-behind-an-answer",
         }
     }
 
@@ -157,9 +162,22 @@ impl World {
             Moment::Again => !ready && is_commit(op),
             moment => moment.is(op),
         };
-        if !now {
-            return false;
+        now && self.strike()
+    }
+
+    /// A client learned that something is changed now: whatever that rests on must have been durable before.
+    pub(super) fn told(&mut self) {
+        let waits = |aim: &Aim| aim.moment == Moment::Told;
+        if self.alive() && self.aim.as_ref().is_some_and(waits) && self.commits_in_flight() {
+            self.strike();
         }
+    }
+
+    /// The moment is there: true if the process is dead.
+    fn strike(&mut self) -> bool {
+        let Some(aim) = &mut self.aim else {
+            return false;
+        };
         if aim.skip > 0 {
             aim.skip -= 1;
             return false;
@@ -173,6 +191,12 @@ impl World {
         }
         true
     }
+}
+
+/// Whether somebody was told that what he wanted to be changed is so.
+pub(super) fn tells_of_a_change(line: &Line) -> bool {
+    let change = matches!(line.op, Op::Create | Op::Delete | Op::Grow | Op::Trim);
+    change && line.ev == Ev::Ok
 }
 
 fn is_commit(op: &FileOp) -> bool {

@@ -25,7 +25,7 @@ use crate::disk::Disk;
 use crate::history::Line;
 use crate::process::{Process, Wish};
 use crate::rng::Rng;
-use crate::world::aim::Aim;
+use crate::world::aim::{Aim, tells_of_a_change};
 use crate::world::lane::is_stop;
 
 /// Nanoseconds of a millisecond.
@@ -560,6 +560,7 @@ impl World {
         if let Some(client) = self.clients.get_mut(number) {
             act(client, self.now, &mut self.rng.client, &mut wants);
         }
+        let mut told = false;
         for want in wants {
             match want {
                 Want::Connect => self.connect(number),
@@ -572,9 +573,13 @@ impl World {
                 Want::Tick(wait) => self.tick_after(number, wait),
                 Want::Note(line) => {
                     self.say(|| format!("     {line:?}"));
+                    told |= tells_of_a_change(&line);
                     self.history.push(line);
                 }
             }
+        }
+        if told {
+            self.told();
         }
     }
 
