@@ -11,7 +11,7 @@ use sawlog_core::ids::Ticket;
 
 use super::buffer::{Aligned, Shared};
 use super::files::Files;
-use super::placing::{self, Placing, Work};
+use super::placing::{self, Placer, Work};
 use super::reading::Reading;
 use super::tail::{LEAST, Tail};
 
@@ -93,7 +93,7 @@ pub struct Lane {
     inbox: Inbox,
     desks: [Worker; DESKS],
     reader: Worker,
-    placing: Placing,
+    placer: Placer,
     /// Writes whose pieces were copied since somebody last asked.
     copied: Vec<(Ticket, Vec<Bytes>)>,
     /// Names that operations on threads work on: how many at which desk. Later operations on a name queue behind, so
@@ -134,7 +134,7 @@ impl Lane {
     pub fn new(files: Arc<Files>, cache_bytes: u64, inbox: Inbox) -> Lane {
         Lane {
             tail: Tail::new(cache_bytes, LEAST, files.pool()),
-            placing: Placing::new(files.clone()),
+            placer: Placer::new(files.clone()),
             copied: Vec::new(),
             files,
             inbox,
@@ -317,7 +317,7 @@ impl Lane {
                 };
                 inbox(Back::Done(ticket, outcome, Landed::of(desk, names, kept)));
             });
-            self.placing.push(placing::Job { dir, work, then });
+            self.placer.push(placing::Job { dir, work, then });
             return;
         }
         if let (Desk::Place, Some(dir)) = (desk, dir_of(&op)) {
@@ -326,7 +326,7 @@ impl Lane {
                 inbox(Back::Done(ticket, outcome, landed));
             });
             let work = Work::Index(op);
-            self.placing.push(placing::Job { dir, work, then });
+            self.placer.push(placing::Job { dir, work, then });
             return;
         }
         let Some(worker) = self.desks.get_mut(desk as usize) else {

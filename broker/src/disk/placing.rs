@@ -1,22 +1,24 @@
-//! Writes that go straight to segments, and what indexes them, on threads of their own.
-//! Decides which log a thread turns to, and that what waits for one segment becomes one write; never an order within a file.
+//! Writes that go straight to segments, and what indexes them, on a thread of their own.
+//! Decides which log is next, what becomes one write, and when completions are told; never an order within a file.
 //!
-//! A durable write that makes a file longer waits for the file system's journal, however short it is. So one log's writes
-//! are joined while an earlier one is under way, and those of several logs wait for the journal together.
+//! A durable write that makes a file longer waits for the file system's journal, however short it is, and whatever is
+//! told wakes the shard, its commit and its clients. So one log's writes are joined while others are under way, and what
+//! was done is told together.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sawlog_core::file::{FileName, FileOp, Outcome};
+use sawlog_core::file::{FileName, FileOp, Outcome, Piece};
 
 use super::buffer::PAGE;
 use super::files::Files;
 
-/// Logs of one shard that are written to at a time.
-const THREADS: usize = 4;
 /// One write takes no more than this, unless it is one that was asked for.
 const MOST: usize = 4 << 20;
+/// What was done is told when there is nothing else to do, or else after so long: a quick disk writes a few megabytes in it.
+const TOLD_WITHIN: Duration = Duration::from_millis(8);
 
 /// What is to be done when a write is.
 pub type Then = Box<dyn FnOnce(Outcome) + Send>;
@@ -48,11 +50,11 @@ impl Job {
     }
 }
 
-/// The threads and what waits for them.
-pub struct Placing {
+/// The thread and what waits for it.
+pub struct Placer {
     files: Arc<Files>,
     waiting: Arc<Waiting>,
-    threads: usize,
+    started: bool,
 }
 
 #[derive(Default)]
@@ -64,37 +66,25 @@ struct Waiting {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Logs that a thread is busy with.
-    busy: BTreeSet<Arc<str>>,
-    /// Threads that wait.
-    idle: usize,
     over: bool,
 }
 
-impl Placing {
-    /// Threads are started as they are needed, and end with this.
-    pub fn new(files: Arc<Files>) -> Placing {
-        Placing {
+impl Placer {
+    /// The thread is started when it is needed, and ends with this.
+    pub fn new(files: Arc<Files>) -> Placer {
+        Placer {
             files,
             waiting: Arc::default(),
-            threads: 0,
+            started: false,
         }
     }
 
     /// Does this after all that was asked for of the same log.
     pub fn push(&mut self, job: Job) {
-        let mut queue = self.waiting.lock();
-        let behind = queue.busy.contains(&job.dir);
-        queue.jobs.push_back(job);
-        if behind {
-            return;
-        }
-        // One too many looks and waits again; one too few would have a log wait for another's write.
-        if queue.idle > 0 {
-            self.waiting.more.notify_one();
-        } else if self.threads < THREADS {
-            drop(queue);
-            self.threads += 1;
+        self.waiting.lock().jobs.push_back(job);
+        self.waiting.more.notify_one();
+        if !self.started {
+            self.started = true;
             let (files, waiting) = (self.files.clone(), self.waiting.clone());
             let thread = std::thread::Builder::new().name("place".to_owned());
             let started = thread.spawn(move || waiting.serve(&files));
@@ -106,10 +96,10 @@ impl Placing {
     }
 }
 
-impl Drop for Placing {
+impl Drop for Placer {
     fn drop(&mut self) {
         self.waiting.lock().over = true;
-        self.waiting.more.notify_all();
+        self.waiting.more.notify_one();
     }
 }
 
@@ -120,35 +110,40 @@ impl Waiting {
 
     /// Until the end, and then whatever is still to be done.
     fn serve(&self, files: &Files) {
-        let mut queue = self.lock();
+        let mut done = Done::default();
         loop {
-            let Some((dir, jobs)) = queue.take() else {
-                if queue.over {
+            let mut queue = self.lock();
+            let jobs = queue.take();
+            if jobs.is_empty() {
+                if !done.outcomes.is_empty() {
+                    drop(queue);
+                    done.tell();
+                } else if queue.over {
                     return;
+                } else {
+                    drop(self.more.wait(queue));
                 }
-                queue.idle += 1;
-                queue = self
-                    .more
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
-                queue.idle -= 1;
                 continue;
-            };
+            }
             drop(queue);
-            carry_out(files, jobs);
-            queue = self.lock();
-            queue.busy.remove(&dir);
+            carry_out(files, jobs, &mut done);
+            if done
+                .since
+                .is_some_and(|since| since.elapsed() >= TOLD_WITHIN)
+            {
+                done.tell();
+            }
         }
     }
 }
 
 impl Queue {
-    /// The first job of a log that nobody is busy with, and what else waits for that log, as much as one write takes.
-    fn take(&mut self) -> Option<(Arc<str>, Vec<Job>)> {
-        let first = |job: &Job| !self.busy.contains(&job.dir);
-        let mut index = self.jobs.iter().position(first)?;
-        let dir = self.jobs.get(index)?.dir.clone();
-        let (mut jobs, mut bytes) = (Vec::new(), 0);
+    /// The first job, and what else waits for the same log, as much as one write takes.
+    fn take(&mut self) -> Vec<Job> {
+        let (mut jobs, mut bytes, mut index) = (Vec::new(), 0, 0);
+        let Some(dir) = self.jobs.front().map(|job| job.dir.clone()) else {
+            return jobs;
+        };
         while let Some(job) = self.jobs.get(index) {
             if job.dir != dir {
                 index += 1;
@@ -160,18 +155,46 @@ impl Queue {
             }
             jobs.extend(self.jobs.remove(index));
         }
-        self.busy.insert(dir.clone());
-        Some((dir, jobs))
+        jobs
+    }
+}
+
+/// What is done, and nobody was told of.
+#[derive(Default)]
+struct Done {
+    outcomes: Vec<(Then, Outcome)>,
+    since: Option<Instant>,
+}
+
+impl Done {
+    fn add(&mut self, then: Then, outcome: Outcome) {
+        self.since.get_or_insert_with(Instant::now);
+        self.outcomes.push((then, outcome));
+    }
+
+    fn tell(&mut self) {
+        self.since = None;
+        for (then, outcome) in self.outcomes.drain(..) {
+            then(outcome);
+        }
     }
 }
 
 /// Segments before what indexes them: those are what appends wait for longest.
-fn carry_out(files: &Files, jobs: Vec<Job>) {
+fn carry_out(files: &Files, jobs: Vec<Job>, done: &mut Done) {
     let mut run: Vec<Write> = Vec::new();
-    let mut indexes = Vec::new();
+    let mut indexes: Vec<(FileOp, Vec<Then>)> = Vec::new();
     for Job { work, then, .. } in jobs {
         match work {
-            Work::Index(op) => indexes.push((op, then)),
+            Work::Index(op) => {
+                if let Some((last, thens)) = indexes.last_mut()
+                    && lengthen(last, &op)
+                {
+                    thens.push(then);
+                } else {
+                    indexes.push((op, vec![then]));
+                }
+            }
             Work::Segment(file, at, slices) => {
                 let next = Write {
                     file,
@@ -180,16 +203,44 @@ fn carry_out(files: &Files, jobs: Vec<Job>) {
                     then,
                 };
                 if run.last().is_some_and(|last| !last.goes_on_with(&next)) {
-                    write(files, std::mem::take(&mut run));
+                    write(files, std::mem::take(&mut run), done);
                 }
                 run.push(next);
             }
         }
     }
-    write(files, run);
-    for (op, then) in indexes {
+    write(files, run, done);
+    for (op, thens) in indexes {
         let (outcome, _) = files.run(&op);
-        then(outcome);
+        for then in thens {
+            done.add(then, outcome.clone());
+        }
+    }
+}
+
+/// Makes one write of two, if the second begins where the first ends.
+fn lengthen(first: &mut FileOp, second: &FileOp) -> bool {
+    let FileOp::Put {
+        file,
+        at,
+        pieces,
+        how,
+    } = first
+    else {
+        return false;
+    };
+    let end = *at + pieces.iter().map(Piece::len).sum::<usize>() as u64;
+    match second {
+        FileOp::Put {
+            file: other,
+            at,
+            pieces: more,
+            how: same,
+        } if file == other && how == same && *at == end => {
+            pieces.extend(more.iter().cloned());
+            true
+        }
+        _ => false,
     }
 }
 
@@ -214,7 +265,7 @@ impl Write {
 }
 
 /// Writes that go on with each other, as one. Of a block that two of them write, what the later one has is all.
-fn write(files: &Files, run: Vec<Write>) {
+fn write(files: &Files, run: Vec<Write>, done: &mut Done) {
     let Some(first) = run.first() else {
         return;
     };
@@ -233,7 +284,7 @@ fn write(files: &Files, run: Vec<Write>) {
     }
     let outcome = files.write_slices(&first.file, first.at, &slices);
     for one in run {
-        (one.then)(outcome.clone());
+        done.add(one.then, outcome.clone());
     }
 }
 
@@ -265,19 +316,16 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_one_log_is_taken_together_and_a_log_has_one_thread_at_a_time() {
+    fn what_waits_for_one_log_is_taken_together_and_logs_take_turns() {
         let mut queue = Queue::default();
         for (dir, at) in [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1)] {
             queue.jobs.push_back(job(dir, at, PAGE, 0));
         }
-        let (a, jobs) = queue.take().unwrap();
-        assert_eq!((&*a, begins(&jobs)), ("a", vec![0, 1, 2]));
+        assert_eq!(begins(&queue.take()), [0, 1, 2]);
         queue.jobs.push_back(job("a", 3, PAGE, 0));
-        let (b, jobs) = queue.take().unwrap();
-        assert_eq!((&*b, begins(&jobs)), ("b", vec![0, 1]));
-        assert!(queue.take().is_none(), "both are being written");
-        queue.busy.remove(&a);
-        assert_eq!(begins(&queue.take().unwrap().1), [3]);
+        assert_eq!(begins(&queue.take()), [0, 1], "the next log's turn");
+        assert_eq!(begins(&queue.take()), [3]);
+        assert!(queue.take().is_empty());
     }
 
     #[test]
@@ -286,12 +334,10 @@ mod tests {
         for at in 0..4 {
             queue.jobs.push_back(job("a", at, MOST / 3, 0));
         }
-        let (a, jobs) = queue.take().unwrap();
-        assert_eq!(begins(&jobs), [0, 1, 2]);
-        queue.busy.remove(&a);
+        assert_eq!(begins(&queue.take()), [0, 1, 2]);
         queue.jobs.push_front(job("a", 9, 2 * MOST, 0));
-        let (_, jobs) = queue.take().unwrap();
-        assert_eq!(begins(&jobs), [9], "a long one is written all the same");
+        let long = queue.take();
+        assert_eq!(begins(&long), [9], "a long one is written all the same");
     }
 
     /// Blocks of one byte each, written by jobs that begin with the block in which the one before ends.
@@ -310,7 +356,10 @@ mod tests {
             // Nothing is left of this one.
             job("a", 7 * page, PAGE, 5),
         ];
-        carry_out(&files, jobs);
+        let mut done = Done::default();
+        carry_out(&files, jobs, &mut done);
+        assert_eq!(done.outcomes.len(), 5);
+        done.tell();
         let bytes = std::fs::read(dir.join("a/00000000000000000000.log")).unwrap();
         let blocks: Vec<u8> = bytes.chunks(PAGE).map(|block| block[PAGE - 1]).collect();
         std::fs::remove_dir_all(&dir).unwrap();

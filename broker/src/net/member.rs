@@ -19,7 +19,7 @@ use crate::memory::trap::Trap;
 /// Bytes that may wait for a slow reader before its requests are no longer read (#131, #132).
 const UNSENT_MAX: usize = 4 << 20;
 /// Bytes of one connection's requests without a reply beyond which its socket is not read (#131).
-const OPEN_BYTES_MAX: usize = 16 << 20;
+const OPEN_BYTES_MAX: usize = 32 << 20;
 /// After so many bytes of answers a connection lets the others have a turn (#133), and after so many of requests: what came
 /// is then worked on while it is in the processor's cache, and written while more comes.
 const TURN_MAX: usize = 256 << 10;
