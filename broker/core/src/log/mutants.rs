@@ -147,7 +147,7 @@ fn unlink_before_start_is_durable_is_caught_89() {
 fn drop_by_name_is_caught_40() {
     caught(
         "drop-by-name",
-        super::tests::the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45,
+        super::tests::drops::the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45,
     );
 }
 

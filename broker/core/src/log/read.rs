@@ -2,16 +2,16 @@
 //! loaded. Decides what a plan names and what damage means; the bytes themselves go from the shell to the reader
 //! without entering the core, each batch checked against the checksum named here. Holds #7, #9, #99, #106.
 
+mod load;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
-use crate::file::{Fault, FileName, FileOp, Outcome, Place, ReadPlan, RingKind, Served};
+use crate::file::{FileName, FileOp, Outcome, Place, ReadPlan, RingKind, Served};
 use crate::ids::{LogId, Offset};
-use crate::log::checksum;
 use crate::log::engine::{Engine, Why};
+use crate::log::read::load::Loads;
 use crate::log::refusal::ReadRefusal;
 use crate::log::sidecar::{self, SideEntry, SideFault};
 use crate::log::state::RingBatch;
@@ -43,44 +43,12 @@ pub struct Measured {
     pub full: bool,
 }
 
-/// Who wants the bytes that the engine reads for the core.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wants {
-    /// `load` with this tag.
-    Load(u64),
-    /// A look-up by time.
-    Find(u64),
-}
-
-/// Bytes on their way to the core.
-#[derive(Debug)]
-struct Load {
-    wants: Wants,
-    plan: ReadPlan,
-    /// Runs of places that one read each fetches: first place, how many, and what came.
-    runs: Vec<(usize, usize, Option<Bytes>)>,
-    left: usize,
-    failed: Option<(usize, Fault)>,
-}
-
-/// A load that waits for a part of an index.
-#[derive(Clone, Copy, Debug)]
-struct Wish {
-    wants: Wants,
-    log: LogId,
-    from: Offset,
-    end: Offset,
-    max_bytes: u32,
-}
-
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     /// How many plans name a segment file.
     pub(crate) pins: Map<FileName, u32>,
-    loads: Map<u64, Load>,
-    next: u64,
-    wishes: Vec<Wish>,
+    loads: Loads,
 }
 
 /// Collects places in offset order.
@@ -497,178 +465,14 @@ impl Engine {
         if self.windows.lookers.remove(&log) {
             ops.tell(Told::Look(log));
         }
-        for wish in core::mem::take(&mut self.reads.wishes) {
+        for wish in core::mem::take(&mut self.reads.loads.wishes) {
             if wish.log == log {
                 self.load_wish(wish, ops)
             } else {
-                self.reads.wishes.push(wish)
+                self.reads.loads.wishes.push(wish)
             }
         }
         self.find_on(log, ops);
-    }
-
-    /// Reads batches for the core itself; `Told::Loaded` with this tag follows.
-    pub fn load(&mut self, log: LogId, from: Offset, max_bytes: u32, tag: u64, ops: &mut Ops) {
-        let end = self
-            .live
-            .get(&log)
-            .map_or(Offset::ZERO, |live| live.marks.written);
-        self.load_wish(
-            Wish {
-                wants: Wants::Load(tag),
-                log,
-                from,
-                end,
-                max_bytes,
-            },
-            ops,
-        );
-    }
-
-    /// Reads the one batch that holds an offset, for a look-up.
-    pub(crate) fn load_batch(&mut self, log: LogId, at: Offset, find: u64, ops: &mut Ops) {
-        let end = self
-            .live
-            .get(&log)
-            .map_or(Offset::ZERO, |live| live.marks.written);
-        self.load_wish(
-            Wish {
-                wants: Wants::Find(find),
-                log,
-                from: at,
-                end,
-                max_bytes: 1,
-            },
-            ops,
-        );
-    }
-
-    fn load_wish(&mut self, wish: Wish, ops: &mut Ops) {
-        let looker = self.windows.lookers.contains(&wish.log);
-        match self.plan(wish.log, wish.from, wish.end, wish.max_bytes, true, ops) {
-            Err(refusal) => self.loaded(wish.wants, Err(refusal), ops),
-            Ok(Planned::Later) => {
-                if !looker {
-                    self.windows.lookers.remove(&wish.log);
-                }
-                self.reads.wishes.push(wish);
-            }
-            Ok(Planned::Ready(plan)) if plan.places.is_empty() => {
-                self.unpin(&plan, ops);
-                self.loaded(wish.wants, Ok(Vec::new()), ops);
-            }
-            Ok(Planned::Ready(plan)) => self.fetch(wish.wants, plan, ops),
-        }
-    }
-
-    fn fetch(&mut self, wants: Wants, plan: ReadPlan, ops: &mut Ops) {
-        self.reads.next += 1;
-        let id = self.reads.next;
-        let mut runs: Vec<(usize, usize, Option<Bytes>)> = Vec::new();
-        let mut run_end = (u16::MAX, 0_u64, 0_u64);
-        for (index, place) in plan.places.iter().enumerate() {
-            let (file, end, begun) = run_end;
-            let joins = file == place.file
-                && end == place.at
-                && place.at - begun < u64::from(self.conf.block_bytes);
-            match runs.last_mut() {
-                Some((_, count, _)) if joins => *count += 1,
-                _ => {
-                    runs.push((index, 1, None));
-                    run_end.2 = place.at;
-                }
-            }
-            run_end = (place.file, place.at + u64::from(place.len), run_end.2);
-        }
-        for (nth, (first, count, _)) in runs.iter().enumerate() {
-            let (Some(begin), Some(last)) =
-                (plan.places.get(*first), plan.places.get(first + count - 1))
-            else {
-                continue;
-            };
-            let Some(file) = plan.files.get(usize::from(begin.file)).cloned() else {
-                continue;
-            };
-            let len = u32::try_from(last.at + u64::from(last.len) - begin.at).unwrap_or(u32::MAX);
-            let ticket = ops.ask(FileOp::Read {
-                file,
-                at: begin.at,
-                len,
-            });
-            self.waiting.insert(ticket, Why::Load(id, nth));
-        }
-        let left = runs.len();
-        self.reads.loads.insert(
-            id,
-            Load {
-                wants,
-                plan,
-                runs,
-                left,
-                failed: None,
-            },
-        );
-    }
-
-    /// One read of a load is here.
-    pub(crate) fn load_done(&mut self, id: u64, nth: usize, outcome: Outcome, ops: &mut Ops) {
-        let Some(load) = self.reads.loads.get_mut(&id) else {
-            return;
-        };
-        load.left -= 1;
-        if let Some((first, _, bytes)) = load.runs.get_mut(nth) {
-            match outcome {
-                Outcome::Bytes(read) => *bytes = Some(read),
-                Outcome::Failed(fault) => load.failed = Some((*first, fault)),
-                _ => {}
-            }
-        }
-        if load.left > 0 {
-            return;
-        }
-        let Some(load) = self.reads.loads.remove(&id) else {
-            return;
-        };
-        let seed = self.live.get(&load.plan.log).map_or(0, |live| live.seed);
-        let mut served = match &load.failed {
-            Some((place, fault)) => Served::Unreadable(*place, fault.clone()),
-            None => Served::Whole,
-        };
-        let mut batches = Vec::with_capacity(load.plan.places.len());
-        for (first, count, bytes) in &load.runs {
-            let mut rest = bytes.clone().unwrap_or_default();
-            for index in *first..first + count {
-                let Some(place) = load.plan.places.get(index) else {
-                    continue;
-                };
-                let batch = rest.split_to(rest.len().min(place.len as usize));
-                let whole =
-                    checksum::over(seed, &batch) == place.checksum || proof::mutant("trust-index");
-                if !whole && served == Served::Whole {
-                    served = Served::Rotten(index);
-                }
-                batches.push(batch);
-            }
-        }
-        let whole = served == Served::Whole;
-        self.served(&load.plan, &served, ops);
-        let log = load.plan.log;
-        let answer = if whole {
-            Ok(batches)
-        } else {
-            Err(match self.offline(log) {
-                Some(why) => ReadRefusal::Offline(why.into()),
-                None => ReadRefusal::NotOpen,
-            })
-        };
-        self.loaded(load.wants, answer, ops);
-    }
-
-    fn loaded(&mut self, wants: Wants, answer: Result<Vec<Bytes>, ReadRefusal>, ops: &mut Ops) {
-        match wants {
-            Wants::Load(tag) => ops.tell(Told::Loaded(tag, answer)),
-            Wants::Find(find) => self.find_loaded(find, answer, ops),
-        }
     }
 }
 

@@ -9,6 +9,8 @@
 //! ```
 //! The new rings have a secret of their own, so that an old layout never reads their commits.
 
+mod copies;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -18,14 +20,15 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::file::{Entry as Listed, FileName, FileOp, How, Outcome, Piece, RingKind, Side};
-use crate::ids::{LogId, ShardId, Ticket};
+use crate::ids::{ShardId, Ticket};
 use crate::log::checkpoint::{self, Stamp};
-use crate::log::commit::{self, Chain, ECHOES_MAX, HEADER, Phase, RingSecret, Written};
+use crate::log::commit::{self, Chain, Phase, RingSecret, Written};
 use crate::log::hash;
 use crate::log::judge::{self, Judged};
 use crate::log::recover::{Recovery, Whose};
 use crate::log::recovered::{FoundFile, Progress};
-use crate::log::state::{BatchEntry, BatchKind, Entry, Fold, LogState, RingPoint, Spot};
+use crate::log::reshape::copies::{Copy, groups, in_rings, place, room};
+use crate::log::state::{BatchEntry, BatchKind, Entry, Fold, RingPoint, Spot};
 use crate::log::told::{Broken, Ops, Report};
 use crate::map::{Map, Set};
 use crate::proof;
@@ -34,8 +37,6 @@ use crate::proof;
 pub(crate) const MARKER: &str = "shards.next";
 const MARKER_ASIDE: &str = "shards.next.part";
 const MAGIC: &[u8; 6] = b"SLsh\x01\0";
-/// Most bytes of batches in one commit, unless one batch has more.
-const GROUP: u64 = 4 << 20;
 
 /// What one old shard held.
 #[derive(Debug)]
@@ -44,21 +45,6 @@ struct Old {
     stamp: Stamp,
     files: Vec<FoundFile>,
     next: [u64; 2],
-}
-
-/// A batch to be copied: from which old shard's ring, for which log, and where its state keeps it.
-#[derive(Clone, Copy, Debug)]
-struct Copy {
-    from: ShardId,
-    entry: BatchEntry,
-    /// Index in `ring`, or in `beyond` of its log.
-    slot: Slot,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Slot {
-    Ring(usize),
-    Beyond(usize),
 }
 
 /// See the file's head.
@@ -608,79 +594,6 @@ pub(crate) fn marked(bytes: &[u8]) -> Option<u16> {
 
 fn whole(judged: &Judged) -> Fold {
     judged.with(judge::entries(judged.again.iter()))
-}
-
-/// The batches of a log that lie in rings only; those with a home stay there.
-fn in_rings(from: ShardId, log: LogId, state: &LogState) -> Vec<Copy> {
-    let bare = |batch| BatchEntry {
-        kind: BatchKind::Moved,
-        log,
-        generation: state.generation,
-        batch,
-        attributes: 0,
-        producer: None,
-        home: None,
-    };
-    let ring = state.ring.iter().enumerate();
-    let ring = ring.map(|(i, batch)| Copy {
-        from,
-        entry: bare(*batch),
-        slot: Slot::Ring(i),
-    });
-    let beyond = state.beyond.iter().enumerate();
-    let beyond = beyond.filter(|(_, kept)| kept.home.is_none());
-    ring.chain(beyond.map(|(i, kept)| Copy {
-        from,
-        entry: *kept,
-        slot: Slot::Beyond(i),
-    }))
-    .collect()
-}
-
-fn place(fold: &mut Fold, copy: &Copy, spot: Spot) {
-    let Some(state) = fold.logs.get_mut(&copy.entry.log) else {
-        return;
-    };
-    match copy.slot {
-        Slot::Ring(i) => {
-            if let Some(batch) = state.ring.get_mut(i) {
-                batch.spot = spot;
-            }
-        }
-        Slot::Beyond(i) => {
-            if let Some(kept) = state.beyond.get_mut(i) {
-                kept.batch.spot = spot;
-            }
-        }
-    }
-}
-
-fn groups(copies: Vec<Copy>) -> VecDeque<Vec<Copy>> {
-    let mut groups: VecDeque<Vec<Copy>> = VecDeque::new();
-    let mut bytes = 0;
-    for copy in copies {
-        let len = u64::from(copy.entry.batch.len);
-        if groups.is_empty() || bytes + len > GROUP {
-            groups.push_back(Vec::new());
-            bytes = 0;
-        }
-        bytes += len;
-        if let Some(group) = groups.back_mut() {
-            group.push(copy);
-        }
-    }
-    groups
-}
-
-/// How many bytes a commit of this group takes at most.
-fn room(group: &[Copy]) -> u32 {
-    let batches: u64 = group
-        .iter()
-        .map(|copy| u64::from(copy.entry.batch.len))
-        .sum();
-    let head = HEADER + ECHOES_MAX * 12 + group.len() * commit::ENTRY_MAX;
-    let all = (batches + head as u64).next_multiple_of(u64::from(commit::step(RingKind::Durable)));
-    u32::try_from(all).unwrap_or(u32::MAX)
 }
 
 fn ring(shard: ShardId, sequence: u64) -> FileName {

@@ -3,9 +3,8 @@
 use super::testing::{World, batch, failed, is_commit, log, small};
 use super::{AppendRefusal, Appended, ReadRefusal, Told, TrimRefusal};
 use crate::config::TopicConfig;
-use crate::file::{FaultKind, FileName, FileOp, Free, RingKind, Served};
+use crate::file::{FaultKind, FileName, FileOp, Free, Served};
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, Sequence};
-use crate::timers::AlarmKey;
 use std::time::Duration;
 
 pub(super) mod copies;
@@ -16,6 +15,7 @@ pub(super) mod drops;
 pub(super) mod find;
 mod names;
 pub(super) mod pressure;
+mod starts;
 pub(super) mod time;
 
 #[test]
@@ -515,133 +515,6 @@ fn a_spill_that_meets_a_full_disk_is_repeated_when_there_is_space_105() {
 }
 
 #[test]
-fn a_dropped_log_goes_after_its_fact_is_durable_and_the_next_of_its_name_is_another_40_45() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    for _ in 0..60 {
-        world.fill(id, 1, 1000);
-        world.settle();
-    }
-    assert!(!world.disk.names("t1-0/").is_empty());
-    world.fill(id, 1, 1000);
-    world.drop_log(id);
-    world.settle();
-    assert!(world.told.contains(&Told::Gone(id)));
-    assert!(world.disk.names("t1-0").is_empty());
-    assert_eq!(
-        world.try_append(id, batch(1, 10, 0, None)),
-        Err(AppendRefusal::NotOpen)
-    );
-    let mut next = log(1);
-    next.topic.0.0[15] = 99;
-    world.open(next, TopicConfig::default());
-    for _ in 0..60 {
-        world.fill(next, 1, 1000);
-        world.settle();
-    }
-    assert_eq!(world.read_all(next, 0).len(), 60);
-}
-
-#[test]
-pub(super) fn the_next_log_of_a_name_waits_until_the_one_before_has_left_40_45() {
-    let mut world = World::fresh(small());
-    let id = world.open_fast(1);
-    world.settle();
-    for _ in 0..60 {
-        world.fill(id, 1, 1000);
-        world.flush();
-        world.alarm(AlarmKey::Flush);
-        world.settle();
-    }
-    assert!(!world.disk.names("t1-0/").is_empty());
-    // 1. Its last batch is not synced when it is told to go, so the fact must wait.
-    world.fill(id, 1, 1000);
-    world.flush();
-    world.drop_log(id);
-    // 2. The next one of its name is made, and enough is written to spill it.
-    let mut next = log(1);
-    next.topic.0.0[15] = 99;
-    world.open(next, TopicConfig::default());
-    let is_fast_sync = |op: &FileOp| {
-        matches!(
-            op,
-            FileOp::Sync(FileName::Ring {
-                kind: RingKind::Fast,
-                ..
-            })
-        )
-    };
-    for _ in 0..60 {
-        world.fill(next, 1, 1000);
-        world.flush();
-        while let Some(index) = world.queue.iter().position(|(_, op)| !is_fast_sync(op)) {
-            world.step(index);
-            world.flush();
-        }
-    }
-    assert_eq!(world.durable(next), 60);
-    // 3. The sync lands, the fact follows, and the directory of that name goes.
-    world.settle();
-    assert!(world.told.contains(&Told::Gone(id)));
-    for _ in 0..60 {
-        world.fill(next, 1, 1000);
-        world.settle();
-    }
-    assert_eq!(world.read_all(next, 0).len(), 120);
-    let mut world = world.restart(small());
-    world.open(next, TopicConfig::default());
-    assert_eq!(world.read_all(next, 0).len(), 120);
-    let strays = world.disk.dirs.iter().filter(|dir| dir.contains("-stray"));
-    assert_eq!(strays.count(), 0, "a leaver's directory is no stranger's");
-}
-
-#[test]
-fn a_drop_that_is_made_again_leaves_the_next_topics_directory_40() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    for _ in 0..60 {
-        world.fill(id, 1, 1000);
-        world.settle();
-    }
-    // Somebody else's directory took the name: the drop looks at its tag first.
-    let tag = world.disk.files.get_mut("t1-0/partition.metadata");
-    *tag.expect("a tag") = b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAw".to_vec();
-    let before = world.disk.names("t1-0/");
-    world.drop_log(id);
-    world.settle();
-    assert!(world.told.contains(&Told::Gone(id)));
-    assert_eq!(world.disk.names("t1-0/"), before);
-}
-
-#[test]
-fn a_directory_of_another_topic_is_put_aside_not_adopted_45() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    world.disk.dirs.insert("t1-0".into());
-    world.disk.files.insert(
-        "t1-0/partition.metadata".into(),
-        b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAw".to_vec(),
-    );
-    world
-        .disk
-        .files
-        .insert("t1-0/00000000000000000000.log".into(), b"theirs".to_vec());
-    for _ in 0..60 {
-        world.fill(id, 1, 1000);
-        world.settle();
-    }
-    let kept: Vec<_> = world
-        .disk
-        .files
-        .iter()
-        .filter(|(_, bytes)| *bytes == b"theirs")
-        .collect();
-    assert_eq!(kept.len(), 1);
-    assert!(kept[0].0.contains("-stray/"));
-    assert_eq!(world.read_all(id, 0).len(), 60);
-}
-
-#[test]
 fn a_clean_stop_spills_everything_and_ends_with_its_fact_103() {
     let mut world = World::fresh(small());
     let (a, b) = (world.open_plain(1), world.open_fast(2));
@@ -711,140 +584,6 @@ fn the_epoch_history_tells_where_a_leadership_ended_4() {
     assert_eq!(world.engine.epoch_of(id, Offset(1)), Some(LeaderEpoch(3)));
 }
 
-#[test]
-fn a_process_that_dies_comes_back_with_all_that_was_acknowledged_96_97() {
-    let mut world = World::fresh(small());
-    let (a, b) = (log(1), log(2));
-    let mut acknowledged = 0;
-    for life in 0..6 {
-        world.open_plain(1);
-        world.open_fast(2);
-        world.settle();
-        for _ in 0..37 {
-            world.fill(a, 1, 900);
-            world.fill(b, 2, 400);
-            world.settle();
-        }
-        // Queued and not written: nobody was told of these.
-        world.fill(a, 3, 100);
-        acknowledged += 37;
-        assert_eq!(world.durable(a), acknowledged, "life {life}");
-        world = world.restart(small());
-        world.open_plain(1);
-        world.open_fast(2);
-        assert_eq!(world.read_all(a, 0), (0..acknowledged).collect::<Vec<_>>());
-        assert_eq!(
-            world.read_all(b, 0),
-            (0..2 * acknowledged).collect::<Vec<_>>()
-        );
-    }
-}
-
-#[test]
-fn a_clean_stop_leaves_nothing_to_replay_and_is_told_at_the_next_start_103() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    world.fill(id, 30, 900);
-    world.settle();
-    world.stop();
-    let mut next = World::on(small(), world.disk);
-    next.disk.files.entry("meta.properties".into()).or_default();
-    let Told::Judged(report) = next.begin() else {
-        panic!("no verdict")
-    };
-    assert_eq!(report.clean, Some(crate::ids::BrokerEpoch(5)));
-    next.accept();
-    next.open_plain(1);
-    assert_eq!(next.read_all(id, 0), (0..30).collect::<Vec<_>>());
-    next.fill(id, 1, 10);
-    next.settle();
-    let mut third = World::on(small(), next.disk);
-    let Told::Judged(report) = third.begin() else {
-        panic!("no verdict")
-    };
-    assert_eq!(
-        report.clean, None,
-        "the first commit of a start ends the marker"
-    );
-}
-
-#[test]
-fn producers_are_known_after_a_start_71() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    for nth in 0..60 {
-        world.append(id, batch(2, 300, 0, Some((9, 0, nth * 2))));
-        world.settle();
-    }
-    let mut world = world.restart(small());
-    world.open_plain(1);
-    let again = Appended::Duplicate {
-        base: Offset(118),
-        last: Offset(119),
-    };
-    assert_eq!(world.append(id, batch(2, 300, 0, Some((9, 0, 118)))), again);
-    assert!(matches!(
-        world.append(id, batch(2, 300, 0, Some((9, 0, 120)))),
-        Appended::New { .. }
-    ));
-}
-
-#[test]
-fn a_dropped_log_stays_dropped_after_a_start_40() {
-    let mut world = World::fresh(small());
-    let (a, b) = (world.open_plain(1), world.open_plain(2));
-    for _ in 0..60 {
-        world.fill(a, 1, 900);
-        world.fill(b, 1, 100);
-        world.settle();
-    }
-    world.drop_log(a);
-    world.flush();
-    // The fact is written, and nothing else is done.
-    while let Some(index) = world.queue.iter().position(|(_, op)| is_commit(op)) {
-        world.step(index);
-    }
-    let mut world = world.restart(small());
-    assert_eq!(world.engine.marks(a), None);
-    world.settle();
-    assert!(
-        world.disk.names("t1-0").is_empty(),
-        "{:?}",
-        world.disk.names("t1-0")
-    );
-    world.open_plain(2);
-    assert_eq!(world.read_all(b, 0).len(), 60);
-}
-
-#[test]
-fn a_trimmed_log_starts_there_after_a_start_89() {
-    let mut world = World::fresh(small());
-    let id = world.open_plain(1);
-    for _ in 0..60 {
-        world.append(id, batch(3, 300, 0, None));
-        world.settle();
-    }
-    world.engine.raise(id, Offset(180), Offset(180));
-    world.engine.trim(id, Offset(100)).expect("is accepted");
-    world.settle();
-    let mut world = world.restart(small());
-    world.open_plain(1);
-    assert_eq!(
-        world.engine.marks(id).map(|marks| marks.start),
-        Some(Offset(100))
-    );
-    assert_eq!(
-        world.read_all(id, 100)[0],
-        99,
-        "the batch that holds the start comes whole"
-    );
-    for _ in 0..60 {
-        world.append(id, batch(3, 300, 0, None));
-        world.settle();
-    }
-    assert_eq!(world.read_all(id, 100).len(), 27 + 60);
-}
-
 /// The story of a stale completion: three batches on their way, cut back to one, another appended, then the old
 /// completions arrive.
 pub(super) fn a_completion_arrives_after_a_cut() {
@@ -883,32 +622,6 @@ fn a_completion_counts_for_the_generation_that_asked_for_it_10() {
         world.engine.cut(id, Offset(1)).is_err(),
         "#2: what was exposed is not cut"
     );
-}
-
-#[test]
-fn a_log_that_a_start_found_damaged_is_named_when_it_is_opened_99() {
-    let mut world = World::fresh(small());
-    let (a, b) = (world.open_plain(1), world.open_plain(2));
-    world.fill(a, 1, 500);
-    world.settle();
-    let plan = world.plan(a, 0, 100).expect("a plan");
-    let (name, at) = (plan.files[0].to_string(), plan.places[0].at as usize + 90);
-    world.fill(b, 1, 500);
-    world.settle();
-    world.fill(b, 1, 500);
-    world.settle();
-    world.disk.files.get_mut(&name).expect("the ring")[at] ^= 1;
-    let mut world = world.restart(small());
-    world.open_plain(1);
-    world.open_plain(2);
-    world.settle();
-    let named: Vec<_> = world
-        .told
-        .iter()
-        .filter(|told| matches!(told, Told::Offline(log, _) if *log == a))
-        .collect();
-    assert_eq!(named.len(), 1, "{:?}", world.told);
-    assert_eq!(world.read_all(b, 0), [0, 1]);
 }
 
 #[test]

@@ -2,8 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::entry::{BATCH, FACT};
 use super::*;
-use crate::ids::{LogId, PartitionId, TopicId, Uuid};
+use crate::ids::{
+    BrokerEpoch, Generation, LeaderEpoch, LogId, PartitionId, ProducerEpoch, ProducerId, Sequence,
+    TopicId, Uuid,
+};
+use crate::log::state::{BatchEntry, Fact, Home, NodeFact, ProducerBatch, RingBatch};
 
 const SECRET: RingSecret = RingSecret([9; 16]);
 
