@@ -34,7 +34,8 @@ use crate::shard_loop::{self, Mail, Parts, Post};
 
 /// Memory that decompression may take at one time, on all shards together (#130).
 const DECOMPRESSION_MAX: usize = 256 << 20;
-/// Memory of file operations that is kept for the next ones: what the cache of the tail gives up comes back from here.
+/// Memory of frames and file operations that is kept for the next ones, for each shard: what the cache of the tail gives up
+/// comes back from here.
 const BUFFERS_IDLE: usize = 16 << 20;
 
 /// Descriptors of a shard beside those of its files: its ring's, and what its threads and its runtime have.
@@ -75,7 +76,7 @@ fn serve(
     seats: Seats,
     clock: Clock,
 ) -> Result<(), Complaint> {
-    let pool = Pool::new(BUFFERS_IDLE);
+    let pool = Pool::new(BUFFERS_IDLE * usize::from(shards));
     let files = Arc::new(Files::open(dir, pool).map_err(|error| unusable(dir, &error))?);
     let bound = listen(&config)?;
     let found = Found {
@@ -298,8 +299,13 @@ pub(crate) fn listen(config: &BrokerConfig) -> Result<Vec<Bound>, Complaint> {
     let mut bound = Vec::new();
     for listener in &config.listeners {
         bound.extend(
-            bind(&listener.listener, &listener.host, listener.port)
-                .map_err(|error| cannot_listen(listener, &error))?,
+            bind(
+                &listener.listener,
+                &listener.host,
+                listener.port,
+                &config.sockets,
+            )
+            .map_err(|error| cannot_listen(listener, &error))?,
         );
     }
     for one in &bound {
@@ -445,7 +451,7 @@ mod tests {
     /// What clients are told by a node of these settings whose one listener is bound to a port of the system's choice.
     fn told(settings: &[(&str, &str)]) -> (String, bool) {
         let config = config::broker(settings.iter().copied()).unwrap();
-        let bound = bind("PLAINTEXT", "127.0.0.1", 0).unwrap();
+        let bound = bind("PLAINTEXT", "127.0.0.1", 0, &config.sockets).unwrap();
         let port = bound.first().unwrap().address.port();
         let told = endpoints(&config, &bound);
         let [one] = told.as_slice() else {
@@ -471,7 +477,7 @@ mod tests {
 
     #[test]
     fn each_client_of_a_listener_on_every_address_is_told_the_one_that_it_reached() {
-        let bound = bind("PLAINTEXT", "", 0).unwrap();
+        let bound = bind("PLAINTEXT", "", 0, &config::Sockets::default()).unwrap();
         let listener = &bound.first().unwrap().socket;
         let port = listener.local_addr().unwrap().port();
         let reached = |settings: &[(&str, &str)], address: &str| {

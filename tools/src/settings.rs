@@ -67,6 +67,7 @@ impl Sources {
         let layers = overridden(layers);
         let mut warnings = environment.warnings;
         warnings.extend(awaited(&layers));
+        warnings.extend(moot(&layers));
         Ok(Sources { layers, warnings })
     }
 
@@ -110,22 +111,47 @@ impl Sources {
 /// What is said of things that are not there yet, a line for each thing: such a setting is taken where it says what one
 /// node would keep, for files made for Kafka name it, but nobody shall think that it does something.
 fn awaited(layers: &[(String, Pairs)]) -> Vec<String> {
-    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (key, _) in layers.iter().flat_map(|(_, pairs)| pairs) {
-        let shown = config::SHOWN_OF_BROKER.iter().find(|row| row.name == key);
-        let Some(thing) = shown.and_then(|row| row.awaits) else {
-            continue;
-        };
-        match lines.iter_mut().find(|(other, _)| *other == thing) {
-            Some((_, keys)) => keys.push(key),
-            None => lines.push((thing, vec![key])),
-        }
-    }
-    let line = |(thing, keys): (&str, Vec<&str>)| {
-        let keys = keys.join(", ");
+    let awaits = |key: &str| {
+        let mut shown = config::SHOWN_OF_BROKER.iter();
+        shown.find(|row| row.name == key)?.awaits
+    };
+    let lines = alike(layers, awaits).into_iter();
+    let line = |(thing, keys)| {
         format!("{thing} are not there yet; of them is said, and changes nothing: {keys}")
     };
-    lines.into_iter().map(line).collect()
+    lines.map(line).collect()
+}
+
+/// What is said about the inside of Kafka's broker, a line for each reason why it changes nothing.
+fn moot(layers: &[(String, Pairs)]) -> Vec<String> {
+    let reason = |key: &str| {
+        let mut moot = config::MOOT.iter();
+        moot.find(|row| row.name == key).map(|row| row.text)
+    };
+    let lines = alike(layers, reason).into_iter();
+    let line = |(why, keys)| format!("of what was said, this changes nothing here: {keys}. {why}");
+    lines.map(line).collect()
+}
+
+/// What is true of settings that were given, each with their names.
+fn alike(
+    layers: &[(String, Pairs)],
+    what: impl Fn(&str) -> Option<&'static str>,
+) -> Vec<(&'static str, String)> {
+    let mut groups: Vec<(&str, String)> = Vec::new();
+    for (key, _) in layers.iter().flat_map(|(_, pairs)| pairs) {
+        let Some(what) = what(key) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, keys)) => {
+                keys.push_str(", ");
+                keys.push_str(key);
+            }
+            None => groups.push((what, key.clone())),
+        }
+    }
+    groups
 }
 
 /// Keys for one thing. Within one place Kafka's rule holds (the finer unit wins); of two places the stronger one's word
@@ -246,6 +272,32 @@ mod tests {
             groups.ends_with("group.initial.rebalance.delay.ms, offsets.topic.replication.factor")
         );
         assert!(transactions.ends_with("transaction.state.log.min.isr"));
+    }
+
+    #[test]
+    fn what_is_said_about_the_inside_of_kafkas_broker_is_taken_with_a_word_that_it_changes_nothing()
+    {
+        let file = "num.network.threads=3\nnum.io.threads=8\nqueued.max.requests=500\n";
+        let told = sources(Some(file), &[], &[]);
+        assert!(told.settle().is_ok());
+        let [threads, queue] = &told.warnings[..] else {
+            panic!("{:?}", told.warnings);
+        };
+        let said =
+            "of what was said, this changes nothing here: num.network.threads, num.io.threads. ";
+        assert!(threads.starts_with(said), "{threads}");
+        assert!(threads.contains("sawlog.shards"));
+        assert!(
+            queue.contains("queued.max.requests. ") && queue.contains("queued.max.request.bytes")
+        );
+        assert!(told.print().contains("num.io.threads=8"));
+        // A slip is a slip, whatever it would have done.
+        let wrong = sources(None, &[], &["num.io.threads=many"]).settle();
+        let wrong = wrong.unwrap_err().to_string();
+        assert!(
+            wrong.starts_with("num.io.threads=many cannot be used"),
+            "{wrong}"
+        );
     }
 
     #[test]

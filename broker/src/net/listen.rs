@@ -4,10 +4,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
+use sawlog_core::config::Sockets;
 use socket2::{Domain, Protocol, Socket, Type};
-
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// A bound address and the listener's name.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub struct Bound {
 }
 
 /// Binds one listener. `localhost` means both loopback addresses, if the machine has both.
-pub fn bind(name: &str, host: &str, port: u16) -> io::Result<Vec<Bound>> {
+pub fn bind(name: &str, host: &str, port: u16, like: &Sockets) -> io::Result<Vec<Bound>> {
     let mut bound: Vec<Bound> = Vec::new();
     let mut refused = None;
     for address in addresses(host, port)? {
@@ -29,7 +27,7 @@ pub fn bind(name: &str, host: &str, port: u16) -> io::Result<Vec<Bound>> {
         let port = bound
             .first()
             .map_or(address.port(), |first| first.address.port());
-        match bind_one(SocketAddr::new(address.ip(), port)) {
+        match bind_one(SocketAddr::new(address.ip(), port), like) {
             Ok(socket) => {
                 let address = socket.local_addr()?;
                 bound.push(Bound {
@@ -60,7 +58,7 @@ fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_one(address: SocketAddr, like: &Sockets) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -70,8 +68,47 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
+    // Connections have what their listener had when they came.
+    let size = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
+    if let Some(bytes) = like.send_bytes {
+        socket.set_send_buffer_size(size(bytes))?;
+    }
+    if let Some(bytes) = like.receive_bytes {
+        socket.set_recv_buffer_size(size(bytes))?;
+    }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(i32::try_from(like.backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    #[test]
+    fn connections_have_the_buffers_that_were_asked_for() {
+        let sizes = |like: &Sockets| {
+            let bound = bind("PLAINTEXT", "127.0.0.1", 0, like).unwrap();
+            let listener = &bound.first().unwrap().socket;
+            listener.set_nonblocking(false).unwrap();
+            let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            let socket = SockRef::from(&socket);
+            (
+                socket.send_buffer_size().unwrap(),
+                socket.recv_buffer_size().unwrap(),
+            )
+        };
+        let asked = Sockets {
+            send_bytes: Some(20_000),
+            receive_bytes: Some(30_000),
+            ..Sockets::default()
+        };
+        // Linux doubles what it is asked for: half of it is for its own books.
+        assert_eq!(sizes(&asked), (40_000, 60_000));
+        let own = sizes(&Sockets::default());
+        assert!(own.0 > 40_000 && own.1 > 60_000, "{own:?}");
+    }
 }

@@ -7,6 +7,7 @@ import questions_admin  # noqa: F401  (registers its questions)
 import questions_describe  # noqa: F401
 import questions_requests  # noqa: F401
 import questions_settings  # noqa: F401
+import questions_versions  # noqa: F401
 import questions_sessions  # noqa: F401
 import questions_records  # noqa: F401, I001
 from asking import QUESTIONS, Broker

@@ -1,7 +1,8 @@
 """The book as a reader follows it: every shell block of every page, in order, in an empty folder with `sawlog` on the path.
 
 A block that is `sawlog broker` and nothing else runs in a terminal of its own until the page ends. A `text` block behind a
-shell block is what it prints, whole; `...` stands for what differs from run to run. Decides that all of it is true.
+shell block is what it prints, whole; `...` stands for what differs from run to run. A `rust` block stands in the
+documentation of `sawlog_broker::memory`, whose examples `cargo test` runs. Decides that all of it is true.
 """
 
 import os
@@ -12,6 +13,7 @@ import subprocess
 from target import ROOT, until_answering
 
 BOOK = ROOT / "broker/docs/book/src"
+RUST = ROOT / "broker/src"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -19,10 +21,18 @@ def blocks(page):
     """Each shell block with what it prints, None where the page does not say."""
     found = BLOCK.findall(page)
     for i, (kind, body) in enumerate(found):
-        assert kind in ("sh", "text"), f"a block of kind {kind!r} is neither run nor compared"
+        assert kind in ("sh", "text", "rust"), f"a block of kind {kind!r} is neither run nor compared"
+        assert kind != "rust" or body in examples(), f"no example of the documentation has this:\n{body}"
         if kind == "sh":
             told = found[i + 1][1] if found[i + 1 : i + 2] and found[i + 1][0] == "text" else None
             yield body, told
+
+
+def examples():
+    """What the documentation of the node in memory shows, without the lines of its examples that are hidden."""
+    lines = [line for path in [RUST / "memory.rs", *(RUST / "memory").glob("*.rs")] for line in path.read_text().splitlines()]
+    shown = [re.sub(r"^//[/!] ?", "", line) for line in lines if re.match(r"//[/!](?! # | #$)", line)]
+    return "\n".join(shown) + "\n"
 
 
 def agree(told, said):

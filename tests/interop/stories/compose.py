@@ -108,7 +108,7 @@ def stories(target, asked):
             if name.endswith(("REPLICATION_FACTOR", "MIN_ISR")):
                 variables[name] = "3"
         node = Node(target, variables, target.folder / "compose" / "of-three").run()
-        assert node.process.wait(30) == 1, node.said()
+        assert node.process.wait(30) == 2, node.said()
         for key in ("offsets.topic.replication.factor", "transaction.state.log.min.isr", "share.coordinator.state.topic.replication.factor"):
             assert f"sawlog: {key}=3 cannot be used: Sawlog knows only 1" in node.said(), node.said()
         assert not any((node.folder / "data").glob("*")) and not (node.folder / "tmp").exists(), "a refused start leaves nothing"

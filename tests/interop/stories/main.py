@@ -19,10 +19,11 @@ import mock
 import others
 import ours
 import readme
+import stock
 import tools
 from target import HERE, Target
 
-SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "others": others, "tools": tools, "compose": compose, "ours": ours, "mock": mock, "book": book, "readme": readme}
+SUITES = {"answers": answers, "clients": clients, "kcat": kcat, "others": others, "tools": tools, "compose": compose, "stock": stock, "ours": ours, "mock": mock, "book": book, "readme": readme}
 OF_OURS = {"book", "compose", "mock", "readme"}
 
 

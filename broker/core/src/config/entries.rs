@@ -1,6 +1,8 @@
-//! The whole table of settings as one list: what acts, what is only shown, what is refused though Kafka knows it.
+//! The whole table of settings as one list: what acts, what is only shown, what may be
+//! given and changes nothing, what is refused though Kafka knows it.
 //! Decides nothing of its own; `sawlog config explain`, the reference and the tests read it.
 
+use super::moot::MOOT;
 use super::shown::{SHOWN, SHOWN_OF_BROKER, ShownKey};
 use super::table::{BROKER, When};
 use super::topics::TOPIC;
@@ -23,6 +25,8 @@ pub enum Standing {
     Acts,
     /// Its one value says what holds anyway, and any other is refused.
     Shown,
+    /// It is about something inside Kafka's broker. It may be given at the start, with a warning that it changes nothing.
+    Moot,
     /// Kafka knows it, and nothing here acts on it: it is refused by name.
     Refused,
 }
@@ -72,6 +76,7 @@ pub fn entries() -> impl Iterator<Item = Entry> {
     });
     broker
         .chain(shown(SHOWN_OF_BROKER, Scope::Broker))
+        .chain(moot())
         .chain(refused(kafka::BROKER, Scope::Broker))
         .chain(topic)
         .chain(shown(SHOWN, Scope::Topic))
@@ -86,6 +91,19 @@ fn shown(keys: &'static [ShownKey], scope: Scope) -> impl Iterator<Item = Entry>
         kind: Some(key.kind),
         default: key.value,
         when: key.when,
+        broker: "",
+        text: key.text,
+    })
+}
+
+fn moot() -> impl Iterator<Item = Entry> {
+    MOOT.iter().map(|key| Entry {
+        name: key.name,
+        scope: Scope::Broker,
+        standing: Standing::Moot,
+        kind: Some(key.kind),
+        default: "",
+        when: When::AtStart,
         broker: "",
         text: key.text,
     })

@@ -6,12 +6,12 @@ pub(super) const BROKER: &str = "\
     add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
     alter.config.policy.class.name alter.log.dirs.replication.quota.window.num
     alter.log.dirs.replication.quota.window.size.seconds authorizer.class.name auto.leader.rebalance.enable
-    background.threads broker.heartbeat.interval.ms broker.session.timeout.ms
-    client.quota.callback.class compression.gzip.level compression.lz4.level compression.zstd.level
+    broker.heartbeat.interval.ms broker.session.timeout.ms
+    client.quota.callback.class compression.lz4.level
     config.providers connection.failed.authentication.delay.ms
     connections.max.reauth.ms controlled.shutdown.enable controller.performance.always.log.threshold.ms
     controller.performance.sample.period.ms controller.quorum.append.linger.ms
-    controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
+    controller.quorum.auto.join.enable
     controller.quorum.election.backoff.max.ms controller.quorum.election.timeout.ms
     controller.quorum.fetch.max.bytes controller.quorum.fetch.snapshot.max.bytes
     controller.quorum.fetch.timeout.ms controller.quorum.request.timeout.ms
@@ -19,8 +19,8 @@ pub(super) const BROKER: &str = "\
     controller.socket.timeout.ms cordoned.log.dirs create.topic.policy.class.name
     delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
     delegation.token.max.lifetime.ms delegation.token.secret.key
-    delete.records.purgatory.purge.interval.requests early.start.listeners
-    fetch.purgatory.purge.interval.requests follower.fetch.last.tiered.offset.enable
+    early.start.listeners
+    follower.fetch.last.tiered.offset.enable
     group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
     group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
     group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -57,13 +57,13 @@ pub(super) const BROKER: &str = "\
     max.connections.per.ip.overrides max.request.partition.size.limit
     metadata.log.dir metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms
     metadata.max.retention.bytes metadata.max.retention.ms metric.reporters metrics.num.samples
-    metrics.recording.level metrics.sample.window.ms num.io.threads num.network.threads
-    num.recovery.threads.per.data.dir num.replica.alter.log.dirs.threads num.replica.fetchers
+    metrics.recording.level metrics.sample.window.ms
+    num.replica.alter.log.dirs.threads num.replica.fetchers
     offset.metadata.max.bytes offsets.commit.timeout.ms offsets.load.buffer.size
     offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
     offsets.topic.num.partitions offsets.topic.segment.bytes
     principal.builder.class producer.id.expiration.check.interval.ms producer.id.expiration.ms
-    producer.purgatory.purge.interval.requests queued.max.requests quota.window.num
+    quota.window.num
     quota.window.size.seconds remote.fetch.max.wait.ms remote.list.offsets.request.timeout.ms
     remote.log.index.file.cache.total.size.bytes remote.log.index.file.cache.ttl.ms
     remote.log.manager.copier.thread.pool.size remote.log.manager.copy.max.bytes.per.second
@@ -108,8 +108,8 @@ pub(super) const BROKER: &str = "\
     share.coordinator.state.topic.prune.interval.ms
     share.coordinator.state.topic.segment.bytes share.coordinator.threads share.coordinator.write.timeout.ms
     share.fetch.purgatory.purge.interval.requests socket.connection.setup.timeout.max.ms
-    socket.connection.setup.timeout.ms socket.listen.backlog.size socket.receive.buffer.bytes
-    socket.send.buffer.bytes ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
+    socket.connection.setup.timeout.ms
+    ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
     ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
     ssl.keymanager.algorithm ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location
     ssl.keystore.password ssl.keystore.type ssl.principal.mapping.rules ssl.protocol ssl.provider
@@ -124,7 +124,7 @@ pub(super) const BROKER: &str = "\
 
 /// Of topics, blanks between.
 pub(super) const TOPIC: &str = "\
-    compression.gzip.level compression.lz4.level compression.zstd.level delete.retention.ms
+    compression.lz4.level delete.retention.ms
     follower.replication.throttled.replicas leader.replication.throttled.replicas local.retention.bytes
     local.retention.ms max.compaction.lag.ms min.cleanable.dirty.ratio min.compaction.lag.ms
     remote.log.copy.disable remote.log.delete.on.disable";

@@ -11,8 +11,32 @@ use super::{BrokerConfig, Value};
 use crate::complaint::Complaint;
 use crate::ids::Endpoint;
 
+/// What Kafka can speak on a listener besides PLAINTEXT.
+const PROTOCOLS_TO_COME: &[&str] = &["SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+
 /// The host of an advertised listener that means: whatever address the client reached.
 const AUTO: &str = "auto";
+
+/// What the sockets of all listeners are like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sockets {
+    /// `socket.send.buffer.bytes`; none leaves it to the system.
+    pub send_bytes: Option<u32>,
+    /// `socket.receive.buffer.bytes`; none leaves it to the system.
+    pub receive_bytes: Option<u32>,
+    /// `socket.listen.backlog.size`: connections that may wait to be accepted.
+    pub backlog: u32,
+}
+
+impl Default for Sockets {
+    fn default() -> Sockets {
+        Sockets {
+            send_bytes: None,
+            receive_bytes: None,
+            backlog: 1024,
+        }
+    }
+}
 
 /// Where clients of a listener are told to connect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +88,7 @@ fn one(text: &str) -> Result<Endpoint, String> {
         return Err(wrong());
     }
     let name = name.to_ascii_uppercase();
-    if ["SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(&&*name) {
+    if PROTOCOLS_TO_COME.contains(&&*name) {
         return Err(format!(
             "the protocol {name} is not there yet, only PLAINTEXT is"
         ));
@@ -72,31 +96,49 @@ fn one(text: &str) -> Result<Endpoint, String> {
     let port = port
         .parse()
         .map_err(|_| format!("'{port}' is not a port"))?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
     Ok(Endpoint {
         listener: name,
-        host: host.to_string(),
+        host: bare(host).to_string(),
         port,
     })
 }
 
-/// Only PLAINTEXT is there yet, whatever the listener is called.
-pub(super) fn protocols(list: &Value) -> Result<(), String> {
+/// Names that have another protocol than PLAINTEXT, the only one that is there yet.
+pub(super) fn protocols(list: &Value) -> Result<Vec<(String, String)>, String> {
+    let mut others = Vec::new();
     for item in list.list() {
         match item.split_once(':') {
             Some((_, "PLAINTEXT")) => {}
+            Some((name, protocol)) if PROTOCOLS_TO_COME.contains(&protocol) => {
+                others.push((name.to_ascii_uppercase(), protocol.to_string()));
+            }
             Some((name, protocol)) => {
-                return Err(format!(
-                    "the protocol {protocol} of {name} is not there yet"
-                ));
+                return Err(format!("there is no protocol {protocol}, which {name} has"));
             }
             None => return Err(format!("'{item}' is not of the form NAME:PROTOCOL")),
         }
     }
-    Ok(())
+    Ok(others)
+}
+
+/// Hosts and ports.
+pub(super) fn servers(list: &Value) -> Result<Vec<(String, u16)>, String> {
+    let one = |text: &String| {
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| (bare(host).to_string(), port))
+    };
+    let all = list.list().iter();
+    all.map(|text| one(text).ok_or_else(|| format!("'{text}' is not of the form HOST:PORT")))
+        .collect()
+}
+
+/// A host without the brackets that an address of IPv6 is written in.
+fn bare(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host)
 }
 
 /// What the keys about listeners say against each other.
@@ -122,6 +164,14 @@ pub(super) fn agree(config: &BrokerConfig) -> Option<Complaint> {
             what,
             "no listener is for clients",
             "Add PLAINTEXT://localhost:9092",
+        );
+    }
+    let other = |(name, _): &&(String, String)| bound(name);
+    if let Some((name, protocol)) = config.other_protocols.iter().find(other) {
+        return complain(
+            format!("listener.security.protocol.map={name}:{protocol} cannot be used"),
+            &format!("the protocol {protocol} is not there yet, and {name} is one of listeners"),
+            "Give it PLAINTEXT, on an address that only friends reach",
         );
     }
     for told in &config.advertised {
@@ -153,5 +203,40 @@ pub(super) fn agree(config: &BrokerConfig) -> Option<Complaint> {
             "Use the names of listeners",
         );
     }
-    None
+    match config.quorum_servers.as_slice() {
+        [] => None,
+        [(host, port)] if is_own(config, host, *port) => None,
+        [(host, port)] => complain(
+            format!("controller.quorum.bootstrap.servers={host}:{port} cannot be used"),
+            "it names none of this node's own listeners for controllers, and clusters of several nodes are not there yet",
+            "Name the host and port of this node's CONTROLLER listener, as listeners or advertised.listeners has them, or \
+             leave it out",
+        ),
+        several => complain(
+            format!(
+                "controller.quorum.bootstrap.servers with {} servers cannot be used",
+                several.len()
+            ),
+            "clusters of several nodes are not there yet",
+            "Name this node's CONTROLLER listener alone, or leave it out",
+        ),
+    }
+}
+
+/// Whether a listener for controllers of this node is certainly meant. By its port alone another node's could be.
+fn is_own(config: &BrokerConfig, host: &str, port: u16) -> bool {
+    let is_for_controllers = |at: &&Endpoint| config.controller_listeners.contains(&at.listener);
+    let bound = config.listeners.iter().filter(is_for_controllers);
+    let told = config.advertised.iter();
+    let own_name = told.clone().any(|at| at.host == host)
+        || config.listeners.iter().any(|at| at.host == host)
+        || is_loopback(host);
+    let mut ports = bound
+        .chain(told.filter(is_for_controllers))
+        .map(|at| at.port);
+    own_name && ports.any(|own| own == port)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.starts_with("127.") || host == "::1"
 }

@@ -6,6 +6,7 @@ mod entries;
 mod kafka;
 mod layers;
 mod listeners;
+mod moot;
 mod nearest;
 mod shown;
 pub mod table;
@@ -28,7 +29,8 @@ use crate::marks::Durability;
 
 pub use entries::{Entry, Scope, Standing, alike, entries};
 pub use layers::{Layers, Said};
-pub use listeners::Told;
+pub use listeners::{Sockets, Told};
+pub use moot::{MOOT, MootKey};
 pub use shown::{SHOWN, SHOWN_OF_BROKER, ShownKey};
 pub use table::{BROKER, BrokerKey, Source, When};
 pub use topics::{TOPIC, TopicKey};
@@ -45,6 +47,12 @@ pub struct BrokerConfig {
     pub advertised: Vec<Endpoint>,
     /// `controller.listener.names`: listeners that are not for clients.
     pub controller_listeners: Vec<String>,
+    /// `controller.quorum.bootstrap.servers`: where the quorum is asked for, by host and port.
+    pub quorum_servers: Vec<(String, u16)>,
+    /// `listener.security.protocol.map`: names with another protocol than PLAINTEXT. No listener may bear one.
+    pub other_protocols: Vec<(String, String)>,
+    /// `socket.send.buffer.bytes` and the like.
+    pub sockets: Sockets,
     /// `inter.broker.listener.name`: the listener on which other nodes have their powers (#116).
     pub node_listener: Option<String>,
     /// `broker.rack`.
@@ -156,6 +164,9 @@ impl Default for BrokerConfig {
             listeners: vec![client],
             advertised: Vec::new(),
             controller_listeners: vec!["CONTROLLER".to_string()],
+            quorum_servers: Vec::new(),
+            other_protocols: Vec::new(),
+            sockets: Sockets::default(),
             node_listener: None,
             rack: None,
             log_dir: "./data".to_string(),
@@ -195,7 +206,13 @@ pub fn broker<'a>(
     let mut wrong: Vec<Complaint> = given
         .iter()
         .filter(|(name, _)| !BROKER.iter().any(|key| key.name == *name))
-        .filter_map(|(name, value)| inert(name, value).err())
+        .filter_map(|(name, value)| match moot::of(name) {
+            Some(key) => {
+                let parsed = key.kind.parse(value);
+                parsed.err().map(|why| refused(name, value, &why, key.kind))
+            }
+            None => inert(name, value).err(),
+        })
         .collect();
     // In the order of the rows: of two keys for one thing the finer one stands later and wins, as in Kafka.
     for key in BROKER {
@@ -284,6 +301,9 @@ pub fn running(name: &str, value: &str) -> Result<(), Complaint> {
     if let Some(key) = SHOWN_OF_BROKER.iter().find(|key| key.name == name) {
         at_start(key.when)?;
     }
+    if moot::of(name).is_some() {
+        at_start(When::AtStart)?;
+    }
     match BROKER.iter().find(|key| key.name == name) {
         Some(key) => {
             at_start(key.when)?;
@@ -301,6 +321,7 @@ fn inert(name: &str, value: &str) -> Result<(), Complaint> {
     }
     let ours = BROKER.iter().map(|key| key.name);
     let ours = ours.chain(SHOWN_OF_BROKER.iter().map(|key| key.name));
+    let ours = ours.chain(MOOT.iter().map(|key| key.name));
     Err(unknown(name, ours, kafka::BROKER, "setting"))
 }
 

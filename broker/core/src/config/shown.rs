@@ -77,6 +77,26 @@ const SHARE_GROUPS: &str = "share groups";
 const INT: Kind = Kind::Int(i32::MIN as i64, I32_MAX);
 const LONG: Kind = Kind::Int(i64::MIN, i64::MAX);
 
+/// Of topics, and of the broker for topics that do not say it.
+const GZIP_LEVEL: ShownKey = shown(
+    "compression.gzip.level",
+    Kind::Int(-1, 9),
+    "-1",
+    "Where compression.type makes gzip of a batch, its level is gzip's usual one.",
+);
+const ZSTD_LEVEL: ShownKey = shown(
+    "compression.zstd.level",
+    Kind::Int(-131_072, 22),
+    "3",
+    "Where compression.type makes zstd of a batch, its level is zstd's usual one.",
+);
+const UNCLEAN: ShownKey = shown(
+    "unclean.leader.election.enable",
+    Kind::Bool,
+    "false",
+    "Nobody leads who lacks what was acknowledged.",
+);
+
 /// The settings of topics that are shown, by name.
 pub const SHOWN: &[ShownKey] = &[
     shown(
@@ -85,6 +105,8 @@ pub const SHOWN: &[ShownKey] = &[
         "delete",
         "Old segments are deleted; compaction is not there yet.",
     ),
+    GZIP_LEVEL,
+    ZSTD_LEVEL,
     shown(
         "file.delete.delay.ms",
         LONG,
@@ -128,16 +150,13 @@ pub const SHOWN: &[ShownKey] = &[
         "0",
         "Segments are closed at their age, without chance.",
     ),
-    shown(
-        "unclean.leader.election.enable",
-        Kind::Bool,
-        "false",
-        "Nobody leads who lacks what was acknowledged.",
-    ),
+    UNCLEAN,
 ];
 
 /// The settings of the broker that are shown, by name.
 pub const SHOWN_OF_BROKER: &[ShownKey] = &[
+    GZIP_LEVEL,
+    ZSTD_LEVEL,
     shown_at_start(
         "delete.topic.enable",
         Kind::Bool,
@@ -234,10 +253,5 @@ pub const SHOWN_OF_BROKER: &[ShownKey] = &[
         TRANSACTIONS,
         "There are no transactions yet, and one node keeps one replica.",
     ),
-    shown(
-        "unclean.leader.election.enable",
-        Kind::Bool,
-        "false",
-        "Nobody leads who lacks what was acknowledged.",
-    ),
+    UNCLEAN,
 ];

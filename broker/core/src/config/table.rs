@@ -122,6 +122,15 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "controller.quorum.bootstrap.servers",
+        kind: Kind::List,
+        default: "",
+        other: "",
+        when: When::AtStart,
+        text: "Where nodes ask for the quorum, as HOST:PORT. For now that is this node's own listener for controllers.",
+        set: |config, value| listeners::servers(&value).map(|all| config.quorum_servers = all),
+    },
+    BrokerKey {
         name: "controller.listener.names",
         kind: Kind::List,
         default: "CONTROLLER",
@@ -162,10 +171,13 @@ pub const BROKER: &[BrokerKey] = &[
         name: "listener.security.protocol.map",
         kind: Kind::List,
         default: "PLAINTEXT:PLAINTEXT",
-        other: "",
+        other: "PLAINTEXT:PLAINTEXT,SSL:SSL",
         when: When::AtStart,
-        text: "The protocol of each listener, as NAME:PROTOCOL. Only PLAINTEXT is there yet.",
-        set: |_, value| listeners::protocols(&value),
+        text: "The protocol of each listener, as NAME:PROTOCOL. Only PLAINTEXT is there yet; names that no listener bears \
+               may have any that Kafka knows.",
+        set: |config, value| {
+            listeners::protocols(&value).map(|others| config.other_protocols = others)
+        },
     },
     BrokerKey {
         name: "inter.broker.listener.name",
@@ -319,6 +331,45 @@ pub const BROKER: &[BrokerKey] = &[
         text: "How many connections there may be from one address. One beyond that is closed at once.",
         set: |config, value| {
             config.connections_per_address = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "socket.send.buffer.bytes",
+        kind: Kind::Int(-1, I32_MAX),
+        default: "-1",
+        other: "102400",
+        when: When::AtStart,
+        text: "What the system keeps of an answer until its client has it (SO_SNDBUF). -1 leaves it to the system, which \
+               gives a fast connection more; Kafka's own default is 102400.",
+        set: |config, value| {
+            config.sockets.send_bytes = u32::try_from(value.int()).ok();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "socket.receive.buffer.bytes",
+        kind: Kind::Int(-1, I32_MAX),
+        default: "-1",
+        other: "102400",
+        when: When::AtStart,
+        text: "What the system keeps of requests until they are read (SO_RCVBUF). -1 leaves it to the system, which gives a \
+               fast connection more; Kafka's own default is 102400.",
+        set: |config, value| {
+            config.sockets.receive_bytes = u32::try_from(value.int()).ok();
+            Ok(())
+        },
+    },
+    BrokerKey {
+        name: "socket.listen.backlog.size",
+        kind: Kind::Int(1, I32_MAX),
+        default: "1024",
+        other: "50",
+        when: When::AtStart,
+        text: "How many connections may wait to be accepted; the system bounds it too (net.core.somaxconn). Kafka's own \
+               default is 50.",
+        set: |config, value| {
+            config.sockets.backlog = u32::try_from(value.int()).unwrap_or(u32::MAX);
             Ok(())
         },
     },

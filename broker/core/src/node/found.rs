@@ -27,6 +27,16 @@ impl Running {
         self.coming.root = root;
         let has = |name: &str| self.coming.root.iter().any(|entry| entry.name == name);
         if has(identity::FILE) {
+            let root = self.coming.root.iter();
+            let mut checkpoints = root.filter(|entry| entry.name.starts_with("checkpoint."));
+            if !has(RINGS_DIR) && checkpoints.next().is_none() {
+                let why = format!(
+                    "it has {} and nothing else of Sawlog's, as one of Apache Kafka's",
+                    identity::FILE
+                );
+                let attempt = "Give an empty directory in log.dirs: what Kafka wrote is not read";
+                return self.refuse("the log directory cannot be used", why, attempt, out);
+            }
             self.chores.begin(
                 Chore::Identity,
                 vec![read(identity::FILE, 0, SMALL)],

@@ -8,10 +8,11 @@ use super::{cell, head};
 pub(super) fn page() -> String {
     let mut page = head("Configuration", "broker/core/src/config/table.rs");
     page.push_str(
-        "A name stands in one of three places. A key that **acts** does what its text says. A key that is **shown** has one \
+        "A name stands in one of four places. A key that **acts** does what its text says. A key that is **shown** has one \
          value, which says what holds anyway: it is told to whoever asks, and taken where it says just that. A key that is \
-         **refused** is one that Kafka knows and nothing here acts on yet: it is refused by name, never ignored. Any other \
-         name is refused with the nearest one known.\n\n\
+         **refused** is one that Kafka knows and nothing here acts on yet: it is refused by name, never ignored. One \
+         that is **moot** is about threads and queues inside Kafka's own broker: files written for Kafka may keep it, and a \
+         warning at the start says that it changes nothing. Any other name is refused with the nearest one known.\n\n\
          A setting of the broker comes from `-X name=value`, else from the environment (`KAFKA_LOG_RETENTION_HOURS` is \
          `log.retention.hours`), else from the file that `--config` names. Those that may change while the broker runs may \
          be set for one broker, or for all of them under the name of none, by any tool that alters configurations; what is \
@@ -63,10 +64,13 @@ fn row(entry: &Entry, middle: &str) -> String {
     let standing = match entry.standing {
         Standing::Acts => "acts",
         Standing::Shown => "shown",
+        Standing::Moot => "moot",
         Standing::Refused => "refused",
     };
     let kind = match entry.standing {
-        Standing::Acts => entry.kind.map(|kind| kind.to_string()).unwrap_or_default(),
+        Standing::Acts | Standing::Moot => {
+            entry.kind.map(|kind| kind.to_string()).unwrap_or_default()
+        }
         _ => "only its default".to_owned(),
     };
     format!(

@@ -89,6 +89,7 @@ fn standing(entry: &Entry) -> &'static str {
     match entry.standing {
         Standing::Acts => "acts",
         Standing::Shown => "shown",
+        Standing::Moot => "moot",
         Standing::Refused => "refused",
     }
 }
@@ -100,6 +101,10 @@ fn text(entry: &Entry) -> String {
     match (entry.standing, entry.kind) {
         (Standing::Acts, Some(kind)) => row("value", &kind.to_string()),
         (Standing::Shown, _) => row("value", "only its default: it says what holds anyway"),
+        (Standing::Moot, Some(kind)) => row(
+            "value",
+            &format!("{kind}; a warning at the start says that it changes nothing"),
+        ),
         _ => row("value", "none: it is refused by name"),
     }
     if !entry.default.is_empty() {

@@ -258,6 +258,35 @@ pub(super) fn a_directory_that_lost_its_identity_is_refused_not_founded_anew() {
 }
 
 #[test]
+pub(super) fn a_directory_that_kafka_wrote_is_named_as_such_and_left_as_it_is() {
+    let meta = "#\n#Sat Nov 21 13:15:12 UTC 2026\nnode.id=1\ndirectory.id=X93LQlHipR7_0SMEmZm_uA\nversion=1\n\
+                cluster.id=AAAAAAAAQACAAAAAAAAAAQ\n";
+    let mut files = Files::new();
+    for (name, bytes) in [
+        ("meta.properties", Some(meta)),
+        ("bootstrap.checkpoint", Some("records")),
+        ("__cluster_metadata-0", None),
+        (
+            "__cluster_metadata-0/00000000000000000000.log",
+            Some("records"),
+        ),
+        ("orders-0", None),
+        ("orders-0/00000000000000000000.log", Some("records")),
+    ] {
+        files.insert(
+            name.into(),
+            bytes.map(|text: &str| text.as_bytes().to_vec()),
+        );
+    }
+    let said = refused(files, found(1));
+    assert!(said.why.ends_with("as one of Apache Kafka's"), "{said}");
+    // One of ours that lost a part of itself is not taken for it.
+    let mut files = used();
+    files.retain(|name, _| !name.starts_with("checkpoint."));
+    assert!(!refused(files, found(1)).why.contains("Kafka"));
+}
+
+#[test]
 pub(super) fn a_lost_or_damaged_quorum_state_is_rebuilt_from_the_log_with_a_higher_term() {
     let files = used();
     let term = World::started(files.clone(), 1).image.unwrap().term;
