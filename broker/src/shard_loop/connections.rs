@@ -53,7 +53,11 @@ impl Local {
             number: inner.next_conn,
         };
         inner.next_conn += 1;
-        let conn = Conn::new(id, door, Audience::Clients);
+        let audience = match inner.config.controller_listeners.contains(&door.listener) {
+            true => Audience::Controllers,
+            false => Audience::Clients,
+        };
+        let conn = Conn::new(id, door, audience);
         let now = inner.clock.now();
         let mut member = Member::new(conn, link, &inner.answers, now);
         member.late = inner

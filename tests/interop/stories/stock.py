@@ -72,7 +72,7 @@ def stories(target, asked):
                 topic = broker.topic(partitions=-1)
                 assert len(broker.metadata([topic], auto=False)[0]["partitions"]) == 1
                 broker.close()
-                told = kafka_tool("metadata-quorum", "--bootstrap-server", f"localhost:{port}", "describe", "--status")
+                told = kafka_tool("metadata-quorum", "--bootstrap-controller", f"localhost:{port + 1}", "describe", "--status")
                 assert re.search(r"^LeaderId:\s+1$", told, re.M), told
                 node.stop()
             if target.kind == "sawlog":

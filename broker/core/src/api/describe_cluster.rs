@@ -21,7 +21,7 @@ const CONTROLLERS: i8 = 2;
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {
     let request = DescribeClusterRequest::decode(body, call.version)?;
     let response = match (request.endpoint_type, call.audience) {
-        (BROKERS, Audience::Clients) => told(call, &request),
+        (BROKERS, Audience::Clients) | (CONTROLLERS, Audience::Controllers) => told(call, &request),
         (CONTROLLERS, Audience::Clients) | (BROKERS, Audience::Controllers) => {
             let text = "endpoints of this kind are asked for on a listener of their own";
             refused(request.endpoint_type, Code::MismatchedEndpointType, text)
@@ -55,7 +55,23 @@ fn told(call: &Call<'_, '_>, request: &DescribeClusterRequest) -> DescribeCluste
             ..DescribeClusterBroker::default()
         })
     });
-    let brokers: alloc::vec::Vec<_> = brokers.collect();
+    let controllers = image.controllers.iter().filter_map(|(id, controller)| {
+        let mut endpoints = controller.endpoints.iter();
+        let registered = endpoints.find(|at| at.listener == call.door.listener)?;
+        let reached = call.door.reached.as_ref();
+        let reached = reached.filter(|_| *id == image.node.node_id);
+        let endpoint = reached.unwrap_or(registered);
+        Some(DescribeClusterBroker {
+            broker_id: id.0,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            ..DescribeClusterBroker::default()
+        })
+    });
+    let brokers: alloc::vec::Vec<_> = match call.audience {
+        Audience::Clients => brokers.collect(),
+        Audience::Controllers => controllers.collect(),
+    };
     let controller = image
         .controller
         .map(|id| id.0)
@@ -66,7 +82,7 @@ fn told(call: &Call<'_, '_>, request: &DescribeClusterRequest) -> DescribeCluste
             .or_else(|| brokers.first().map(|broker| broker.broker_id))
             .unwrap_or(-1),
         brokers,
-        endpoint_type: BROKERS,
+        endpoint_type: request.endpoint_type,
         cluster_authorized_operations: if request.include_cluster_authorized_operations {
             CLUSTER_OPERATIONS
         } else {

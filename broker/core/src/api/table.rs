@@ -41,6 +41,7 @@ pub struct Row {
 pub(super) type Split = fn(&mut Call<'_, '_>, &mut Reader<'_>) -> Result<Begun, DecodeError>;
 
 const CLIENTS: &[Audience] = &[Audience::Clients];
+const BOTH: &[Audience] = &[Audience::Clients, Audience::Controllers];
 
 const fn row(key: ApiKey, from: i16, to: i16, split: Split) -> Row {
     let served = Versions { from, to };
@@ -58,6 +59,12 @@ const fn listed_from(from: i16, mut row: Row) -> Row {
     row
 }
 
+/// Also for tools that ask the quorum where its controllers listen (KIP-919).
+const fn anywhere(mut row: Row) -> Row {
+    row.audiences = BOTH;
+    row
+}
+
 /// Every key that is served, by number.
 pub const ROWS: &[Row] = &[
     // librdkafka before 2.11.1 stops compressing where Produce 0 is not in the range (KAFKA-18659, gotcha 3).
@@ -67,9 +74,9 @@ pub const ROWS: &[Row] = &[
     row(ApiKey::Metadata, 0, 13, metadata::split),
     // Offered before there are groups: librdkafka uses LZ4 only where FindCoordinator 0 is in the range (gotcha 3).
     row(ApiKey::FindCoordinator, 0, 6, find_coordinator::split),
-    row(ApiKey::ApiVersions, 0, 5, api_versions::split),
-    row(ApiKey::CreateTopics, 2, 7, create_topics::split),
-    row(ApiKey::DeleteTopics, 1, 6, delete_topics::split),
+    anywhere(row(ApiKey::ApiVersions, 0, 5, api_versions::split)),
+    anywhere(row(ApiKey::CreateTopics, 2, 7, create_topics::split)),
+    anywhere(row(ApiKey::DeleteTopics, 1, 6, delete_topics::split)),
     row(ApiKey::DeleteRecords, 0, 2, delete_records::split),
     row(ApiKey::InitProducerId, 0, 5, init_producer_id::split),
     row(
@@ -78,18 +85,23 @@ pub const ROWS: &[Row] = &[
         4,
         offset_for_leader_epoch::split,
     ),
-    row(ApiKey::DescribeConfigs, 1, 4, describe_configs::split),
-    row(ApiKey::AlterConfigs, 0, 2, alter_configs::split),
+    anywhere(row(ApiKey::DescribeConfigs, 1, 4, describe_configs::split)),
+    anywhere(row(ApiKey::AlterConfigs, 0, 2, alter_configs::split)),
     row(ApiKey::DescribeLogDirs, 1, 5, describe_log_dirs::split),
-    row(ApiKey::CreatePartitions, 0, 3, create_partitions::split),
-    row(
+    anywhere(row(
+        ApiKey::CreatePartitions,
+        0,
+        3,
+        create_partitions::split,
+    )),
+    anywhere(row(
         ApiKey::IncrementalAlterConfigs,
         0,
         1,
         incremental_alter_configs::split,
-    ),
-    row(ApiKey::DescribeQuorum, 0, 2, describe_quorum::split),
-    row(ApiKey::DescribeCluster, 0, 2, describe_cluster::split),
+    )),
+    anywhere(row(ApiKey::DescribeQuorum, 0, 2, describe_quorum::split)),
+    anywhere(row(ApiKey::DescribeCluster, 0, 2, describe_cluster::split)),
     row(ApiKey::DescribeProducers, 0, 0, describe_producers::split),
     row(
         ApiKey::ListConfigResources,

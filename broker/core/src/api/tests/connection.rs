@@ -1,8 +1,8 @@
 //! What holds for every request of a connection: order, bounds, versions, and the words when it is closed.
 
 use sawlog_wire::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
 };
 
 use super::producing::produce;
@@ -191,6 +191,55 @@ fn keys_between_nodes_are_not_on_a_clients_listener() {
         let mut bench = Bench::new(&[]);
         bench.raw(head(key, 0, &[0; 8]));
         assert!(bench.closed().contains("not served here"));
+    }
+}
+
+#[test]
+fn a_listener_for_controllers_serves_what_asks_the_quorum_and_nothing_of_records() {
+    let mut bench = Bench::new(&[]);
+    bench.change(|image| {
+        let at = Endpoint {
+            listener: "CONTROLLER".into(),
+            host: "quorum.example".into(),
+            port: 9093,
+        };
+        let controller = crate::cluster::image::Controller {
+            incarnation: Uuid::ONE,
+            endpoints: vec![at],
+            features: Vec::new(),
+        };
+        image.controllers.insert(BrokerId(1), controller);
+    });
+    let to = |bench: &mut Bench, listener: &str, audience| {
+        let id = ConnId {
+            shard: ShardId(1),
+            number: 6,
+        };
+        bench.conn = Conn::new(id, Door::of(listener), audience);
+    };
+    let asks = |endpoint_type| DescribeClusterRequest {
+        endpoint_type,
+        ..Default::default()
+    };
+    let mismatched = Some(Code::MismatchedEndpointType);
+    assert_eq!(bench.ask(1, &asks(2)).error_code.code(), mismatched);
+    to(&mut bench, "CONTROLLER", Audience::Controllers);
+    let told = bench.ask(1, &asks(2));
+    assert!(told.error_code.is_none(), "{told:?}");
+    assert_eq!((told.endpoint_type, told.controller_id), (2, 1));
+    let at = &told.brokers[0];
+    assert_eq!(
+        (at.broker_id, &*at.host, at.port),
+        (1, "quorum.example", 9093)
+    );
+    assert_eq!(bench.ask(1, &asks(1)).error_code.code(), mismatched);
+    let told = bench.ask(3, &versions("tester", "1"));
+    let keys: Vec<i16> = told.api_keys.iter().map(|row| row.api_key).collect();
+    assert_eq!(keys, [18, 19, 20, 32, 33, 37, 44, 55, 60]);
+    for key in [ApiKey::Produce, ApiKey::Fetch, ApiKey::Metadata] {
+        to(&mut bench, "CONTROLLER", Audience::Controllers);
+        bench.raw(head(key.number(), 12, &[0; 8]));
+        assert!(bench.closed().contains("this key is not served here"));
     }
 }
 
