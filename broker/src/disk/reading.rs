@@ -90,7 +90,7 @@ impl Reading {
             .ok_or_else(rotten)?;
         let len: u64 = run.iter().map(|place| u64::from(place.len)).sum();
         let len = u32::try_from(len).map_err(|_| rotten())?;
-        let bytes = files.read(file, first.at, len).map_err(|error| {
+        let bytes = files.serve(file, first.at, len).map_err(|error| {
             let text = format!("read {file}: {error}");
             let kind = kind(&error);
             Served::Unreadable(self.next, Fault { kind, text })
