@@ -7,6 +7,7 @@ Decides wall time and CPU of each, and that what comes out is what went in; no f
 
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -85,6 +86,7 @@ def main():
     # Even: who reads a topic first takes it from the disk, and each is first as often as the other.
     words.add_argument("--pairs", type=int, default=6)
     words.add_argument("--room", type=pathlib.Path, default=pathlib.Path("target/bench-kcat"))
+    words.add_argument("--json", action="store_true", help="only the seconds of each pair, (sawlog, kcat)")
     words = words.parse_args()
     room = words.room
     shutil.rmtree(room, ignore_errors=True)
@@ -125,6 +127,10 @@ def main():
         node.wait()
         shutil.rmtree(room, ignore_errors=True)
 
+    if words.json:
+        walls = {what: [(a[0], b[0]) for a, b in zip(seen[what, "sawlog"], seen[what, "kcat"])] for what in ("produce", "consume")}
+        print(json.dumps(walls))
+        return
     print(f"{records} records of {RECORD} bytes, {words.pairs} pairs; medians; seconds")
     print("| what | sawlog wall | kcat wall | sawlog / kcat, each pair | median | sawlog CPU | kcat CPU | broker CPU with sawlog | with kcat |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -4,6 +4,8 @@
     librdkafka.py paced ADDRESS TOPIC VALUE_BYTES SECONDS RATE
 
 The library is the one inside PyPI's confluent-kafka, called through ctypes: a Python call per message would measure Python.
+`consume` reads whole partitions with librdkafka's defaults and check.crcs: its callback is a C function without effect, the
+library counts, and its position in each partition must end up where the partition ends.
 `full` keeps librdkafka's defaults (acks=all). `paced` sends single messages at their own times with linger.ms=0 and counts
 latency from the time each was due.
 
@@ -40,6 +42,23 @@ class Message(c.Structure):
     ]
 
 
+class Partition(c.Structure):
+    _fields_ = [
+        ("topic", c.c_char_p),
+        ("partition", c.c_int32),
+        ("offset", c.c_int64),
+        ("metadata", c.c_void_p),
+        ("metadata_size", c.c_size_t),
+        ("opaque", c.c_void_p),
+        ("err", c.c_int),
+        ("private", c.c_void_p),
+    ]
+
+
+class Partitions(c.Structure):
+    _fields_ = [("cnt", c.c_int), ("size", c.c_int), ("elems", c.POINTER(Partition))]
+
+
 def library():
     package = os.path.dirname(confluent_kafka.__file__)
     found = glob.glob(os.path.join(package + ".libs", "librdkafka-*.so*"))
@@ -62,6 +81,13 @@ def library():
         ("rd_kafka_event_message_array", c.c_size_t, c.c_void_p, c.POINTER(c.POINTER(Message)), c.c_size_t),
         ("rd_kafka_event_destroy", None, c.c_void_p),
         ("rd_kafka_version_str", c.c_char_p),
+        ("rd_kafka_query_watermark_offsets", c.c_int, c.c_void_p, c.c_char_p, c.c_int32, c.POINTER(c.c_int64), c.POINTER(c.c_int64), c.c_int),
+        ("rd_kafka_queue_new", c.c_void_p, c.c_void_p),
+        ("rd_kafka_consume_start_queue", c.c_int, c.c_void_p, c.c_int32, c.c_int64, c.c_void_p),
+        ("rd_kafka_consume_callback_queue", c.c_int, c.c_void_p, c.c_int, c.c_void_p, c.c_void_p),
+        ("rd_kafka_topic_partition_list_new", c.POINTER(Partitions), c.c_int),
+        ("rd_kafka_topic_partition_list_add", c.c_void_p, c.POINTER(Partitions), c.c_char_p, c.c_int32),
+        ("rd_kafka_position", c.c_int, c.c_void_p, c.POINTER(Partitions)),
         ("rd_kafka_err2name", c.c_char_p, c.c_int),
     ]:
         function = getattr(lib, name)
@@ -217,11 +243,59 @@ def paced(address, topic, size, seconds, rate):
     finish({"version": lib.rd_kafka_version_str().decode(), "warm": first, "records": len(order), "seconds": elapsed, "latency": at, "cpu_before": before})
 
 
+def consume(address, topic, partitions, _seconds, records):
+    BEGINNING = -2
+    lib, why = library(), c.create_string_buffer(512)
+    conf = lib.rd_kafka_conf_new()
+    for key, value in {"bootstrap.servers": address, "broker.address.family": "v4", "check.crcs": "true"}.items():
+        if lib.rd_kafka_conf_set(conf, key.encode(), value.encode(), why, 512) != CONF_OK:
+            sys.exit("librdkafka: %s" % why.value.decode())
+    handle = lib.rd_kafka_new(1, conf, why, 512)
+    if not handle:
+        sys.exit("librdkafka: %s" % why.value.decode())
+    name = lib.rd_kafka_topic_new(handle, topic.encode(), None)
+    ends, low, high = [], c.c_int64(), c.c_int64()
+    for partition in range(partitions):
+        # This connects, so that the window holds reading and nothing else.
+        error = lib.rd_kafka_query_watermark_offsets(handle, topic.encode(), partition, c.byref(low), c.byref(high), 10000)
+        if error:
+            sys.exit("librdkafka: %s" % lib.rd_kafka_err2name(error).decode())
+        ends.append(high.value)
+    if sum(ends) != records:
+        sys.exit("librdkafka: %d records expected, the partitions end at %s" % (records, ends))
+    # Takes what the library passes to a callback, does nothing with it.
+    nothing = c.cast(c.CDLL(None).labs, c.c_void_p)
+    queue = lib.rd_kafka_queue_new(handle)
+
+    handshake()
+    before, begin, got = cpu(), time.monotonic(), 0
+    for partition in range(partitions):
+        if lib.rd_kafka_consume_start_queue(name, partition, BEGINNING, queue):
+            sys.exit("librdkafka: cannot start partition %d" % partition)
+    positions = lib.rd_kafka_topic_partition_list_new(partitions)
+    for partition in range(partitions):
+        lib.rd_kafka_topic_partition_list_add(positions, topic.encode(), partition)
+    at = []
+    while at != ends:
+        got += lib.rd_kafka_consume_callback_queue(queue, 100, nothing, None)
+        # Events that are no records are counted too, so the count alone does not tell the end.
+        if got >= records:
+            lib.rd_kafka_position(handle, positions)
+            at = [positions.contents.elems[index].offset for index in range(partitions)]
+        if time.monotonic() - begin > 60:
+            sys.exit("librdkafka: %d of %d records within 60 s, positions %s where %s are the ends" % (got, records, at, ends))
+    elapsed = time.monotonic() - begin
+    used = cpu() - before
+    if got > records + 100:
+        sys.exit("librdkafka: %d records where %d are" % (got, records))
+    finish({"version": lib.rd_kafka_version_str().decode(), "warm": 0, "records": int(records), "seconds": elapsed, "cpu_before": cpu() - used})
+
+
 def main():
-    if len(sys.argv) != 7 or sys.argv[1] not in ("full", "paced"):
+    if len(sys.argv) != 7 or sys.argv[1] not in ("full", "paced", "consume"):
         sys.exit(__doc__)
     mode, address, topic, size, seconds, last = sys.argv[1:]
-    {"full": full, "paced": paced}[mode](address, topic, int(size), float(seconds), float(last))
+    {"full": full, "paced": paced, "consume": consume}[mode](address, topic, int(size), float(seconds), float(last))
 
 
 main()

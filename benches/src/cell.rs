@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::figures::{Figures, Latency, Metric};
 use crate::frame;
 use crate::host::Snapshot;
+use crate::load::{self, Pace, Shape};
 use crate::peer::{Node, Programs, sided};
 use crate::side::Side;
 use crate::verify::{self, Expect, Found, Source};
@@ -24,6 +25,9 @@ const AFTER: Duration = Duration::from_millis(300);
 /// Its CPU, memory and place beside our sources.
 const LIBRDKAFKA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/librdkafka.py");
 
+/// librdkafka as it comes from PyPI.
+pub const PACKAGE: &str = "confluent-kafka==2.16.1";
+
 /// What a cell needs of its surroundings.
 pub struct Runner<'a> {
     /// Where the programs lie.
@@ -32,6 +36,8 @@ pub struct Runner<'a> {
     pub python: Option<PathBuf>,
     /// Counted seconds of a cell.
     pub seconds: f64,
+    /// Minutes of the mixed load.
+    pub minutes: f64,
 }
 
 /// The last line of `librdkafka.py`.
@@ -48,8 +54,7 @@ impl Runner<'_> {
     /// Whether this work can be done here.
     #[must_use]
     pub fn can(&self, work: Work) -> bool {
-        !matches!(work, Work::Librdkafka { .. } | Work::LibrdkafkaPaced { .. })
-            || self.python.is_some()
+        !work.by_librdkafka() || self.python.is_some()
     }
 
     /// Runs it once. The records are there and whole, or this is an error.
@@ -103,6 +108,21 @@ impl Runner<'_> {
                 per_second,
                 value_bytes,
             } => self.librdkafka(node, &topic, cell.work, &["paced"], value_bytes, per_second),
+            Work::Consume { bytes, partitions } => {
+                let records = self.fill(node, &topic, partitions, bytes)?;
+                self.librdkafka(
+                    node,
+                    &topic,
+                    cell.work,
+                    &["consume"],
+                    partitions.unsigned_abs() as usize,
+                    records as f64,
+                )
+            }
+            Work::Fetch { bytes } => {
+                self.fill(node, &topic, 1, bytes)?;
+                self.fetch(node, &topic, self.seconds)
+            }
         };
         let figures = figures.with_context(|| format!("{} on {}", cell.name, side.name()))?;
         node.clean(self.programs, &topic)?;
@@ -121,6 +141,7 @@ impl Runner<'_> {
                 programs: self.programs,
                 python: None,
                 seconds: seconds / 3.0,
+                minutes: 0.0,
             };
             part.raw(node, topic, &words)?;
             node.clean(self.programs, topic)?;
@@ -146,8 +167,40 @@ impl Runner<'_> {
             .context("no request was answered")
     }
 
+    /// Writes `bytes` of 1 KiB records in batches of 100, lets the kernel write them back, and tells how many records they are.
+    pub fn fill(&self, node: &Node, topic: &str, partitions: i32, bytes: u64) -> Result<u64> {
+        let shape = Shape {
+            topics: vec![topic.to_owned()],
+            partitions,
+            connections: 1,
+            in_flight: 5,
+            records: 100,
+            value_bytes: 1024,
+            pace: Pace::Closed,
+            warm: Duration::ZERO,
+            run: Duration::from_secs(60),
+            bytes_max: bytes,
+            parts: 0,
+        };
+        let filled = load::run(node.address(), &shape, None)?;
+        rustix::fs::sync();
+        Ok(filled.acknowledged.iter().sum())
+    }
+
+    /// The raw reader as a process of its own (`bench fetch`); it checks each batch.
+    pub fn fetch(&self, node: &Node, topic: &str, seconds: f64) -> Result<Figures> {
+        let mut command = sided(&std::env::current_exe()?)?;
+        command
+            .args(["fetch", &node.address().to_string(), topic, "--json"])
+            .args(["--run", &seconds.to_string()]);
+        if let Some(pid) = node.pid() {
+            command.arg("--pid").arg(pid.to_string());
+        }
+        figures_of(&mut command)
+    }
+
     /// The raw generator as a process of its own (`bench produce`).
-    fn raw(&self, node: &Node, topic: &str, words: &[String]) -> Result<Figures> {
+    pub fn raw(&self, node: &Node, topic: &str, words: &[String]) -> Result<Figures> {
         let mut command = sided(&std::env::current_exe()?)?;
         command
             .arg("produce")
@@ -173,14 +226,10 @@ impl Runner<'_> {
                 command.arg("--unchecked");
             }
         }
-        let output = command.stdin(Stdio::null()).output()?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        serde_json::from_slice(&output.stdout).context("figures of the generator")
+        figures_of(&mut command)
     }
 
-    fn librdkafka(
+    pub(crate) fn librdkafka(
         &self,
         node: &Node,
         topic: &str,
@@ -252,6 +301,15 @@ impl Runner<'_> {
     }
 }
 
+/// Runs a generator to its end and reads its figures.
+pub fn figures_of(command: &mut Command) -> Result<Figures> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout).context("figures of the generator")
+}
+
 fn line(lines: &mut BufReader<ChildStdout>) -> Result<String> {
     let mut line = String::new();
     ensure!(
@@ -261,7 +319,7 @@ fn line(lines: &mut BufReader<ChildStdout>) -> Result<String> {
     Ok(line)
 }
 
-fn words(flags: &[(&str, String)]) -> Vec<String> {
+pub(crate) fn words(flags: &[(&str, String)]) -> Vec<String> {
     flags
         .iter()
         .flat_map(|(name, value)| [format!("--{name}"), value.clone()])
@@ -303,7 +361,6 @@ fn high_watermark(control: &mut Control, topic: &str, partition: i32) -> Result<
 
 /// Makes a virtual environment with confluent-kafka once; says why it cannot.
 pub fn python(room: &Path) -> Result<PathBuf> {
-    const PACKAGE: &str = "confluent-kafka==2.16.1";
     let venv = room.join("venv");
     let python = venv.join("bin/python");
     if !venv.join("complete").exists() {

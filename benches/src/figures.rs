@@ -43,6 +43,9 @@ pub struct Figures {
     pub seconds: f64,
     /// From the time a request was due to its reply.
     pub latency: Option<Latency>,
+    /// The same of equal parts of the window, where they are told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Latency>,
     /// User and system time of the broker, seconds.
     pub broker_cpu: Option<f64>,
     /// How often the broker was put on a CPU.

@@ -5,7 +5,7 @@
 use crate::bytes::{Cursor, Malformed};
 
 const PRODUCE: (i16, i16) = (0, 7);
-const FETCH: (i16, i16) = (1, 4);
+pub(crate) const FETCH: (i16, i16) = (1, 4);
 const METADATA: (i16, i16) = (3, 4);
 const CREATE_TOPICS: (i16, i16) = (19, 4);
 const DELETE_TOPICS: (i16, i16) = (20, 1);
@@ -32,7 +32,7 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-fn accepted(code: i16) -> Result<(), Refused> {
+pub(crate) fn accepted(code: i16) -> Result<(), Refused> {
     if code == 0 {
         Ok(())
     } else {
@@ -41,10 +41,10 @@ fn accepted(code: i16) -> Result<(), Refused> {
 }
 
 /// Builds one frame: length, header v1, body.
-struct Frame(Vec<u8>);
+pub(crate) struct Frame(Vec<u8>);
 
 impl Frame {
-    fn new((key, version): (i16, i16), correlation: i32) -> Self {
+    pub(crate) fn new((key, version): (i16, i16), correlation: i32) -> Self {
         let mut frame = Self(Vec::with_capacity(128));
         frame.i32(0);
         frame.i16(key);
@@ -54,29 +54,29 @@ impl Frame {
         frame
     }
 
-    fn i8(&mut self, value: i8) {
+    pub(crate) fn i8(&mut self, value: i8) {
         self.0.extend(value.to_be_bytes());
     }
 
-    fn i16(&mut self, value: i16) {
+    pub(crate) fn i16(&mut self, value: i16) {
         self.0.extend(value.to_be_bytes());
     }
 
-    fn i32(&mut self, value: i32) {
+    pub(crate) fn i32(&mut self, value: i32) {
         self.0.extend(value.to_be_bytes());
     }
 
-    fn i64(&mut self, value: i64) {
+    pub(crate) fn i64(&mut self, value: i64) {
         self.0.extend(value.to_be_bytes());
     }
 
-    fn string(&mut self, value: &str) {
+    pub(crate) fn string(&mut self, value: &str) {
         self.i16(value.len() as i16);
         self.0.extend(value.as_bytes());
     }
 
     /// The frame, its length field counting `behind` further bytes that the caller sends after it.
-    fn done(mut self, behind: usize) -> Vec<u8> {
+    pub(crate) fn done(mut self, behind: usize) -> Vec<u8> {
         let length = (self.0.len() - 4 + behind) as i32;
         if let Some(field) = self.0.first_chunk_mut::<4>() {
             *field = length.to_be_bytes();

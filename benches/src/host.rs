@@ -75,6 +75,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Lets the peak of `pid` count from now on.
+    pub fn forget_peak(pid: u32) -> Result<()> {
+        fs::write(format!("/proc/{pid}/clear_refs"), "5").context("forget the peak of memory")
+    }
+
     /// Reads VmRSS and VmHWM of `pid`.
     pub fn of(pid: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -188,6 +193,28 @@ pub fn bytes_read(pid: u32) -> Result<u64> {
     let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
     let line = io.lines().find_map(|line| line.strip_prefix("read_bytes:"));
     Ok(line.and_then(|line| line.trim().parse().ok()).unwrap_or(0))
+}
+
+/// Lets the kernel drop what it caches of the files under `dir`, once they are written back: reads go to the disk then.
+pub fn forget_pages(dir: &Path) -> Result<()> {
+    rustix::fs::sync();
+    for entry in fs::read_dir(dir)?.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forget_pages(&path)?;
+        } else if let Ok(file) = fs::File::open(&path) {
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        }
+    }
+    Ok(())
+}
+
+/// As many open files as this process, and those it starts, may have.
+pub fn open_files_max() -> Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
 /// CPUs that this process may use.

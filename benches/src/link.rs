@@ -19,7 +19,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Load {
     /// Where the records go.
-    pub topic: String,
+    pub topics: Vec<String>,
     /// The one encoded batch that every request carries.
     pub batch: Vec<u8>,
     /// Records in it.
@@ -30,6 +30,8 @@ pub struct Load {
 #[derive(Debug)]
 struct Slot {
     head: ProduceHead,
+    /// The one that `head` names.
+    topic: usize,
     begun: Instant,
     lane: usize,
 }
@@ -37,6 +39,7 @@ struct Slot {
 /// One of the partitions that a connection writes to in turn.
 #[derive(Debug)]
 struct Lane {
+    topic: usize,
     partition: i32,
     /// The offset that the next reply must name, once one was seen; at least this one where other connections write too.
     next: Option<i64>,
@@ -61,11 +64,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects. `alone` says that no other connection writes to these partitions, so that every offset is known beforehand.
+    /// Connects; `partitions` are (number of the topic, partition). `alone` says that no other connection writes to these partitions, so that every offset is known beforehand.
     pub fn connect(
         address: SocketAddr,
         load: &Load,
-        partitions: &[i32],
+        partitions: &[(usize, i32)],
         slots: usize,
         alone: bool,
     ) -> Result<Self> {
@@ -73,8 +76,10 @@ impl Link {
             TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE_MAX))?;
+        let first = load.topics.first().map_or("", String::as_str);
         let slot = || Slot {
-            head: ProduceHead::new(&load.topic, load.batch.len()),
+            head: ProduceHead::new(first, load.batch.len()),
+            topic: 0,
             begun: Instant::now(),
             lane: 0,
         };
@@ -84,7 +89,8 @@ impl Link {
             slots: std::iter::repeat_with(slot).take(slots.max(1)).collect(),
             lanes: partitions
                 .iter()
-                .map(|&partition| Lane {
+                .map(|&(topic, partition)| Lane {
+                    topic,
                     partition,
                     next: None,
                     acknowledged: 0,
@@ -117,19 +123,28 @@ impl Link {
         self.in_flight() < self.slots.len() as u64
     }
 
-    /// (partition, records acknowledged) of each partition written to.
-    pub fn acknowledged(&self) -> impl Iterator<Item = (i32, u64)> {
+    /// (topic, partition, records acknowledged) of each partition written to.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (usize, i32, u64)> {
         self.lanes
             .iter()
-            .map(|lane| (lane.partition, lane.acknowledged))
+            .map(|lane| (lane.topic, lane.partition, lane.acknowledged))
     }
 
     /// Takes up one more request, whose latency counts from `begun`. There must be room.
-    pub fn queue(&mut self, begun: Instant) {
+    pub fn queue(&mut self, load: &Load, begun: Instant) {
         let lane = (self.queued % self.lanes.len() as u64) as usize;
-        let partition = self.lanes.get(lane).map_or(0, |lane| lane.partition);
+        let (topic, partition) = self
+            .lanes
+            .get(lane)
+            .map_or((0, 0), |lane| (lane.topic, lane.partition));
         let number = self.queued;
         if let Some(slot) = slot_mut(&mut self.slots, number) {
+            if slot.topic != topic
+                && let Some(name) = load.topics.get(topic)
+            {
+                slot.head = ProduceHead::new(name, load.batch.len());
+                slot.topic = topic;
+            }
             slot.head.stamp(number as i32, partition);
             slot.begun = begun;
             slot.lane = lane;
@@ -211,19 +226,20 @@ impl Link {
 
     /// Whether this is the answer to the oldest request; when that was begun.
     fn check(&mut self, load: &Load, reply: &[u8]) -> Result<Instant> {
-        let reply = frame::produced(reply, &load.topic)?;
         let number = self.answered;
         ensure!(
             number < self.sent + 1,
             "a reply to a request that was never sent"
         );
+        let slot = slot_of(&self.slots, number).context("no such slot")?;
+        let lane = self.lanes.get_mut(slot.lane).context("no such lane")?;
+        let topic = load.topics.get(lane.topic).context("no such topic")?;
+        let reply = frame::produced(reply, topic)?;
         ensure!(
             reply.correlation == number as i32,
             "reply {} came where {number} was due",
             reply.correlation
         );
-        let slot = slot_of(&self.slots, number).context("no such slot")?;
-        let lane = self.lanes.get_mut(slot.lane).context("no such lane")?;
         ensure!(
             reply.partition == lane.partition,
             "a reply for partition {}, not {}",
@@ -232,7 +248,7 @@ impl Link {
         );
         let base = reply
             .base
-            .with_context(|| format!("produce to {}-{}", load.topic, lane.partition))?;
+            .with_context(|| format!("produce to {topic}-{}", lane.partition))?;
         if let Some(next) = lane.next {
             ensure!(
                 base >= next && (base == next || !self.alone),

@@ -32,9 +32,9 @@ pub enum Pace {
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Where the records go; it exists.
-    pub topic: String,
-    /// Its partitions.
+    /// Where the records go; they exist.
+    pub topics: Vec<String>,
+    /// Partitions of each of them.
     pub partitions: i32,
     /// Sockets, each writing to its own share of the partitions.
     pub connections: usize,
@@ -52,6 +52,8 @@ pub struct Shape {
     pub run: Duration,
     /// The window ends early when so many bytes of batches were answered in it.
     pub bytes_max: u64,
+    /// Equal parts of the window of an open loop whose latencies are told apart; 0 or 1 for none.
+    pub parts: u32,
 }
 
 /// What a run gave.
@@ -59,7 +61,7 @@ pub struct Shape {
 pub struct Outcome {
     /// The figures of the window.
     pub figures: Figures,
-    /// Records acknowledged in each partition, warm-up and drain included.
+    /// Records acknowledged in each partition, topic by topic, warm-up and drain included.
     pub acknowledged: Vec<u64>,
     /// What every stored batch must be.
     pub expect: Expect,
@@ -83,7 +85,7 @@ pub fn run(address: SocketAddr, shape: &Shape, broker: Option<u32>) -> Result<Ou
         .duration_since(SystemTime::UNIX_EPOCH)?
         .as_millis();
     let load = Load {
-        topic: shape.topic.clone(),
+        topics: shape.topics.clone(),
         batch: batch::encode(shape.records, shape.value_bytes, i64::try_from(now_ms)?),
         records: shape.records,
     };
@@ -103,14 +105,16 @@ pub fn run(address: SocketAddr, shape: &Shape, broker: Option<u32>) -> Result<Ou
     };
     let worker = worker?;
 
-    let mut acknowledged = vec![0; shape.partitions.unsigned_abs() as usize];
-    for (partition, records) in worker.links.iter().flat_map(Link::acknowledged) {
-        if let Some(sum) = acknowledged.get_mut(partition.unsigned_abs() as usize) {
+    let each = shape.partitions.unsigned_abs() as usize;
+    let mut acknowledged = vec![0; each * shape.topics.len()];
+    for (topic, partition, records) in worker.links.iter().flat_map(Link::acknowledged) {
+        if let Some(sum) = acknowledged.get_mut(topic * each + partition.unsigned_abs() as usize) {
             *sum += records;
         }
     }
     let mut figures = counted?;
     figures.latency = Some(Latency::of(&worker.latency));
+    figures.parts = worker.parts.iter().map(Latency::of).collect();
     if let Pace::Open { .. } = shape.pace {
         // Those due in the window, the late ones included.
         figures.requests = worker.latency.len();
@@ -126,15 +130,23 @@ pub fn run(address: SocketAddr, shape: &Shape, broker: Option<u32>) -> Result<Ou
 
 fn connect(address: SocketAddr, shape: &Shape, load: &Load) -> Result<Vec<Link>> {
     let connections = shape.connections.max(1);
-    let all = shape.partitions.max(1);
+    let each = shape.partitions.max(1);
+    let all: Vec<(usize, i32)> = (0..shape.topics.len())
+        .flat_map(|topic| (0..each).map(move |partition| (topic, partition)))
+        .collect();
     (0..connections)
         .map(|index| {
-            let shared = (all as usize) < connections;
-            let mine: Vec<i32> = if shared {
-                vec![(index % all as usize) as i32]
+            let shared = all.len() < connections;
+            let mine: Vec<(usize, i32)> = if shared {
+                all.get(index % all.len().max(1))
+                    .copied()
+                    .into_iter()
+                    .collect()
             } else {
-                (0..all)
-                    .filter(|&partition| partition as usize % connections == index)
+                all.iter()
+                    .copied()
+                    .skip(index)
+                    .step_by(connections)
                     .collect()
             };
             Link::connect(address, load, &mine, shape.in_flight, !shared)
@@ -193,12 +205,14 @@ struct Worker<'a> {
     links: Vec<Link>,
     begin: Instant,
     latency: Histogram<u64>,
+    parts: Vec<Histogram<u64>>,
 }
 
 /// What remains when it is done.
 struct Done {
     links: Vec<Link>,
     latency: Histogram<u64>,
+    parts: Vec<Histogram<u64>>,
 }
 
 impl<'a> Worker<'a> {
@@ -210,7 +224,9 @@ impl<'a> Worker<'a> {
         begin: Instant,
     ) -> Result<Self> {
         let latency = Histogram::new_with_bounds(100, 120_000_000_000, 3)?;
+        let parts = if shape.parts > 1 { shape.parts } else { 0 };
         Ok(Self {
+            parts: vec![latency.clone(); parts as usize],
             shape,
             load,
             shared,
@@ -229,6 +245,7 @@ impl<'a> Worker<'a> {
         Ok(Done {
             links: self.links,
             latency: self.latency,
+            parts: self.parts,
         })
     }
 
@@ -312,7 +329,7 @@ impl<'a> Worker<'a> {
                 if let Some(link) = self.links.get_mut(turn)
                     && link.has_room()
                 {
-                    link.queue(due);
+                    link.queue(self.load, due);
                     link.flush(self.load)?;
                     number += 1;
                     continue;
@@ -347,7 +364,13 @@ impl<'a> Worker<'a> {
                         .answered
                         .fetch_add(begun.len() as u64, Ordering::Relaxed);
                     for at in begun.into_iter().filter(|&at| at >= first) {
-                        self.latency.saturating_record((now - at).as_nanos() as u64);
+                        let took = (now - at).as_nanos() as u64;
+                        self.latency.saturating_record(took);
+                        let share = (at - first).as_secs_f64() / self.shape.run.as_secs_f64();
+                        let part = (share * self.parts.len() as f64) as usize;
+                        if let Some(part) = self.parts.get_mut(part) {
+                            part.saturating_record(took);
+                        }
                     }
                     if !more {
                         break;
@@ -380,7 +403,7 @@ fn turn(link: &mut Link, load: &Load, refill: bool) -> Result<()> {
     if refill && link.has_room() {
         let now = Instant::now();
         while link.has_room() {
-            link.queue(now);
+            link.queue(load, now);
         }
     }
     link.flush(load)

@@ -11,8 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use benches::cell::{self, Runner};
 use benches::cells::Set;
+use benches::fetching::{self, Reads};
+use benches::figures::Figures;
 use benches::load::{Pace, Shape};
 use benches::peer::{self, Programs, Subject};
+use benches::record;
+use benches::report::Report;
 use benches::suite::{self, Plan};
 use benches::verify::{self, Source};
 use clap::{Args, Parser, Subcommand};
@@ -49,7 +53,7 @@ struct Compare {
     /// How much is measured
     #[arg(long, value_enum, default_value_t = Set::Smoke)]
     set: Set,
-    /// Only these workloads (W1, W2, W3, W9) or cells with this in their name
+    /// Only these workloads (W1 to W9) or cells with this in their name
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Pairs of each cell, instead of the set's own number
@@ -64,12 +68,27 @@ struct Compare {
     /// Where the results go as JSON (ROOM/report.json)
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Keep the results in the repository under this name, for `bench report`
+    #[arg(long, value_name = "NAME")]
+    record: Option<String>,
+    /// Minutes of the mixed load (W5)
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// What a reader of the results must know of this run
+    #[arg(long, default_value = "")]
+    note: String,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Raw produce load on one address, checked afterwards
     Produce(Produce),
+    /// Read a partition again and again, checked on the way
+    Fetch(Fetch),
+    /// Read all partitions of a topic as they grow, until a line on stdin names how many records there are
+    Follow(Follow),
+    /// Write benches/report.md and the measured columns of benches/napkin.md from the records
+    Report,
     /// Nanoseconds of single pieces of the hot path
     Micro,
     /// Run a program in a session of its own with its own share of the CPUs
@@ -85,12 +104,13 @@ enum Command {
 struct Produce {
     /// HOST:PORT of the broker
     address: SocketAddr,
-    /// A topic that exists, or is made by being named
-    topic: String,
-    /// Partitions written to
+    /// Topics that exist, or are made by being named
+    #[arg(value_name = "TOPIC,...", value_delimiter = ',', required = true)]
+    topics: Vec<String>,
+    /// Partitions of each of them
     #[arg(long, default_value_t = 1)]
     partitions: i32,
-    /// Make the topic first
+    /// Make the topics first
     #[arg(long)]
     create: bool,
     /// Configuration of the topic that is made, NAME=VALUE
@@ -120,6 +140,9 @@ struct Produce {
     /// End the window after so many gigabytes
     #[arg(long, default_value_t = 3.0)]
     gigabytes: f64,
+    /// Tell the latencies of so many equal parts of the window apart (open loop)
+    #[arg(long, default_value_t = 0)]
+    parts: u32,
     /// The broker's process, for its CPU and memory
     #[arg(long)]
     pid: Option<u32>,
@@ -134,10 +157,50 @@ struct Produce {
     json: bool,
 }
 
+#[derive(Args)]
+struct Fetch {
+    /// HOST:PORT of the broker
+    address: SocketAddr,
+    /// Topic to read
+    topic: String,
+    /// Which of its partitions
+    #[arg(long, default_value_t = 0)]
+    partition: i32,
+    /// Bytes asked for by each request
+    #[arg(long, default_value_t = 1 << 20)]
+    bytes: i32,
+    /// Seconds; the pass they end in is finished
+    #[arg(long, default_value_t = 2.0)]
+    run: f64,
+    /// The broker's process, for its CPU and memory
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Follow {
+    /// HOST:PORT of the broker
+    address: SocketAddr,
+    /// Topic to follow
+    topic: String,
+    /// Its partitions
+    #[arg(long, default_value_t = 1)]
+    partitions: i32,
+}
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Produce(args)) => produce(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Fetch(args)) => fetch(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Follow(args)) => follow(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Report) => {
+            record::write_all()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Micro) => {
             let table = benches::micro::run()?;
             write!(std::io::stdout().lock(), "{table}")?;
@@ -177,8 +240,22 @@ fn compare(args: &Compare) -> Result<ExitCode> {
         programs: &programs,
         python,
         seconds: args.set.seconds(),
+        minutes: args.minutes,
     };
     let pairs = args.pairs.unwrap_or(args.set.pairs());
+    let json = args
+        .json
+        .clone()
+        .unwrap_or_else(|| room.join("report.json"));
+    let mut keep = |report: &Report| -> Result<()> {
+        let mut report = report.clone();
+        report.regime.note.clone_from(&args.note);
+        std::fs::write(&json, serde_json::to_string_pretty(&report)?)?;
+        match &args.record {
+            Some(name) => record::keep(name, &report),
+            None => Ok(()),
+        }
+    };
     let report = suite::run(
         &runner,
         &mut Plan {
@@ -187,14 +264,10 @@ fn compare(args: &Compare) -> Result<ExitCode> {
             pairs,
             foreign_max: args.foreign,
             say: &mut say,
+            keep: &mut keep,
         },
     )?;
-
-    let json = args
-        .json
-        .clone()
-        .unwrap_or_else(|| room.join("report.json"));
-    std::fs::write(&json, serde_json::to_string_pretty(&report)?)?;
+    keep(&report)?;
     write!(std::io::stdout().lock(), "{}", report.table())?;
     Ok(if report.holds() {
         ExitCode::SUCCESS
@@ -225,14 +298,13 @@ fn produce(args: &Produce) -> Result<()> {
             .iter()
             .filter_map(|pair| pair.split_once('='))
             .collect();
-        benches::control::Control::connect(args.address)?.create_topic(
-            &args.topic,
-            args.partitions,
-            &configs,
-        )?;
+        let mut control = benches::control::Control::connect(args.address)?;
+        for topic in &args.topics {
+            control.create_topic(topic, args.partitions, &configs)?;
+        }
     }
     let shape = Shape {
-        topic: args.topic.clone(),
+        topics: args.topics.clone(),
         partitions: args.partitions,
         connections: args.connections,
         in_flight: args.in_flight,
@@ -244,6 +316,7 @@ fn produce(args: &Produce) -> Result<()> {
         warm: Duration::from_secs_f64(args.warm),
         run: Duration::from_secs_f64(args.run),
         bytes_max: (args.gigabytes * 1e9) as u64,
+        parts: args.parts,
     };
     let outcome = benches::load::run(args.address, &shape, args.pid)?;
     let source = match (&args.files, args.unchecked) {
@@ -251,17 +324,57 @@ fn produce(args: &Produce) -> Result<()> {
         (Some(dir), false) => Source::Files(dir),
         (None, false) => Source::Broker(args.address),
     };
-    let found = verify::all(source, &args.topic, &outcome.acknowledged, outcome.expect)?;
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string(&outcome.figures)?)?;
-    } else {
-        writeln!(out, "{}", outcome.figures.line())?;
+    let found = verify::all(source, &args.topics, &outcome.acknowledged, outcome.expect)?;
+    tell(&outcome.figures, args.json)?;
+    if !args.json {
         writeln!(
-            out,
+            std::io::stdout().lock(),
             "checked: {} records in {} batches, {} bytes",
-            found.records, found.batches, found.bytes
+            found.records,
+            found.batches,
+            found.bytes
         )?;
+    }
+    Ok(())
+}
+
+fn fetch(args: &Fetch) -> Result<()> {
+    let reads = Reads {
+        topic: args.topic.clone(),
+        partition: args.partition,
+        bytes_max: args.bytes,
+        run: Duration::from_secs_f64(args.run),
+    };
+    let figures = fetching::run(args.address, &reads, args.pid)?;
+    tell(&figures, args.json)
+}
+
+fn follow(args: &Follow) -> Result<()> {
+    // The line may come at any time; reading it must not stop the following.
+    let (tell_all, all) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line).is_ok()
+            && let Ok(count) = line.trim().parse::<u64>()
+        {
+            // Nobody waits any more: the following has failed.
+            let _ = tell_all.send(count);
+        }
+    });
+    let mut known = None;
+    let figures = fetching::follow(args.address, &args.topic, args.partitions, || {
+        known = known.or_else(|| all.try_recv().ok());
+        known
+    })?;
+    tell(&figures, true)
+}
+
+fn tell(figures: &Figures, json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(figures)?)?;
+    } else {
+        writeln!(out, "{}", figures.line())?;
     }
     Ok(())
 }

@@ -345,8 +345,11 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // The process may have ended by itself; there is nobody to tell.
-        let _ = self.kill();
+        // The process may have ended by itself; there is nobody to tell. Its log stays beside its data's place.
+        if self.process.is_some() {
+            let _ = self.kill();
+            let _ = self.wipe();
+        }
     }
 }
 

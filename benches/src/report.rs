@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cells::Set;
 use crate::figures::{Figures, Metric, short};
+use crate::peer::Programs;
+use crate::regime::Regime;
 use crate::side::Side;
 use crate::stats::{self, Bound, Ratio, Verdict};
 
 /// One comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Compared {
     /// W1 to W12.
     pub workload: String,
@@ -20,6 +22,8 @@ pub struct Compared {
     pub metric: Metric,
     /// With whom.
     pub over: Side,
+    /// Ours and theirs, pair by pair.
+    pub pairs: Vec<(f64, f64)>,
     /// Median of our figures.
     pub ours: f64,
     /// Median of theirs.
@@ -35,7 +39,7 @@ pub struct Compared {
 }
 
 /// One figure that is judged by itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// W1 to W12.
     pub workload: String,
@@ -43,7 +47,9 @@ pub struct Measured {
     pub name: String,
     /// Of whom.
     pub side: Side,
-    /// Median and interval of the values.
+    /// One for each time it was done.
+    pub values: Vec<f64>,
+    /// Their median and interval.
     pub value: Option<Ratio>,
     /// What must hold.
     pub must: Option<Bound>,
@@ -66,6 +72,7 @@ impl Measured {
             workload: workload.to_owned(),
             name: name.to_owned(),
             side,
+            values: values.to_vec(),
             value,
             must,
             verdict: value.zip(must).map(|(value, must)| must.judge(&value)),
@@ -74,21 +81,22 @@ impl Measured {
 }
 
 /// All results of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// smoke, gate or full.
     pub set: String,
-    /// CPUs shared by all.
-    pub cpus: u32,
-    /// Kernel and processor.
-    pub host: String,
+    /// On what, and when.
+    pub regime: Regime,
     /// Ratios.
     pub compared: Vec<Compared>,
     /// Single figures.
     pub measured: Vec<Measured>,
     /// What could not be done here, and why.
     pub not_run: Vec<String>,
-    /// The figures of every round.
+    /// What was begun and gave no figure, and why.
+    pub failed: Vec<String>,
+    /// The figures of every round; a record leaves them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<(String, Side, Vec<Figures>)>,
     /// Bounds that hold, that may hold, that do not.
     pub verdicts: [usize; 3],
@@ -97,30 +105,14 @@ pub struct Report {
 impl Report {
     /// An empty one.
     #[must_use]
-    pub fn new(set: Set) -> Self {
-        let first = |path: &str, prefix: &str| {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let line = text
-                .lines()
-                .find(|line| line.starts_with(prefix))
-                .unwrap_or_default();
-            line.rsplit(':')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        };
+    pub fn new(set: Set, programs: &Programs) -> Self {
         Self {
             set: format!("{set:?}").to_lowercase(),
-            cpus: crate::host::cpus(),
-            host: format!(
-                "Linux {}, {}",
-                first("/proc/sys/kernel/osrelease", ""),
-                first("/proc/cpuinfo", "model name")
-            ),
+            regime: Regime::of(programs),
             compared: Vec::new(),
             measured: Vec::new(),
             not_run: Vec::new(),
+            failed: Vec::new(),
             rounds: Vec::new(),
             verdicts: [0; 3],
         }
@@ -145,11 +137,11 @@ impl Report {
         }
     }
 
-    /// Whether no bound is broken beyond doubt.
+    /// Whether all was done and no bound is broken beyond doubt.
     #[must_use]
     pub fn holds(&self) -> bool {
         let [_, _, fail] = self.verdicts;
-        fail == 0
+        fail == 0 && self.failed.is_empty()
     }
 
     /// The table.
@@ -215,17 +207,20 @@ impl Report {
         for missing in &self.not_run {
             let _ = writeln!(text, "not run: {missing}");
         }
+        for failure in &self.failed {
+            let _ = writeln!(text, "FAILED: {failure}");
+        }
         let [pass, unclear, fail] = self.verdicts;
         let _ = writeln!(
             text,
             "{}, {} CPUs shared by broker and client over loopback, virtual disk. {pass} hold, {unclear} unclear, {fail} fail.",
-            self.host, self.cpus
+            self.regime.host, self.regime.cpus
         );
         text
     }
 }
 
-fn said(verdict: Option<Verdict>) -> &'static str {
+pub(crate) fn said(verdict: Option<Verdict>) -> &'static str {
     match verdict {
         Some(Verdict::Pass) => "pass",
         Some(Verdict::Unclear) => "unclear",

@@ -74,6 +74,48 @@ impl Side {
         }
     }
 
+    /// What an acknowledgement of it means; every producer here asks for acks=all.
+    #[must_use]
+    pub fn promise(self) -> &'static str {
+        match self {
+            Self::SawlogDurable => {
+                "`sawlog.durability=durable`: the record is on stable storage (O_DIRECT and O_DSYNC, or fdatasync where the file \
+                 system refuses that) before the reply leaves; kill -9 and a cut of power lose nothing acknowledged"
+            }
+            Self::SawlogReplicated => {
+                "`sawlog.durability=replicated`: the record is in the kernel's page cache, synced every 10 ms or 4 MiB; kill -9 loses \
+                 nothing acknowledged, a cut of power of the only node may"
+            }
+            Self::LimitDiscard => {
+                "a broker that does the least: the record was counted and thrown away"
+            }
+            Self::LimitWrite => {
+                "a broker that does the least: the record is in the page cache and never synced"
+            }
+            Self::LimitDurable => {
+                "a broker that does the least: the record is on stable storage (O_DIRECT and O_DSYNC, group commit), without index, \
+                 recovery or anything else"
+            }
+            Self::Kafka => {
+                "Apache Kafka as it comes: the record is in the page cache; a cut of power may lose it"
+            }
+            Self::KafkaFsync => {
+                "Apache Kafka with `log.flush.interval.messages=1`: fsync of the partition's file before the reply"
+            }
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SawlogDurable,
+        Self::SawlogReplicated,
+        Self::LimitDiscard,
+        Self::LimitWrite,
+        Self::LimitDurable,
+        Self::Kafka,
+        Self::KafkaFsync,
+    ];
+
     /// How it is named in a table.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -6,19 +6,17 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::cell::Runner;
-use crate::cells::{self, Cell, Set, Work};
-use crate::figures::{Figures, Metric};
+use crate::cells::{self, Cell, Set};
+use crate::figures::Figures;
 use crate::host;
-use crate::peer::{Node, Programs, Seat, Subject};
+use crate::peer::{Node, Seat, Subject};
 use crate::report::{Compared, Measured, Report};
 use crate::side::{Broker, Side};
-use crate::start;
-use crate::stats::{self, Bound};
+use crate::stats;
+use crate::trials;
 
 /// After so many tries a round counts as it is, and is marked.
 const TRIES: u32 = 4;
-/// Log that a restart has to cope with.
-const LOG_BYTES: u64 = 2_000_000_000;
 
 /// What to compare.
 pub struct Plan<'a> {
@@ -32,6 +30,8 @@ pub struct Plan<'a> {
     pub foreign_max: f64,
     /// Told what happens.
     pub say: &'a mut dyn FnMut(&str),
+    /// Given the results after each cell: a run that is broken off has not been for nothing.
+    pub keep: &'a mut dyn FnMut(&Report) -> Result<()>,
 }
 
 impl Plan<'_> {
@@ -43,6 +43,11 @@ impl Plan<'_> {
                     .contains(&only.to_ascii_lowercase())
         };
         self.only.is_empty() || self.only.iter().any(like)
+    }
+
+    /// Whether it was asked for by its whole name, whatever the set.
+    fn named(&self, name: &str) -> bool {
+        self.only.iter().any(|only| only.eq_ignore_ascii_case(name))
     }
 }
 
@@ -74,16 +79,14 @@ impl Nodes<'_> {
 
 /// Runs all cells of the plan.
 pub fn run(runner: &Runner<'_>, plan: &mut Plan<'_>) -> Result<Report> {
-    let mut report = Report::new(plan.set);
+    let mut report = Report::new(plan.set, runner.programs);
     if matches!(runner.programs.sawlog, Some(Subject::Limit)) {
         report.not_run.push(
             "Sawlog: the limit broker takes its place, and every ratio to it should be 1"
                 .to_owned(),
         );
     }
-    if plan.wants("W9", "start empty") {
-        starts(runner.programs, plan, &mut report)?;
-    }
+    trials(runner, plan, &mut report)?;
     let mut nodes = Nodes {
         runner,
         warm_up: plan.set.warm_up(),
@@ -91,7 +94,7 @@ pub fn run(runner: &Runner<'_>, plan: &mut Plan<'_>) -> Result<Report> {
     };
     let mut number = 0;
     for cell in cells::all() {
-        if cell.set > plan.set || !plan.wants(cell.workload, cell.name) {
+        if cell.set > plan.set && !plan.named(cell.name) || !plan.wants(cell.workload, cell.name) {
             continue;
         }
         if !runner.can(cell.work) {
@@ -115,11 +118,18 @@ pub fn run(runner: &Runner<'_>, plan: &mut Plan<'_>) -> Result<Report> {
             continue;
         }
         (plan.say)(&format!("{} {}", cell.workload, cell.name));
-        let rounds = rounds(&cell, &sides, &mut nodes, plan, &mut number)?;
+        let rounds = match rounds(&cell, &sides, &mut nodes, plan, &mut number) {
+            Ok(rounds) => rounds,
+            Err(error) => {
+                report.failed.push(format!("{}: {error:#}", cell.name));
+                // Whoever it was starts anew for the next cell.
+                nodes.running.clear();
+                continue;
+            }
+        };
         compare(&cell, &sides, &rounds, plan.foreign_max, &mut report);
-        if let (Work::Librdkafka { .. }, Some(first)) = (cell.work, sides.first()) {
-            peak(*first, &rounds, &mut report);
-        }
+        report.conclude();
+        (plan.keep)(&report)?;
     }
     report.conclude();
     Ok(report)
@@ -213,6 +223,7 @@ fn compare(cell: &Cell, sides: &[Side], rounds: &[Round], foreign_max: f64, repo
             cell: cell.name.to_owned(),
             metric: row.metric,
             over: row.over,
+            pairs: pairs.clone(),
             ours: middle(|pair| pair.0),
             theirs: middle(|pair| pair.1),
             ratio,
@@ -230,94 +241,53 @@ fn compare(cell: &Cell, sides: &[Side], rounds: &[Round], foreign_max: f64, repo
     }
 }
 
-/// The broker's peak so far, under librdkafka alone: those cells come first.
-fn peak(side: Side, rounds: &[Round], report: &mut Report) {
-    const NAME: &str = "peak memory under W1, MiB";
-    let most = rounds
-        .iter()
-        .filter_map(|round| Metric::PeakMib.of(round.get(&0)?))
-        .fold(0.0, f64::max);
-    if most > 0.0 {
-        report.measured.retain(|measured| measured.name != NAME);
-        report.measured.push(Measured::judge(
-            "W1",
-            NAME,
-            side,
-            &[most],
-            Some(Bound::AtMost(144.0)),
-        ));
-    }
-}
-
-fn starts(programs: &Programs, plan: &mut Plan<'_>, report: &mut Report) -> Result<()> {
-    let side = Side::SawlogDurable;
-    if !programs.have(side) || matches!(programs.sawlog, Some(Subject::Running(_))) {
-        report
-            .not_run
-            .push("W9: no Sawlog that can be started here".to_owned());
-        return Ok(());
-    }
-    let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-    for (side, must) in [
-        (side, Some(Bound::AtMost(50.0))),
-        (Side::LimitDurable, None),
-    ] {
-        if !programs.have(side) {
+/// Runs the trials of the plan.
+fn trials(runner: &Runner<'_>, plan: &mut Plan<'_>, report: &mut Report) -> Result<()> {
+    for trial in trials::ALL {
+        if trial.set > plan.set && !plan.named(trial.name)
+            || !plan.wants(trial.workload, trial.name)
+        {
             continue;
         }
-        (plan.say)(&format!("W9 start empty: {}", side.name()));
-        let mut took = Vec::new();
-        for _ in 0..plan.pairs.max(3) {
-            took.push(millis(start::empty(programs, side)?));
+        let ours = matches!(runner.programs.sawlog, Some(Subject::Binary(_)));
+        if !runner.programs.have(trial.side) || trial.side.broker() == Broker::Sawlog && !ours {
+            report.not_run.push(format!(
+                "{}: {} cannot be started here",
+                trial.name,
+                trial.side.name()
+            ));
+            continue;
         }
-        report.measured.push(Measured::judge(
-            "W9",
-            "start empty to the first ack, ms",
-            side,
-            &took,
-            must,
-        ));
+        (plan.say)(&format!("{} {}", trial.workload, trial.name));
+        let (least, most) = trial.repeats;
+        let mut rows: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..plan.pairs.clamp(least, most) {
+            match (trial.run)(runner, plan.say) {
+                Ok(row) if row.len() == trial.figures.len() => rows.push(row),
+                Ok(row) => report
+                    .failed
+                    .push(format!("{}: {} figures", trial.name, row.len())),
+                Err(error) => report.failed.push(format!("{}: {error:#}", trial.name)),
+            }
+        }
+        for (index, figure) in trial.figures.iter().enumerate() {
+            let values: Vec<f64> = rows
+                .iter()
+                .filter_map(|row| row.get(index).copied())
+                .collect();
+            if values.is_empty() {
+                continue;
+            }
+            report.measured.push(Measured::judge(
+                trial.workload,
+                figure.name,
+                trial.side,
+                &values,
+                figure.must,
+            ));
+        }
+        report.conclude();
+        (plan.keep)(report)?;
     }
-    if plan.set == Set::Smoke {
-        return Ok(());
-    }
-    let idle = start::idle_memory(programs, side)? as f64 / f64::from(1 << 20);
-    report.measured.push(Measured::judge(
-        "W9",
-        "resident memory idle, MiB",
-        side,
-        &[idle],
-        Some(Bound::AtMost(25.0)),
-    ));
-    // The limit broker recovers nothing.
-    if matches!(programs.sawlog, Some(Subject::Limit)) {
-        return Ok(());
-    }
-    let (mut took, mut read) = (Vec::new(), Vec::new());
-    for _ in 0..plan.pairs.min(5) {
-        (plan.say)("W9 kill -9 with 2 GB");
-        let restart = start::after_kill(programs, side, LOG_BYTES)?;
-        took.push(millis(restart.first_ack));
-        read.push(restart.bytes_read as f64 / 1e6);
-        (plan.say)(&format!(
-            "  {:?} with {} bytes of log",
-            restart.first_ack, restart.log_bytes
-        ));
-    }
-    let must = Some(Bound::AtMost(500.0));
-    report.measured.push(Measured::judge(
-        "W9",
-        "kill -9 with 2 GB to the first ack, ms",
-        side,
-        &took,
-        must,
-    ));
-    report.measured.push(Measured::judge(
-        "W9",
-        "bytes read until then, MB",
-        side,
-        &read,
-        None,
-    ));
     Ok(())
 }

@@ -117,6 +117,9 @@ pub fn partition(
         let taken = walk
             .take(fetched.records, None)
             .with_context(|| format!("{topic}-{partition}"))?;
+        if fetched.high_watermark == walk.next {
+            break;
+        }
         empty = if taken == 0 { empty + 1 } else { 0 };
         if empty > 20 {
             bail!(
@@ -203,14 +206,24 @@ pub enum Source<'a> {
     Nowhere,
 }
 
-/// Checks all partitions against the records acknowledged in each.
-pub fn all(source: Source<'_>, topic: &str, acknowledged: &[u64], expect: Expect) -> Result<Found> {
+/// Checks all partitions of all topics, which have equally many, against the records acknowledged in each.
+pub fn all(
+    source: Source<'_>,
+    topics: &[String],
+    acknowledged: &[u64],
+    expect: Expect,
+) -> Result<Found> {
     let mut found = Found::default();
     let mut control = match source {
         Source::Broker(address) => Some(Control::connect(address)?),
         Source::Files(_) | Source::Nowhere => None,
     };
-    for (index, &records) in (0..).zip(acknowledged) {
+    let each = (acknowledged.len() / topics.len().max(1)).max(1);
+    let all = topics
+        .iter()
+        .zip(acknowledged.chunks(each))
+        .flat_map(|(topic, records)| (0..).zip(records).map(move |(index, &n)| (topic, index, n)));
+    for (topic, index, records) in all {
         found = found.and(match (source, &mut control) {
             (Source::Broker(_), Some(control)) => {
                 partition(control, topic, index, records, expect)?

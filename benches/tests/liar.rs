@@ -185,7 +185,7 @@ fn fetch(cursor: &mut Cursor<'_>, correlation: i32, logs: &Logs) -> Vec<u8> {
 fn cell(lie: Lie, pace: Pace, connections: usize) -> anyhow::Result<Found> {
     let address = serve(lie);
     let shape = Shape {
-        topic: "t".to_owned(),
+        topics: vec!["t".to_owned()],
         partitions: connections as i32,
         connections,
         in_flight: 3,
@@ -195,13 +195,14 @@ fn cell(lie: Lie, pace: Pace, connections: usize) -> anyhow::Result<Found> {
         warm: Duration::from_millis(20),
         run: Duration::from_millis(60),
         bytes_max: 200_000,
+        parts: 0,
     };
     let outcome = load::run(address, &shape, None)?;
     assert!(outcome.figures.requests > 0);
     assert!(outcome.acknowledged.iter().sum::<u64>() >= outcome.figures.records);
     verify::all(
         Source::Broker(address),
-        &shape.topic,
+        &shape.topics,
         &outcome.acknowledged,
         outcome.expect,
     )
@@ -268,7 +269,7 @@ fn a_stall_is_charged_to_every_request_that_was_due_in_it() {
         }
     });
     let shape = Shape {
-        topic: "t".to_owned(),
+        topics: vec!["t".to_owned()],
         partitions: 1,
         connections: 1,
         in_flight: 1000,
@@ -278,6 +279,7 @@ fn a_stall_is_charged_to_every_request_that_was_due_in_it() {
         warm: Duration::ZERO,
         run: Duration::from_millis(80),
         bytes_max: u64::MAX,
+        parts: 0,
     };
     let latency = load::run(address, &shape, None)
         .unwrap()
