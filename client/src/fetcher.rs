@@ -212,6 +212,7 @@ impl Fetcher {
             self.look_for_leaders().await;
         } else {
             self.backoff.succeeded();
+            self.doubts.end();
         }
         Some(found)
     }
@@ -269,6 +270,16 @@ impl Fetcher {
         self.look_for_leaders().await;
     }
 
+    /// This topic cannot be read at all: each of its partitions is told.
+    async fn end_topic(&mut self, name: &str, code: Code) {
+        let places = self.reads.keys().filter(|(topic, _)| **topic == *name);
+        for place in places.cloned().collect::<Vec<Place>>() {
+            self.reads.remove(&place);
+            let error = Error::refused(&said(&place), code.into(), None);
+            let _ = self.to.send(Err(error)).await;
+        }
+    }
+
     async fn end(&mut self, error: Error) {
         self.reads.clear();
         let _ = self.to.send(Err(error)).await;
@@ -287,11 +298,18 @@ impl Fetcher {
             let topic = match self.client.known_topic(&name).await {
                 Ok(topic) => Some(topic),
                 Err(error) if error.code() == Some(Code::UnknownTopicOrPartition) => None,
-                // The call has tried for as long as it may.
-                Err(error) if !error.is_retriable() || error.code().is_none() => {
-                    return self.end(error).await;
-                }
-                Err(_) => continue,
+                Err(error) => match error.code() {
+                    // The call has tried for as long as it may. What others lead is read on.
+                    None => {
+                        self.end(error).await;
+                        break;
+                    }
+                    Some(_) if error.is_retriable() => continue,
+                    Some(code) => {
+                        self.end_topic(&name, code).await;
+                        continue;
+                    }
+                },
             };
             let told = topic
                 .as_ref()

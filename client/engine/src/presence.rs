@@ -45,6 +45,11 @@ pub struct Doubts {
 }
 
 impl Doubts {
+    /// Records of every topic were asked for by its id, and no broker said that one is not there.
+    pub fn end(&mut self) {
+        self.since.clear();
+    }
+
     /// Takes an answer in, about a topic that had the id `began` when reading began.
     pub fn judge(&mut self, topic: &Arc<str>, began: Uuid, told: Told, now: Mono) -> Presence {
         let verdict = match told {
@@ -98,6 +103,19 @@ mod tests {
             judged(OURS, &[(0, other), (1, ours), (2, other), (3, other)]),
             [Doubted, Here, Doubted, Doubted]
         );
+    }
+
+    #[test]
+    fn reading_on_ends_a_doubt() {
+        let (mut doubts, topic) = (Doubts::default(), Arc::from("t"));
+        let judge = |doubts: &mut Doubts, at| {
+            let now = Mono::default().after(Duration::from_secs(at));
+            doubts.judge(&topic, OURS, Told::Nothing, now)
+        };
+        assert_eq!(judge(&mut doubts, 0), Presence::Doubted);
+        doubts.end();
+        assert_eq!(judge(&mut doubts, 3600), Presence::Doubted, "an hour later");
+        assert_eq!(judge(&mut doubts, 3602), Presence::Deleted);
     }
 
     #[test]
