@@ -17,7 +17,8 @@ use super::files::Files;
 
 /// One write takes no more than this, unless it is one that was asked for.
 const MOST: usize = 4 << 20;
-/// What was done is told when there is nothing else to do, or else after so long: a quick disk writes a few megabytes in it.
+/// What was done is told when there is nothing else to do, or before it would have waited for so long: a quick disk writes
+/// a few megabytes in it, and a slow one lets nobody wait for another log's write.
 const TOLD_WITHIN: Duration = Duration::from_millis(8);
 
 /// What is to be done when a write is.
@@ -126,10 +127,13 @@ impl Waiting {
                 continue;
             }
             drop(queue);
+            let begun = Instant::now();
             carry_out(files, jobs, &mut done);
+            // The next write may take as long as this one.
+            let next = begun.elapsed();
             if done
                 .since
-                .is_some_and(|since| since.elapsed() >= TOLD_WITHIN)
+                .is_some_and(|since| since.elapsed() + next >= TOLD_WITHIN)
             {
                 done.tell();
             }
