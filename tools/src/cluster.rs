@@ -91,7 +91,8 @@ fn advice(code: Option<Code>) -> &'static str {
             | Code::InvalidRequest,
         ) => "Ask for something else; --help shows how",
         Some(Code::MessageTooLarge | Code::RecordListTooLarge) => {
-            "`sawlog topic alter TOPIC --config max.message.bytes=BYTES` lets a topic take more"
+            "`sawlog topic describe --configs TOPIC` shows its max.message.bytes. A node of Sawlog takes batches of up to 16 MiB, \
+             less where its disk is small, and this tool sends none above 99 MiB"
         }
         Some(Code::NotLeaderOrFollower | Code::LeaderNotAvailable | Code::NotController) => {
             "Try again: `sawlog topic describe` shows who leads"
@@ -101,7 +102,10 @@ fn advice(code: Option<Code>) -> &'static str {
             "Look at the broker's log: its disk cannot be used, or what lies there is damaged"
         }
         Some(Code::UnknownServerError) => "Look at the broker's log: it says what went wrong",
-        _ => "--help shows what can be asked for",
+        Some(
+            Code::UnknownProducerId | Code::InvalidProducerEpoch | Code::OutOfOrderSequenceNumber,
+        ) => "Start it again: its topic was made anew, or it was silent for too long",
+        _ => "The broker's log may say more",
     }
 }
 

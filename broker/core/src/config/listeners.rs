@@ -228,8 +228,11 @@ fn is_own(config: &BrokerConfig, host: &str, port: u16) -> bool {
     let is_for_controllers = |at: &&Endpoint| config.controller_listeners.contains(&at.listener);
     let bound = config.listeners.iter().filter(is_for_controllers);
     let told = config.advertised.iter();
-    let own_name = told.clone().any(|at| at.host == host)
-        || config.listeners.iter().any(|at| at.host == host)
+    let own_name = told.clone().any(|at| at.host.eq_ignore_ascii_case(host))
+        || config
+            .listeners
+            .iter()
+            .any(|at| at.host.eq_ignore_ascii_case(host))
         || is_loopback(host);
     let mut ports = bound
         .chain(told.filter(is_for_controllers))
@@ -238,5 +241,5 @@ fn is_own(config: &BrokerConfig, host: &str, port: u16) -> bool {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.starts_with("127.") || host == "::1"
+    host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "::1"
 }

@@ -1,6 +1,8 @@
 //! `sawlog consume`: records of assigned partitions, to standard output. Decides where reading begins and ends; what a
 //! record looks like is the affair of `line`.
 
+use std::collections::BTreeSet;
+
 use sawlog_client::{Assignment, At, Client, Consumer, Error, Place, Start};
 
 use crate::cluster::{Cluster, failure, wait_for};
@@ -164,7 +166,10 @@ async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Fai
                 let found = kafka.partitions(topic).await;
                 found.map_err(|error| failure(&format!("cannot read {topic}"), &error))?
             }
-            named => named.to_vec(),
+            // Twice is once.
+            named => BTreeSet::from_iter(named.iter().copied())
+                .into_iter()
+                .collect(),
         };
         places.extend(
             partitions

@@ -24,7 +24,7 @@ mod input;
 
 use input::{Fault, Source};
 
-/// A record may be this large; what less its topic takes, the broker says. Its own bound on a request is 100 MiB
+/// A record may be this large; what less its topic or the broker takes, the broker says. The usual bound on a request is 100 MiB
 /// (`socket.request.max.bytes`), and one that is longer ends the connection.
 const RECORD_MAX: usize = 99 << 20;
 
