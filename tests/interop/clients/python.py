@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import sys
+import time
 
 
 def bytes_of(text):
@@ -71,7 +72,8 @@ class KafkaPython:
         told["exists"] = raises(TopicAlreadyExistsError, lambda: admin.create_topics([new]))
         told["retention"] = retention(admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
         admin.create_partitions({topic: NewPartitions(5)})
-        told["partitions"] = len(admin.describe_topics([topic])[0]["partitions"])
+        for _ in looks(told):
+            told["partitions"] = len(admin.describe_topics([topic])[0]["partitions"])
         consumer = KafkaConsumer(bootstrap_servers=job["address"], group_id=None)
         told["end"] = consumer.end_offsets([TopicPartition(topic, 0)])[TopicPartition(topic, 0)]
         consumer.close()
@@ -123,7 +125,8 @@ class Aiokafka:
         told["exists"] = code(await admin.create_topics([new])) == 36
         told["retention"] = next(row[1] for answer in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]) for resource in answer.resources for row in resource[4] if row[0] == "retention.ms")
         await admin.create_partitions({topic: NewPartitions(5)})
-        told["partitions"] = len((await admin.describe_topics([topic]))[0]["partitions"])
+        for _ in looks(told):
+            told["partitions"] = len((await admin.describe_topics([topic]))[0]["partitions"])
         consumer = AIOKafkaConsumer(bootstrap_servers=job["address"], group_id=None)
         await consumer.start()
         told["end"] = (await consumer.end_offsets([TopicPartition(topic, 0)]))[TopicPartition(topic, 0)]
@@ -140,6 +143,15 @@ def raises(kind, do):
     except kind:
         return True
     return False
+
+
+def looks(told):
+    """Until five partitions are told: Kafka's brokers hear a moment later of what their controller has answered for."""
+    for look in range(100):
+        time.sleep(0.1 if look else 0)
+        yield look
+        if told["partitions"] == 5:
+            return
 
 
 def retention(told):

@@ -110,11 +110,14 @@ func (franz) Admin(job Job, tell func(string, any)) error {
 	if _, err := admin.CreatePartitions(ctx, 2, job.Topic); err != nil {
 		return err
 	}
-	topics, err := admin.ListTopics(ctx, job.Topic)
+	partitions, err := seen(5, func() (int, error) {
+		topics, err := admin.ListTopics(ctx, job.Topic)
+		return len(topics[job.Topic].Partitions), err
+	})
 	if err != nil {
 		return err
 	}
-	tell("partitions", len(topics[job.Topic].Partitions))
+	tell("partitions", partitions)
 	ends, err := admin.ListEndOffsets(ctx, job.Topic)
 	if err != nil {
 		return err

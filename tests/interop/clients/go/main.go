@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Record is one record, or one that was read: then with its offset.
@@ -34,6 +35,17 @@ type Job struct {
 	Records    []Record `json:"records"`
 	// Counts has for each partition how many records are read of it.
 	Counts []int `json:"counts"`
+}
+
+// seen counts until there are so many: Kafka's brokers hear a moment later of what their controller has answered for.
+func seen(wanted int, count func() (int, error)) (n int, err error) {
+	for range 100 {
+		if n, err = count(); err != nil || n == wanted {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return
 }
 
 // Client is one of the libraries.

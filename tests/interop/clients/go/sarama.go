@@ -112,11 +112,17 @@ func (saramas) Admin(job Job, tell func(string, any)) error {
 	if err := admin.CreatePartitions(job.Topic, 5, nil, false); err != nil {
 		return err
 	}
-	topics, err := admin.DescribeTopics([]string{job.Topic})
+	partitions, err := seen(5, func() (int, error) {
+		topics, err := admin.DescribeTopics([]string{job.Topic})
+		if err != nil {
+			return 0, err
+		}
+		return len(topics[0].Partitions), nil
+	})
 	if err != nil {
 		return err
 	}
-	tell("partitions", len(topics[0].Partitions))
+	tell("partitions", partitions)
 	client, err := sarama.NewClient([]string{job.Address}, settings())
 	if err != nil {
 		return err

@@ -92,14 +92,15 @@ func (segmentio) Admin(job Job, tell func(string, any)) error {
 	if err = errors.Join(err, more.Errors[job.Topic]); err != nil {
 		return err
 	}
-	partitions := 3
-	for partitions < 5 && ctx.Err() == nil {
-		time.Sleep(age)
+	partitions, err := seen(5, func() (int, error) {
 		metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{job.Topic}})
 		if err != nil {
-			return err
+			return 0, err
 		}
-		partitions = len(metadata.Topics[0].Partitions)
+		return len(metadata.Topics[0].Partitions), nil
+	})
+	if err != nil {
+		return err
 	}
 	tell("partitions", partitions)
 	ends, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{job.Topic: {kafka.LastOffsetOf(0)}}})

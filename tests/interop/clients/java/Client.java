@@ -95,7 +95,15 @@ public class Client {
             var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
             told.put("retention", admin.describeConfigs(List.of(resource)).all().get().get(resource).get("retention.ms").value());
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(5))).all().get();
-            told.put("partitions", admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size());
+            // Kafka's brokers hear a moment later of what their controller has answered for.
+            int partitions = 0;
+            for (int look = 0; look < 100 && partitions != 5; look++) {
+                if (look > 0) {
+                    Thread.sleep(100);
+                }
+                partitions = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size();
+            }
+            told.put("partitions", partitions);
             var first = new TopicPartition(topic, 0);
             told.put("end", admin.listOffsets(Map.of(first, OffsetSpec.latest())).all().get().get(first).offset());
             var quorum = admin.describeMetadataQuorum().quorumInfo().get();

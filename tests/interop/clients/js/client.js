@@ -47,8 +47,12 @@ async function admin(kafka, job) {
   const configs = await admin.describeConfigs({ resources, includeSynonyms: false });
   told.retention = configs.resources[0].configEntries[0].configValue;
   await admin.createPartitions({ topicPartitions: [{ topic: job.topic, count: 5 }] });
-  const metadata = await admin.fetchTopicMetadata({ topics: [job.topic] });
-  told.partitions = metadata.topics[0].partitions.length;
+  // Kafka's brokers hear a moment later of what their controller has answered for.
+  for (let look = 0; look < 100 && told.partitions !== 5; look++) {
+    if (look > 0) await new Promise((then) => setTimeout(then, 100));
+    const metadata = await admin.fetchTopicMetadata({ topics: [job.topic] });
+    told.partitions = metadata.topics[0].partitions.length;
+  }
   const offsets = await admin.fetchTopicOffsets(job.topic);
   told.end = Number(offsets.find((row) => row.partition === 0).high);
   await admin.deleteTopics({ topics: [job.topic] });
