@@ -130,11 +130,8 @@ impl Waiting {
             let begun = Instant::now();
             carry_out(files, jobs, &mut done);
             // The next write may take as long as this one.
-            let next = begun.elapsed();
-            if done
-                .since
-                .is_some_and(|since| since.elapsed() + next >= TOLD_WITHIN)
-            {
+            let now = Instant::now();
+            if done.is_due(now, now - begun) {
                 done.tell();
             }
         }
@@ -174,6 +171,12 @@ impl Done {
     fn add(&mut self, then: Then, outcome: Outcome) {
         self.since.get_or_insert_with(Instant::now);
         self.outcomes.push((then, outcome));
+    }
+
+    /// Whether somebody would wait too long if another write came first, one that takes so long.
+    fn is_due(&self, now: Instant, next: Duration) -> bool {
+        self.since
+            .is_some_and(|since| now.duration_since(since) + next >= TOLD_WITHIN)
     }
 
     fn tell(&mut self) {
@@ -296,6 +299,7 @@ fn write(files: &Files, run: Vec<Write>, done: &mut Done) {
 mod tests {
     use super::*;
     use crate::disk::buffer::Pool;
+    use sawlog_core::file::How;
 
     fn job(dir: &str, at: u64, len: usize, with: u8) -> Job {
         let file = FileName::Segment {
@@ -369,5 +373,62 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(blocks, [1, 1, 2, 2, 3, 0, 0, 5]);
         assert_eq!(bytes.len(), 8 * PAGE);
+    }
+
+    #[test]
+    fn nobody_waits_for_another_write_that_would_last_too_long() {
+        let mut done = Done::default();
+        let begun = Instant::now();
+        assert!(!done.is_due(begun, TOLD_WITHIN), "there is nobody to tell");
+        done.add(Box::new(|_| {}), Outcome::Done);
+        let since = done.since.unwrap();
+        let (most, least) = (TOLD_WITHIN, Duration::from_millis(1));
+        assert!(!done.is_due(since, most - least));
+        assert!(done.is_due(since, most), "a slow disk");
+        assert!(!done.is_due(since + most - 2 * least, least));
+        assert!(
+            done.is_due(since + most - least, least),
+            "many quick writes"
+        );
+        done.tell();
+        assert!(!done.is_due(since + most, most), "all were told");
+    }
+
+    #[test]
+    fn what_goes_on_in_an_index_is_written_at_once_and_all_who_asked_are_told() {
+        let name = format!("sawlog-placing-index-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let files = Files::open(&dir, Pool::new(0)).unwrap();
+        let put = |at: u64, bytes: &'static [u8]| FileOp::Put {
+            file: FileName::named("index"),
+            at,
+            pieces: vec![Piece::Bytes(Bytes::from_static(bytes))],
+            how: How::Cached,
+        };
+        let mut first = put(0, b"ab");
+        assert!(lengthen(&mut first, &put(2, b"cd")));
+        assert!(!lengthen(&mut first, &put(5, b"f")), "there is a gap");
+        assert!(!lengthen(&mut first, &put(0, b"a")), "it is written again");
+        let other = FileOp::Sync(FileName::named("index"));
+        assert!(!lengthen(&mut first, &other));
+        let (told, heard) = std::sync::mpsc::channel();
+        let asked = [put(0, b"ab"), put(2, b"cd"), put(5, b"f"), put(1, b"B")];
+        let jobs = asked.into_iter().enumerate().map(|(number, op)| {
+            let told = told.clone();
+            Job {
+                dir: "a".into(),
+                work: Work::Index(op),
+                then: Box::new(move |outcome| told.send((number, outcome)).unwrap()),
+            }
+        });
+        let mut done = Done::default();
+        carry_out(&files, jobs.collect(), &mut done);
+        done.tell();
+        let heard: Vec<_> = heard.try_iter().collect();
+        let bytes = std::fs::read(dir.join("index")).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(heard, [0, 1, 2, 3].map(|number| (number, Outcome::Done)));
+        assert_eq!(bytes, b"aBcd\0f");
     }
 }

@@ -45,7 +45,7 @@ pub struct Doubts {
 }
 
 impl Doubts {
-    /// Records of every topic were asked for by its id, and no broker said that one is not there.
+    /// Records of every topic were asked for, by its id where there is one, and the broker did not say that one is not there.
     pub fn end(&mut self) {
         self.since.clear();
     }
