@@ -97,7 +97,8 @@ struct Inner {
     alarms: Alarms,
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
-    conns: BTreeMap<u64, Member>,
+    /// Each in memory of its own: leaves of a map that only grows at its end are half empty.
+    conns: BTreeMap<u64, Box<Member>>,
     answers: Arc<Gauge>,
     faults: Option<Faults>,
     next_conn: u64,

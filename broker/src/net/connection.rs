@@ -49,8 +49,14 @@ pub struct Link {
     pub moved: Cell<bool>,
 }
 
-/// Serves one connection until it ends.
-pub async fn serve(local: Local, door: Arc<Door>, socket: TcpStream, _seat: Seat) {
+/// Serves one connection until it ends. What it takes over is moved once: an `async fn` would keep room for its arguments
+/// beside them, ten thousand times (#131).
+pub fn serve(
+    local: Local,
+    door: Arc<Door>,
+    socket: TcpStream,
+    seat: Seat,
+) -> impl Future<Output = ()> {
     // Replies are small and somebody waits for each of them.
     let _ = socket.set_nodelay(true);
     let link = Rc::new(Link {
@@ -59,8 +65,11 @@ pub async fn serve(local: Local, door: Arc<Door>, socket: TcpStream, _seat: Seat
         moved: Cell::new(true),
     });
     let id = local.join(door, link.clone());
-    let why = talk(&local, id, &link).await;
-    local.leave(id, why);
+    async move {
+        let _seat = seat;
+        let why = talk(&local, id, &link).await;
+        local.leave(id, why);
+    }
 }
 
 /// How a connection ended.
@@ -126,7 +135,8 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                 local.write(id).map_err(Ended::Lost)?;
             }
             () = link.wake.notified() => {}
-            () = sleep(ASK_EVERY), if starved.is_some() => {
+            // Seldom, and large: it lies outside.
+            () = async { Box::pin(sleep(ASK_EVERY)).await }, if starved.is_some() => {
                 if inbox.room().is_some() {
                     starved = None;
                 } else if starved.as_ref().is_some_and(|(since, _)| since.elapsed() > WAIT_MAX) {

@@ -64,7 +64,7 @@ impl Local {
             .faults
             .as_ref()
             .and_then(|faults| Late::of(faults, self, id));
-        inner.conns.insert(id.number, member);
+        inner.conns.insert(id.number, Box::new(member));
         id
     }
 

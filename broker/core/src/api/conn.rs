@@ -73,7 +73,8 @@ impl core::fmt::Debug for Open {
 impl Conn {
     /// A connection that came through this door. Its number is never used twice.
     pub fn new(id: ConnId, door: Arc<Door>, audience: Audience) -> Conn {
-        let (open, software) = (VecDeque::new(), None);
+        // Who has one request open at a time, as most have, holds the room of one and not of four (#131).
+        let (open, software) = (VecDeque::with_capacity(1), None);
         Conn {
             id,
             door,
