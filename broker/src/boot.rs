@@ -98,7 +98,7 @@ fn serve(
         let _ = lines.send(line);
     });
     let store = Store::Files(files);
-    let (posts, _) = start_threads(shards, &store, &config, &clock, None, &tell)?;
+    let (posts, _) = start_threads(shards, &store, (&config, &seats, &clock), None, &tell)?;
     send(&posts, 0, Mail::Event(Event::Start(Box::new(found))));
     let runtime = runtime().map_err(|error| no_thread("start the runtime", &error))?;
     let announce = |addresses: &str, text: &str| {
@@ -126,8 +126,7 @@ pub(crate) type Threads = (Arc<[Post]>, Vec<JoinHandle<()>>);
 pub(crate) fn start_threads(
     shards: u16,
     store: &Store,
-    config: &Arc<BrokerConfig>,
-    clock: &Clock,
+    (config, seats, clock): (&Arc<BrokerConfig>, &Seats, &Clock),
     faults: Option<&Faults>,
     tell: &shard_loop::Tell,
 ) -> Result<Threads, Complaint> {
@@ -144,6 +143,7 @@ pub(crate) fn start_threads(
             posts: posts.clone(),
             store: store.clone(),
             config: config.clone(),
+            seats: seats.clone(),
             clock: clock.clone(),
             tell: tell.clone(),
             pool: decompression.clone(),
@@ -243,11 +243,9 @@ pub(crate) fn seats(config: &BrokerConfig, shards: u16) -> Seats {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let files = DESCRIPTORS_MAX + DESCRIPTORS_PER_SHARD * u64::from(shards);
     let left = descriptors - files.min(descriptors / 2);
-    let most = u64::from(config.connections_max).min(left);
-    tracing::debug!(descriptors, connections = most, "limits");
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let of_one = usize::try_from(config.connections_per_address).unwrap_or(usize::MAX);
-    Seats::new(most, of_one)
+    tracing::debug!(descriptors, connections = left, "limits");
+    let most = usize::try_from(left).unwrap_or(usize::MAX);
+    Seats::new(most, config.connections.clone())
 }
 
 /// Deals connections out to the shards in turn.

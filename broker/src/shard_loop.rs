@@ -32,7 +32,7 @@ use crate::net::allowance::Allowance;
 use crate::net::connection;
 use crate::net::gauge::Gauge;
 use crate::net::member::Member;
-use crate::net::seats::Seat;
+use crate::net::seats::{Seat, Seats};
 use crate::serving::Serving;
 
 mod connections;
@@ -97,6 +97,7 @@ struct Inner {
     alarms: Alarms,
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
+    seats: Seats,
     /// Each in memory of its own: leaves of a map that only grows at its end are half empty.
     conns: BTreeMap<u64, Box<Member>>,
     answers: Arc<Gauge>,
@@ -131,6 +132,8 @@ pub struct Parts {
     pub store: Store,
     /// The settings.
     pub config: Arc<BrokerConfig>,
+    /// The connections of all shards: shard 0 tells how many there may be.
+    pub seats: Seats,
     /// The node's clock.
     pub clock: Clock,
     /// Where lines for people go.
@@ -191,6 +194,7 @@ impl Local {
             posts,
             store,
             config,
+            seats,
             clock,
             tell,
             pool,
@@ -221,6 +225,7 @@ impl Local {
             chance: Chance::new(),
             alarms: Alarms::default(),
             image: Arc::default(),
+            seats,
             conns: BTreeMap::new(),
             answers,
             faults,
@@ -383,6 +388,7 @@ impl Local {
 mod tests {
     use super::*;
     use crate::disk::files::Files;
+    use sawlog_core::config::Connections;
     use sawlog_core::now::Mono;
     use sawlog_core::timers::AlarmKey;
 
@@ -399,6 +405,7 @@ mod tests {
             posts: [post].into(),
             store: Store::Files(Arc::new(files)),
             config: Arc::default(),
+            seats: Seats::new(0, Connections::default()),
             clock: Clock::start(),
             tell: Arc::new(|_| {}),
             pool: Arc::new(Pool::new(0)),

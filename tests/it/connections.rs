@@ -6,7 +6,8 @@ use std::net::TcpStream;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic};
-use sawlog_wire::messages::{ApiVersionsRequest, FetchRequest};
+use sawlog_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use sawlog_wire::messages::{ApiVersionsRequest, FetchRequest, IncrementalAlterConfigsRequest};
 use tests::broker::{Broker, PATIENCE, Start, wait_until};
 use tests::client::{Connection, Place};
 use tests::host::Folder;
@@ -90,6 +91,61 @@ fn who_comes_when_all_seats_are_taken_is_closed_and_the_next_one_gets_in_when_on
         .unwrap();
         broker.stop().unwrap();
     }
+}
+
+/// Gives broker 1 a setting while it runs, or takes it back.
+fn tell(through: &mut Connection, key: &str, value: Option<&str>) {
+    let config = AlterableConfig {
+        name: key.to_owned(),
+        config_operation: i8::from(value.is_none()),
+        value: value.map(str::to_owned),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 4,
+        resource_name: "1".to_owned(),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![resource],
+        ..Default::default()
+    };
+    through.send(1, &request).unwrap();
+    let told = through
+        .receive::<IncrementalAlterConfigsRequest>(1)
+        .unwrap();
+    assert!(told.responses[0].error_code.is_none(), "{told:?}");
+}
+
+#[test]
+fn how_many_may_come_changes_while_the_broker_runs_and_outlives_its_restart_134() {
+    let folder = Folder::new("seats-change").unwrap();
+    let start = || Start::on(&folder.join("data")).set("max.connections.per.ip=2");
+    let broker = start().ready().unwrap();
+    let mut inside = vec![gets_in(&broker).unwrap(), gets_in(&broker).unwrap()];
+    let full = |broker: &Broker| closes(TcpStream::connect(broker.address).unwrap());
+    full(&broker);
+    // The answer says that it holds.
+    let one = "max.connections.per.ip.overrides";
+    tell(&mut inside[0], one, Some("10.0.0.7:1, 127.0.0.1:3"));
+    inside.push(gets_in(&broker).unwrap());
+    full(&broker);
+    tell(&mut inside[0], "max.connections", Some("1"));
+    tell(&mut inside[0], one, None);
+    tell(&mut inside[0], "max.connections.per.ip", Some("9"));
+    full(&broker);
+    // Nobody who is inside is cut.
+    inside[2].create_topic("t", 1, &[]).unwrap();
+    broker.stop().unwrap();
+    let broker = start().ready().unwrap();
+    let mut only = gets_in(&broker).unwrap();
+    full(&broker);
+    tell(&mut only, "max.connections", None);
+    let others: Vec<_> = (0..8).map(|_| gets_in(&broker).unwrap()).collect();
+    full(&broker);
+    drop(others);
+    broker.stop().unwrap();
 }
 
 #[test]

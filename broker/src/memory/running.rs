@@ -91,11 +91,11 @@ impl Running {
         let tell: Tell = Arc::new(move |line| {
             let _ = lines.send(line);
         });
+        let seats = Seats::new(usize::MAX, config.connections.clone());
         let (posts, shards) = boot::start_threads(
             shards,
             &store,
-            &config,
-            &plan.clock,
+            (&config, &seats, &plan.clock),
             Some(&plan.faults),
             &tell,
         )?;
@@ -105,6 +105,7 @@ impl Running {
         let life = Life {
             bound: Some(bound),
             config,
+            seats,
             clock: plan.clock.clone(),
             posts: posts.clone(),
             ready: Some(ready),
@@ -144,6 +145,7 @@ impl Drop for Running {
 struct Life {
     bound: Option<Vec<Bound>>,
     config: Arc<BrokerConfig>,
+    seats: Seats,
     clock: Clock,
     posts: Arc<[Post]>,
     ready: Option<oneshot::Sender<Result<(), Complaint>>>,
@@ -199,11 +201,7 @@ impl Life {
         let Some(bound) = self.bound.take() else {
             return Ok(());
         };
-        let config = &self.config;
-        let most = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        let of_one = most(config.connections_per_address);
-        let seats = Seats::new(most(config.connections_max), of_one);
-        boot::accept(bound, config, &seats, &self.clock, &self.posts)?;
+        boot::accept(bound, &self.config, &self.seats, &self.clock, &self.posts)?;
         if let Some(ready) = self.ready.take() {
             // Who started it may have given up waiting; then it is dropped.
             let _ = ready.send(Ok(()));

@@ -1,10 +1,13 @@
-//! How many connections there may be, in all and from one address. Decides who gets in, never who is cut later; a seat is
-//! taken for as long as its connection lives. Holds #134 for clients: so many descriptors stay free for files.
+//! How many connections there may be, in all and from one address, by what the settings say now. Decides who gets in, never
+//! who is cut later; a seat is taken for as long as its connection lives. Holds #134 for clients: so many descriptors stay
+//! free for files.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use sawlog_core::config::Connections;
 
 /// The seats of a node, shared by clones.
 #[derive(Clone, Debug)]
@@ -12,13 +15,14 @@ pub struct Seats(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    all_max: usize,
-    address_max: usize,
+    /// As many as there are descriptors for.
+    most: usize,
     taken: Mutex<Taken>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
+    bounds: Arc<Connections>,
     all: usize,
     /// By address; one from which nobody comes is not here.
     from: BTreeMap<IpAddr, usize>,
@@ -49,36 +53,43 @@ impl fmt::Display for Full {
             ),
             Full::Address(max) => write!(
                 f,
-                "its address has {max} connections, and max.connections.per.ip allows no more"
+                "its address has {max} connections, and max.connections.per.ip or its overrides allow no more"
             ),
         }
     }
 }
 
 impl Seats {
-    /// So many in all, and so many for one address.
-    pub fn new(all_max: usize, address_max: usize) -> Seats {
+    /// So many as the settings say, and no more than `most`.
+    pub fn new(most: usize, bounds: Connections) -> Seats {
+        let taken = Taken {
+            bounds: Arc::new(bounds),
+            all: 0,
+            from: BTreeMap::new(),
+        };
         Seats(Arc::new(Inner {
-            all_max,
-            address_max,
-            taken: Mutex::default(),
+            most,
+            taken: Mutex::new(taken),
         }))
+    }
+
+    /// The settings are these now. Who sits stays.
+    pub fn bound(&self, bounds: &Arc<Connections>) {
+        self.lock().bounds = bounds.clone();
     }
 
     /// A seat for somebody from this address.
     pub fn take(&self, address: IpAddr) -> Result<Seat, Full> {
         // A socket of both versions names clients of version 4 in the form of version 6.
         let address = address.to_canonical();
-        let Inner {
-            all_max,
-            address_max,
-            ..
-        } = *self.0;
+        let number = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
         let mut taken = self.lock();
+        let all_max = number(taken.bounds.all).min(self.0.most);
         if taken.all >= all_max {
             return Err(Full::All(all_max));
         }
         let here = taken.from.get(&address).copied().unwrap_or(0);
+        let address_max = number(taken.bounds.from_one(address));
         if here >= address_max {
             return Err(Full::Address(address_max));
         }
@@ -114,9 +125,38 @@ mod tests {
         IpAddr::from([127, 0, 0, last])
     }
 
+    fn bounds(all: u32, per_address: u32) -> Connections {
+        Connections {
+            all,
+            per_address,
+            ..Connections::default()
+        }
+    }
+
+    #[test]
+    fn bounds_that_change_decide_who_comes_next_and_cut_nobody_134() {
+        let seats = Seats::new(3, bounds(9, 9));
+        let mut inside: Vec<Seat> = (0..3).map(|_| seats.take(address(1)).unwrap()).collect();
+        let open = Full::All(3);
+        assert_eq!(seats.take(address(1)).unwrap_err(), open, "descriptors");
+        seats.bound(&Arc::new(bounds(2, 9)));
+        inside.pop();
+        assert_eq!(seats.take(address(1)).unwrap_err(), Full::All(2));
+        let own = Connections {
+            overrides: vec![(address(1), 3), (address(2), 0)],
+            ..bounds(9, 1)
+        };
+        seats.bound(&Arc::new(own));
+        assert_eq!(seats.take(address(2)).unwrap_err(), Full::Address(0));
+        inside.push(seats.take(address(1)).unwrap());
+        inside.clear();
+        let _one = seats.take(address(3)).unwrap();
+        assert_eq!(seats.take(address(3)).unwrap_err(), Full::Address(1));
+    }
+
     #[test]
     fn nobody_gets_in_beyond_the_bounds_and_a_seat_comes_back_with_its_connection_134() {
-        let seats = Seats::new(3, 2);
+        let seats = Seats::new(3, bounds(9, 2));
         let one = seats.take(address(1)).unwrap();
         let mapped = IpAddr::from(std::net::Ipv4Addr::new(127, 0, 0, 1).to_ipv6_mapped());
         let two = seats.take(mapped).unwrap();

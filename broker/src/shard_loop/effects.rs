@@ -35,6 +35,7 @@ impl Inner {
                 }
                 Effect::Reply(waiter, response) => self.reply(waiter, response),
                 Effect::Image(image) => {
+                    self.seats.bound(&image.connections);
                     self.image = image.clone();
                     self.others(|| Mail::Image(image.clone()));
                     self.events.push_back(Event::Image(image));

@@ -296,11 +296,14 @@ impl Image {
     /// The brokers' settings changed, and with them those of topics that say nothing themselves.
     fn settle(&mut self) {
         let said = [None, Some(self.node.node_id)].map(|whose| self.broker_settings(whose));
-        let defaults = self.node.topic_running(said.into_iter().flatten());
-        if defaults == *self.defaults {
+        let running = self.node.running(said.into_iter().flatten());
+        if running.connections != *self.connections {
+            self.connections = Arc::new(running.connections);
+        }
+        if running.topic == *self.defaults {
             return;
         }
-        self.defaults = Arc::new(defaults);
+        self.defaults = Arc::new(running.topic);
         let changed: Vec<(Arc<str>, TopicConfig)> = self
             .topics
             .values()

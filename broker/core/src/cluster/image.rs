@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::{BrokerConfig, Layers, TopicConfig};
+use crate::config::{BrokerConfig, Connections, Layers, TopicConfig};
 use crate::ids::{
     BrokerEpoch, BrokerId, Endpoint, LeaderEpoch, LogId, Offset, PartitionEpoch, PartitionId, Term,
     TopicId, Uuid,
@@ -47,6 +47,8 @@ pub struct Image {
     pub node: Arc<BrokerConfig>,
     /// What topics get on this node that say nothing themselves: its own settings, and those given while it runs.
     pub defaults: Arc<TopicConfig>,
+    /// How many connections this node takes, by the same words.
+    pub connections: Arc<Connections>,
     /// The first producer id that no block has granted yet, and who got the last block.
     pub producer_ids: ProducerIds,
     /// Deleted topics of which a shard may still have something: only what stands here is ever removed (#40). In no

@@ -54,7 +54,7 @@ pub(super) const BROKER: &str = "\
     log.dir.failure.timeout.ms log.flush.interval.ms log.flush.offset.checkpoint.interval.ms
     log.flush.scheduler.interval.ms log.flush.start.offset.checkpoint.interval.ms log.initial.task.delay.ms
     log.local.retention.bytes log.local.retention.ms log.roll.jitter.hours max.connection.creation.rate
-    max.connections.per.ip.overrides max.request.partition.size.limit
+    max.request.partition.size.limit
     metadata.log.dir metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms
     metadata.max.retention.bytes metadata.max.retention.ms metric.reporters metrics.num.samples
     metrics.recording.level metrics.sample.window.ms

@@ -5,9 +5,9 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::BrokerConfig;
 use super::shown::SHOWN_OF_BROKER;
 use super::table::{BROKER, COARSER, Source, When};
-use super::{BrokerConfig, TopicConfig};
 use crate::map::Map;
 
 /// What was said, by whom.
@@ -79,12 +79,9 @@ impl Layers<'_> {
 }
 
 impl BrokerConfig {
-    /// What topics get that say nothing themselves, with what was said while the brokers run: of all of them, then of this
-    /// one. A word that this build does not take (a later one wrote it) changes nothing.
-    pub fn topic_running<'a>(
-        &self,
-        said: impl Iterator<Item = &'a Map<String, String>>,
-    ) -> TopicConfig {
+    /// The settings of this node with what was said while the brokers run: of all of them, then of this one. A word that
+    /// this build does not take (a later one wrote it) changes nothing.
+    pub fn running<'a>(&self, said: impl Iterator<Item = &'a Map<String, String>>) -> BrokerConfig {
         let mut config = self.clone();
         for (name, value) in said.flatten() {
             let key = BROKER.iter().find(|key| key.name == name);
@@ -95,6 +92,6 @@ impl BrokerConfig {
                 let _ = (key.set)(&mut config, value);
             }
         }
-        config.topic
+        config
     }
 }

@@ -11,7 +11,9 @@ use super::{BrokerConfig, Value};
 use crate::complaint::Complaint;
 use crate::ids::Endpoint;
 
-/// What Kafka can speak on a listener besides PLAINTEXT.
+/// The protocol that is there.
+const PLAINTEXT: &str = "PLAINTEXT";
+/// What Kafka can speak on a listener besides.
 const PROTOCOLS_TO_COME: &[&str] = &["SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
 /// The host of an advertised listener that means: whatever address the client reached.
@@ -105,20 +107,23 @@ fn one(text: &str) -> Result<Endpoint, String> {
 
 /// Names that have another protocol than PLAINTEXT, the only one that is there yet.
 pub(super) fn protocols(list: &Value) -> Result<Vec<(String, String)>, String> {
-    let mut others = Vec::new();
+    let mut all: Vec<(String, String)> = Vec::new();
     for item in list.list() {
-        match item.split_once(':') {
-            Some((_, "PLAINTEXT")) => {}
-            Some((name, protocol)) if PROTOCOLS_TO_COME.contains(&protocol) => {
-                others.push((name.to_ascii_uppercase(), protocol.to_string()));
-            }
-            Some((name, protocol)) => {
-                return Err(format!("there is no protocol {protocol}, which {name} has"));
-            }
-            None => return Err(format!("'{item}' is not of the form NAME:PROTOCOL")),
+        let Some((name, protocol)) = item.rsplit_once(':') else {
+            return Err(format!("'{item}' is not of the form NAME:PROTOCOL"));
+        };
+        // Either may be written in any case, as in Kafka.
+        let [name, protocol] = [name, protocol].map(|word| word.trim().to_ascii_uppercase());
+        if protocol != PLAINTEXT && !PROTOCOLS_TO_COME.contains(&&*protocol) {
+            return Err(format!("there is no protocol {protocol}, which {name} has"));
         }
+        if all.iter().any(|(other, _)| *other == name) {
+            return Err(format!("the listener {name} is named twice"));
+        }
+        all.push((name, protocol));
     }
-    Ok(others)
+    all.retain(|(_, protocol)| protocol != PLAINTEXT);
+    Ok(all)
 }
 
 /// Hosts and ports.
@@ -134,7 +139,7 @@ pub(super) fn servers(list: &Value) -> Result<Vec<(String, u16)>, String> {
 }
 
 /// A host without the brackets that an address of IPv6 is written in.
-fn bare(host: &str) -> &str {
+pub(super) fn bare(host: &str) -> &str {
     let inner = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));

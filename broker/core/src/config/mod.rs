@@ -2,6 +2,7 @@
 //! Decides what is taken and what is refused, by name; never where a value came from (`sawlog-broker` reads files and
 //! flags). The names stand in `table`: a name in no row is refused, so that no setting is taken that does nothing.
 
+mod connections;
 mod entries;
 mod kafka;
 mod layers;
@@ -27,6 +28,7 @@ use crate::complaint::Complaint;
 use crate::ids::{BrokerId, Endpoint};
 use crate::marks::Durability;
 
+pub use connections::Connections;
 pub use entries::{Entry, Scope, Standing, alike, entries};
 pub use layers::{Layers, Said};
 pub use listeners::{Sockets, Told};
@@ -77,10 +79,8 @@ pub struct BrokerConfig {
     pub session_slots: u32,
     /// `connections.max.idle.ms`: a connection on which nothing moves for longer is ended; none keeps all.
     pub idle_max: Option<Duration>,
-    /// `max.connections`.
-    pub connections_max: u32,
-    /// `max.connections.per.ip`.
-    pub connections_per_address: u32,
+    /// `max.connections` and the like.
+    pub connections: Connections,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
@@ -179,8 +179,7 @@ impl Default for BrokerConfig {
             fetch_max_bytes: 55 << 20,
             session_slots: 1000,
             idle_max: Some(Duration::from_secs(600)),
-            connections_max: i32::MAX as u32,
-            connections_per_address: i32::MAX as u32,
+            connections: Connections::default(),
             retention_check: Duration::from_secs(300),
             snapshot_bytes: 20 << 20,
             snapshot_interval: Duration::from_secs(3600),
@@ -308,7 +307,8 @@ pub fn running(name: &str, value: &str) -> Result<(), Complaint> {
         Some(key) => {
             at_start(key.when)?;
             let parsed = key.kind.parse(value);
-            parsed.map_or_else(|why| Err(refused(name, value, &why, key.kind)), |_| Ok(()))
+            let set = parsed.and_then(|value| (key.set)(&mut BrokerConfig::default(), value));
+            set.map_err(|why| refused(name, value, &why, key.kind))
         }
         None => inert(name, value),
     }

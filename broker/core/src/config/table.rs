@@ -9,7 +9,7 @@ use super::topics::{
     CODECS, DURABILITIES, TIMESTAMP_TYPES, codec, durability, lasting, timestamps,
 };
 use super::value::{Kind, Value};
-use super::{BrokerConfig, Doubt, listeners};
+use super::{BrokerConfig, Doubt, connections, listeners};
 use crate::ids::BrokerId;
 
 /// Where a value comes from, in Kafka's numbers (DescribeConfigs, CreateTopics).
@@ -314,11 +314,11 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, I32_MAX),
         default: "2147483647",
         other: "1000",
-        when: When::AtStart,
+        when: When::Running,
         text: "How many connections there may be at once. There are no more than the limit on open files allows in any case. \
-               One beyond that is closed at once.",
+               One beyond that is closed at once; a smaller number closes none that is open.",
         set: |config, value| {
-            config.connections_max = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            config.connections.all = u32::try_from(value.int()).unwrap_or(u32::MAX);
             Ok(())
         },
     },
@@ -327,11 +327,24 @@ pub const BROKER: &[BrokerKey] = &[
         kind: Kind::Int(1, I32_MAX),
         default: "2147483647",
         other: "100",
-        when: When::AtStart,
-        text: "How many connections there may be from one address. One beyond that is closed at once.",
+        when: When::Running,
+        text: "How many connections there may be from one address. One beyond that is closed at once; a smaller number closes \
+               none that is open.",
         set: |config, value| {
-            config.connections_per_address = u32::try_from(value.int()).unwrap_or(u32::MAX);
+            config.connections.per_address = u32::try_from(value.int()).unwrap_or(u32::MAX);
             Ok(())
+        },
+    },
+    BrokerKey {
+        name: "max.connections.per.ip.overrides",
+        kind: Kind::Text,
+        default: "",
+        other: "10.0.0.7:200",
+        when: When::Running,
+        text: "Addresses for which another number holds than max.connections.per.ip, as ADDRESS:NUMBER with commas between. \
+               Kafka takes names of hosts too; here they are not looked up.",
+        set: |config, value| {
+            connections::overrides(value.text()).map(|all| config.connections.overrides = all)
         },
     },
     BrokerKey {

@@ -160,13 +160,11 @@ fn a_running_broker_takes_what_may_change_and_says_of_the_rest_when_it_is_read()
         }
         if key.when == When::Running {
             let all = [(key.name.to_string(), key.other.to_string())].into();
-            let config = BrokerConfig::default().topic_running([&all].into_iter());
-            assert_ne!(
-                config,
-                TopicConfig::default(),
-                "{} reaches topics",
-                key.name
-            );
+            let config = BrokerConfig::default().running([&all].into_iter());
+            let reached = (config.topic, config.connections);
+            // What the image carries of a running broker's settings, and nothing else is looked at again.
+            let before = (TopicConfig::default(), Connections::default());
+            assert_ne!(reached, before, "{} reaches nobody", key.name);
             assert!(running(key.name, "?").is_err());
         }
     }
@@ -443,4 +441,21 @@ fn a_protocol_that_is_not_there_yet_may_have_a_name_that_no_listener_bears() {
     let expected = "listener.security.protocol.map=PLAINTEXT:SASL_SSL cannot be used";
     assert!(said.starts_with(expected), "{said}");
     assert!(stock_but(map, "EXTERNAL:TLS").is_err());
+}
+
+#[test]
+fn names_and_protocols_of_listeners_are_the_same_in_capitals_or_without_as_in_kafka() {
+    let map = "listener.security.protocol.map";
+    assert!(
+        stock_but(
+            map,
+            "Plaintext : plaintext, controller:PlainText, x:sasl_ssl"
+        )
+        .is_ok()
+    );
+    let said = stock_but(map, "plaintext:ssl").unwrap_err()[0].to_string();
+    assert!(said.starts_with("listener.security.protocol.map=PLAINTEXT:SSL"));
+    let twice = "PLAINTEXT:PLAINTEXT,plaintext:SSL";
+    let said = stock_but(map, twice).unwrap_err()[0].to_string();
+    assert!(said.contains("PLAINTEXT is named twice"), "{said}");
 }

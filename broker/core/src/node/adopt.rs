@@ -190,6 +190,7 @@ impl Running {
             cluster: cluster.into(),
             node: self.found.config.clone(),
             defaults: self.found.config.topic.clone().into(),
+            connections: self.found.config.connections.clone().into(),
             ..Image::default()
         }
     }
