@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use sawlog_engine::backoff::Backoff;
 use sawlog_engine::connection::Settings;
-use sawlog_engine::metadata::{BrokerId, Metadata, Topic};
+use sawlog_engine::metadata::{BrokerId, Metadata};
 use sawlog_engine::time::Mono;
-use sawlog_wire::Code;
 use sawlog_wire::messages::MetadataRequest;
 use sawlog_wire::messages::metadata::MetadataRequestTopic;
-use tokio::sync::Mutex;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::conn::Conn;
@@ -22,9 +21,6 @@ use crate::consumer::{Assignment, ConsumerBuilder};
 use crate::error::{Error, Kind};
 use crate::metrics::{Counts, Metrics};
 use crate::producer::ProducerBuilder;
-
-/// For so long a topic that a broker does not know may have been made a moment ago, by another broker.
-const JUST_MADE: Duration = Duration::from_millis(300);
 
 /// How a client is made.
 #[derive(Clone, Debug)]
@@ -73,7 +69,7 @@ impl Builder {
             return Err(Error::new(Kind::Invalid, "no broker is named"));
         }
         let client = Client::of(self);
-        client.refresh(Some(&[])).await?;
+        drop(client.refresh(Some(&[])).await?);
         Ok(client)
     }
 }
@@ -177,8 +173,7 @@ impl Client {
     /// Asks about the cluster and these topics, or all of them, and gives what is known then. Kafka: Metadata, without
     /// creating topics. Cancel safe.
     pub async fn metadata(&self, topics: Option<&[&str]>) -> Result<Metadata, Error> {
-        self.refresh(topics).await?;
-        Ok(self.inner.known.lock().await.metadata.clone())
+        Ok(self.refresh(topics).await?.clone())
     }
 
     /// What is known of the cluster by now, without asking.
@@ -211,7 +206,12 @@ impl Client {
         self.inner.builder.limit
     }
 
-    pub(crate) async fn refresh(&self, topics: Option<&[&str]>) -> Result<(), Error> {
+    /// Asks about the cluster and these topics, or all of them. What is known then is held until it is dropped: another
+    /// answer may say less of these.
+    pub(crate) async fn refresh(
+        &self,
+        topics: Option<&[&str]>,
+    ) -> Result<MappedMutexGuard<'_, Metadata>, Error> {
         let named = |name: &&str| MetadataRequestTopic {
             name: Some((*name).to_owned()),
             ..Default::default()
@@ -226,13 +226,10 @@ impl Client {
             return Err(Error::refused("Metadata", answer.error_code, None));
         }
         let now = self.now();
-        self.inner
-            .known
-            .lock()
-            .await
-            .metadata
-            .learn(&answer, topics.is_none(), now);
-        Ok(())
+        let known = self.inner.known.lock().await;
+        let mut known = MutexGuard::map(known, |known| &mut known.metadata);
+        known.learn(&answer, topics.is_none(), now);
+        Ok(known)
     }
 
     /// The time, as the engine has it.
@@ -240,82 +237,14 @@ impl Client {
         Mono::default().after(self.inner.began.elapsed())
     }
 
-    /// A topic, after asking for it. One that is not there is an error, and not a wait; one that was made a moment ago, or
-    /// whose brokers are busy with it, is waited for.
-    pub(crate) async fn topic(&self, name: &str) -> Result<Topic, Error> {
-        let (begun, mut backoff) = (Instant::now(), Backoff::default());
-        loop {
-            self.refresh(Some(&[name])).await?;
-            let known = self.inner.known.lock().await;
-            if let Some(topic) = known.metadata.topics.get(name) {
-                return Ok(topic.clone());
-            }
-            let error = known.metadata.errors.get(name).copied();
-            drop(known);
-            let error = error.unwrap_or(Code::UnknownTopicOrPartition.into());
-            let refused = Error::refused(name, error, None);
-            let patience = match error.code() {
-                Some(Code::UnknownTopicOrPartition) => JUST_MADE,
-                _ => self.limit(),
-            };
-            let wait = backoff.failed(roll());
-            if !refused.is_retriable() || begun.elapsed() + wait >= patience {
-                return Err(refused);
-            }
-            sleep(wait).await;
-        }
+    /// Looks at what is known.
+    pub(crate) async fn look<T>(&self, look: impl FnOnce(&Metadata) -> T) -> T {
+        look(&self.inner.known.lock().await.metadata)
     }
 
-    /// The partitions of a topic, by number. Kafka: Metadata, without creating it. Cancel safe.
-    pub async fn partitions(&self, topic: &str) -> Result<Vec<i32>, Error> {
-        Ok(self.topic(topic).await?.partitions.into_keys().collect())
-    }
-
-    /// Who leads a partition, by what is known.
-    pub(crate) async fn known_leader(
-        &self,
-        topic: &str,
-        partition: i32,
-    ) -> Option<(BrokerId, i32)> {
-        let known = self.inner.known.lock().await;
-        known.metadata.leader(topic, partition)
-    }
-
-    /// Who leads a partition, after asking if nobody is known.
-    pub(crate) async fn leader(
-        &self,
-        topic: &str,
-        partition: i32,
-    ) -> Result<(BrokerId, i32), Error> {
-        if let Some(known) = self.known_leader(topic, partition).await {
-            return Ok(known);
-        }
-        let place = format!("{topic} partition {partition}");
-        let known = self.topic(topic).await?;
-        let known = known.partitions.get(&partition);
-        let known = known
-            .ok_or_else(|| Error::refused(&place, Code::UnknownTopicOrPartition.into(), None))?;
-        let leader = known
-            .leader
-            .ok_or_else(|| Error::refused(&place, Code::LeaderNotAvailable.into(), None))?;
-        Ok((leader, known.epoch))
-    }
-
-    /// What is known of a topic, after asking if nothing is.
-    pub(crate) async fn known_topic(&self, name: &str) -> Result<Topic, Error> {
-        let known = {
-            let known = self.inner.known.lock().await;
-            known.metadata.topics.get(name).cloned()
-        };
-        match known {
-            Some(topic) => Ok(topic),
-            None => self.topic(name).await,
-        }
-    }
-
-    /// A leader turned out not to be one: the next call asks who is.
-    pub(crate) async fn forget(&self, topic: &str) {
-        self.inner.known.lock().await.metadata.topics.remove(topic);
+    /// Changes what is known.
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut Metadata)) {
+        change(&mut self.inner.known.lock().await.metadata);
     }
 
     /// A connection to a broker, tried once.

@@ -102,12 +102,12 @@ impl ConsumerBuilder {
     /// Finds the offsets to begin with, and begins. Errors: what is said of the first partition that cannot be read.
     pub async fn build(self) -> Result<Consumer, Error> {
         // Before the offsets: what they say is of this topic, or of one that is not read.
+        let names: Vec<&str> = self.assigned.iter().map(|one| &*one.place.0).collect();
+        let topics = self.client.topics(&names).await;
         let mut ids = BTreeMap::new();
-        for assigned in &self.assigned {
-            let name = &assigned.place.0;
-            if !ids.contains_key(name) {
-                let id = self.client.topic(name).await?.id;
-                ids.insert(name.clone(), id);
+        for name in names {
+            if let Some(topic) = topics.get(name).cloned().transpose()? {
+                ids.insert(name, topic.id);
             }
         }
         let ends = self.ask(|start| match start {
@@ -124,7 +124,7 @@ impl ConsumerBuilder {
         let mut reads = Vec::new();
         for ((assigned, end), begin) in self.assigned.iter().zip(ends).zip(begins) {
             let (end, begin) = (end.unwrap_or(0), begin.unwrap_or(0));
-            let topic_id = ids.get(&assigned.place.0).copied().unwrap_or(Uuid::ZERO);
+            let topic_id = ids.get(&*assigned.place.0).copied().unwrap_or(Uuid::ZERO);
             let next = match assigned.start {
                 Start::Offset(offset) => offset,
                 Start::Latest => end,

@@ -185,8 +185,7 @@ async fn ask_metadata(
     sleep(wait).await;
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     // What it cannot learn now is wanted still.
-    if shared.client.refresh(Some(&names)).await.is_ok() {
-        let known = shared.client.known().await;
+    if let Ok(known) = shared.client.metadata(Some(&names)).await {
         shared.lock().machine.learn(&known);
     }
     let _ = to.send(Came::Known);

@@ -68,9 +68,12 @@ pub(crate) async fn begin(
     to: To,
 ) -> Result<(), Error> {
     let mut by_leader: BTreeMap<BrokerId, Reads> = BTreeMap::new();
+    let places: Vec<&Place> = reads.iter().map(|(place, _)| place).collect();
+    let mut leaders = client.leaders(&places).await;
     for (place, read) in reads {
-        let (leader, _) = client.leader(&place.0, place.1).await?;
-        by_leader.entry(leader).or_default().insert(place, read);
+        if let Some(leader) = leaders.remove(&place) {
+            by_leader.entry(leader?).or_default().insert(place, read);
+        }
     }
     for (leader, reads) in by_leader {
         tokio::spawn(Fetcher::new(client.clone(), settings, leader, reads, to.clone()).run());
@@ -83,6 +86,8 @@ struct Fetcher {
     settings: Settings,
     leader: BrokerId,
     reads: Reads,
+    /// Of the topics that it began with; those by no id are named in answers.
+    names: BTreeMap<Uuid, Arc<str>>,
     session: Session,
     unpacker: Unpacker,
     backoff: Backoff,
@@ -106,6 +111,10 @@ impl Fetcher {
             client,
             settings,
             leader,
+            names: reads
+                .iter()
+                .map(|((name, _), read)| (read.topic_id, name.clone()))
+                .collect(),
             reads,
             session: Session::default(),
             unpacker: Unpacker::new(),
@@ -151,19 +160,22 @@ impl Fetcher {
     }
 
     async fn ask(&mut self) -> Result<Coming, Error> {
-        let mut wanted = BTreeMap::new();
-        for (place, read) in &self.reads {
-            let known = self.client.known_leader(&place.0, place.1).await;
-            wanted.insert(
-                place.clone(),
-                Wanted {
+        let bytes = self.settings.partition_bytes;
+        let reads = self.reads.iter();
+        let wanted = self.client.look(|known| {
+            let wanted = reads.map(|(place, read)| {
+                let leader = known.leader(&place.0, place.1);
+                let wanted = Wanted {
                     topic_id: read.topic_id,
                     offset: read.next,
-                    leader_epoch: known.map_or(-1, |(_, epoch)| epoch),
-                    bytes: self.settings.partition_bytes,
-                },
-            );
-        }
+                    leader_epoch: leader.map_or(-1, |(_, epoch)| epoch),
+                    bytes,
+                };
+                (place.clone(), wanted)
+            });
+            wanted.collect::<BTreeMap<_, _>>()
+        });
+        let wanted = wanted.await;
         let mut request = FetchRequest {
             max_wait_ms: self.settings.wait,
             min_bytes: 1,
@@ -193,9 +205,9 @@ impl Fetcher {
             let name = if topic.topic_id.is_zero() {
                 topic.topic.into()
             } else {
-                match self.name_of(topic.topic_id) {
-                    Some(name) => name,
-                    // Read no more since it was asked for.
+                match self.names.get(&topic.topic_id) {
+                    Some(name) => name.clone(),
+                    // Not what was asked for.
                     None => continue,
                 }
             };
@@ -215,11 +227,6 @@ impl Fetcher {
             self.doubts.end();
         }
         Some(found)
-    }
-
-    fn name_of(&self, id: Uuid) -> Option<Arc<str>> {
-        let of = |((name, _), read): (&Place, &Read)| (read.topic_id == id).then(|| name.clone());
-        self.reads.iter().find_map(of)
     }
 
     fn found(&mut self, place: Place, part: PartitionData) -> Option<Found> {
@@ -247,6 +254,10 @@ impl Fetcher {
 
     /// A partition cannot be read, now or at all. True: somebody else may lead it.
     async fn refused(&mut self, place: &Place, part: &PartitionData) -> bool {
+        // Read no more since it was asked for.
+        if !self.reads.contains_key(place) {
+            return false;
+        }
         let error = Error::refused(&said(place), part.error_code, None);
         if error.is_retriable() {
             self.client.forget(&place.0).await;
@@ -294,11 +305,16 @@ impl Fetcher {
             topics.insert(topic.clone(), read.topic_id);
         }
         let mut moved: BTreeMap<BrokerId, Reads> = BTreeMap::new();
+        let mut told = self
+            .client
+            .known_topics(topics.keys().map(|name| &**name))
+            .await;
         for (name, began) in topics {
-            let topic = match self.client.known_topic(&name).await {
-                Ok(topic) => Some(topic),
-                Err(error) if error.code() == Some(Code::UnknownTopicOrPartition) => None,
-                Err(error) => match error.code() {
+            let topic = match told.remove(&*name) {
+                Some(Ok(topic)) => Some(topic),
+                None => None,
+                Some(Err(error)) if error.code() == Some(Code::UnknownTopicOrPartition) => None,
+                Some(Err(error)) => match error.code() {
                     // The call has tried for as long as it may. What others lead is read on.
                     None => {
                         self.end(error).await;

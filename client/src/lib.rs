@@ -47,6 +47,7 @@ mod offsets;
 mod producer;
 mod record;
 mod stream;
+mod topics;
 
 pub use admin::{
     Broker, Cluster, Config, ConfigChange, ConfigSource, DirPartition, LogDir, Mode, NewTopic,

@@ -89,9 +89,15 @@ impl Client {
     ) -> Vec<(Place, At)> {
         let mut again = Vec::new();
         let mut by_leader: BTreeMap<BrokerId, Vec<(Place, At)>> = BTreeMap::new();
+        let places: Vec<&Place> = wanted.iter().map(|(place, _)| place).collect();
+        let leaders = self.leaders(&places).await;
         for (place, at) in wanted {
-            match self.leader(&place.0, place.1).await {
-                Ok((leader, _)) => by_leader.entry(leader).or_default().push((place, at)),
+            match leaders
+                .get(&place)
+                .cloned()
+                .unwrap_or_else(|| Err(silent(&place)))
+            {
+                Ok(leader) => by_leader.entry(leader).or_default().push((place, at)),
                 Err(error) => {
                     // Any other error was tried again already for as long as it may be.
                     if error.code() == Some(Code::LeaderNotAvailable) {

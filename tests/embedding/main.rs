@@ -9,6 +9,7 @@
 mod clock;
 mod faults;
 mod gotchas;
+mod many;
 mod nodes;
 
 use std::future::Future;

@@ -1,6 +1,8 @@
 //! Configurations of topics and brokers: read with the place each value comes from, changed key by key. Decides the shape of
 //! the calls; what a key means is the broker's affair.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sawlog_wire::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsSynonym,
 };
@@ -10,7 +12,7 @@ use sawlog_wire::messages::{DescribeConfigsRequest, IncrementalAlterConfigsReque
 use super::{Mode, result};
 use crate::client::{Client, Lane};
 use crate::conn::Conn;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use sawlog_engine::metadata::BrokerId;
 
 /// What has a configuration.
@@ -34,13 +36,27 @@ impl Resource {
         }
     }
 
-    fn name(&self) -> String {
+    /// The one broker that can tell, where there is only one.
+    fn asked(&self) -> Option<i32> {
         match self {
-            Resource::Topic(name) => name.clone(),
-            Resource::Broker(id) => format!("broker {id}"),
-            Resource::Brokers => "all brokers".to_owned(),
+            Resource::Broker(id) => Some(*id),
+            Resource::Topic(_) | Resource::Brokers => None,
         }
     }
+}
+
+/// How people call what the wire names so.
+fn named((kind, name): &(i8, String)) -> String {
+    match (kind, name.as_str()) {
+        (4, "") => "all brokers".to_owned(),
+        (4, id) => format!("broker {id}"),
+        (_, name) => name.to_owned(),
+    }
+}
+
+fn silent(resource: &Resource) -> Error {
+    let text = format!("{}: the answer leaves it out", named(&resource.wire()));
+    Error::new(Kind::Protocol, text)
 }
 
 /// Where a value comes from.
@@ -147,42 +163,92 @@ impl ConfigChange {
     }
 }
 
+/// So many are asked about in one request: each is told with all its settings.
+const AT_ONCE: usize = 500;
+
+/// A request to be made: who is asked, and which of the items are in it.
+struct Lot<'r> {
+    about: &'r Resource,
+    named: BTreeSet<&'r Resource>,
+    items: Vec<usize>,
+}
+
+/// Deals items out to requests. A resource is in a request once; of one that is named twice the later item comes later.
+fn lots<'r>(resources: impl Iterator<Item = &'r Resource>) -> Vec<Lot<'r>> {
+    let mut lots: Vec<Lot<'r>> = Vec::new();
+    for (item, about) in resources.enumerate() {
+        let fits = |lot: &&mut Lot<'r>| {
+            lot.about.asked() == about.asked()
+                && lot.items.len() < AT_ONCE
+                && !lot.named.contains(about)
+        };
+        match lots.iter_mut().find(fits) {
+            Some(lot) => {
+                lot.named.insert(about);
+                lot.items.push(item);
+            }
+            None => lots.push(Lot {
+                about,
+                named: [about].into(),
+                items: vec![item],
+            }),
+        }
+    }
+    lots
+}
+
 impl Client {
     /// The configurations of these: a result for each, in their order. Kafka: DescribeConfigs. Cancel safe.
     pub async fn describe_configs(
         &self,
         resources: &[Resource],
     ) -> Vec<(Resource, Result<Vec<Config>, Error>)> {
-        let mut results = Vec::new();
-        for resource in resources {
-            results.push((resource.clone(), self.configs_of(resource).await));
+        let mut told = BTreeMap::new();
+        for lot in lots(BTreeSet::from_iter(resources).into_iter()) {
+            match self.configs_of(&lot).await {
+                Ok(mut configs) => told.append(&mut configs),
+                Err(error) => {
+                    let failed = lot.named.iter().map(|one| (one.wire(), Err(error.clone())));
+                    told.extend(failed);
+                }
+            }
         }
-        results
+        let result = |resource: &Resource| {
+            let found = told.get(&resource.wire()).cloned();
+            let found = found.unwrap_or_else(|| Err(silent(resource)));
+            (resource.clone(), found)
+        };
+        resources.iter().map(result).collect()
     }
 
-    async fn configs_of(&self, resource: &Resource) -> Result<Vec<Config>, Error> {
-        let (resource_type, resource_name) = resource.wire();
-        let request = DescribeConfigsRequest {
-            resources: vec![DescribeConfigsResource {
+    async fn configs_of(
+        &self,
+        lot: &Lot<'_>,
+    ) -> Result<BTreeMap<(i8, String), Result<Vec<Config>, Error>>, Error> {
+        let wanted = lot.named.iter().map(|resource| {
+            let (resource_type, resource_name) = resource.wire();
+            DescribeConfigsResource {
                 resource_type,
                 resource_name,
                 ..Default::default()
-            }],
+            }
+        });
+        let request = DescribeConfigsRequest {
+            resources: wanted.collect(),
             include_synonyms: true,
             ..Default::default()
         };
-        let conn = self.about(resource).await?;
+        let conn = self.about(lot.about).await?;
         let answer = conn.ask(request, i16::MAX).await?;
-        let mut configs = Vec::new();
-        for told in answer.results {
-            result(
-                &resource.name(),
-                told.error_code,
-                told.error_message.as_deref(),
-            )?;
-            configs.extend(told.configs.into_iter().map(config));
-        }
-        Ok(configs)
+        let results = answer.results.into_iter().map(|told| {
+            let of = (told.resource_type, told.resource_name);
+            let done = result(&named(&of), told.error_code, told.error_message.as_deref());
+            (
+                of,
+                done.map(|()| told.configs.into_iter().map(config).collect()),
+            )
+        });
+        Ok(results.collect())
     }
 
     /// Changes some keys and leaves the others: all of one resource or none. A result for each, in their order. Kafka:
@@ -191,34 +257,54 @@ impl Client {
         &self,
         changes: &[(Resource, Vec<ConfigChange>)],
         mode: Mode,
-    ) -> Result<Vec<(Resource, Result<(), Error>)>, Error> {
-        let mut results = Vec::new();
-        for (resource, changes) in changes {
-            let (resource_type, resource_name) = resource.wire();
-            let configs = changes.iter().map(ConfigChange::wire).collect();
-            let request = IncrementalAlterConfigsRequest {
-                resources: vec![AlterConfigsResource {
-                    resource_type,
-                    resource_name,
-                    configs,
-                    ..Default::default()
-                }],
-                validate_only: mode == Mode::Validate,
-                ..Default::default()
-            };
-            let conn = self.about(resource).await?;
-            let answer = conn.ask(request, i16::MAX).await?;
-            let told = answer.responses.first();
-            let done = told.map_or(Ok(()), |told| {
-                result(
-                    &resource.name(),
-                    told.error_code,
-                    told.error_message.as_deref(),
-                )
-            });
-            results.push((resource.clone(), done));
+    ) -> Vec<(Resource, Result<(), Error>)> {
+        let mut results = BTreeMap::new();
+        for lot in lots(changes.iter().map(|(resource, _)| resource)) {
+            let items = lot.items.iter();
+            let wanted: Vec<_> = items
+                .filter_map(|item| Some((*item, changes.get(*item)?)))
+                .collect();
+            let told = self.alter(lot.about, &wanted, mode).await;
+            for (item, (resource, _)) in wanted {
+                let done = match &told {
+                    Ok(told) => told.get(&resource.wire()).cloned(),
+                    Err(error) => Some(Err(error.clone())),
+                };
+                let done = done.unwrap_or_else(|| Err(silent(resource)));
+                results.insert(item, (resource.clone(), done));
+            }
         }
-        Ok(results)
+        results.into_values().collect()
+    }
+
+    async fn alter(
+        &self,
+        about: &Resource,
+        wanted: &[(usize, &(Resource, Vec<ConfigChange>))],
+        mode: Mode,
+    ) -> Result<BTreeMap<(i8, String), Result<(), Error>>, Error> {
+        let one = |(_, (resource, changes)): &(usize, &(Resource, Vec<ConfigChange>))| {
+            let (resource_type, resource_name) = resource.wire();
+            AlterConfigsResource {
+                resource_type,
+                resource_name,
+                configs: changes.iter().map(ConfigChange::wire).collect(),
+                ..Default::default()
+            }
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: wanted.iter().map(one).collect(),
+            validate_only: mode == Mode::Validate,
+            ..Default::default()
+        };
+        let conn = self.about(about).await?;
+        let answer = conn.ask(request, i16::MAX).await?;
+        let results = answer.responses.into_iter().map(|told| {
+            let of = (told.resource_type, told.resource_name);
+            let done = result(&named(&of), told.error_code, told.error_message.as_deref());
+            (of, done)
+        });
+        Ok(results.collect())
     }
 
     /// A connection to who can speak of it.

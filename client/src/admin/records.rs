@@ -50,21 +50,22 @@ impl Client {
         let mut results = BTreeMap::new();
         let mut by_leader: BTreeMap<BrokerId, BTreeMap<Arc<str>, Vec<DeleteRecordsPartition>>> =
             BTreeMap::new();
-        for ((topic, partition), offset) in before {
-            match self.leader(topic, *partition).await {
-                Ok((leader, _)) => by_leader
-                    .entry(leader)
+        let places: Vec<&Place> = before.iter().map(|(place, _)| place).collect();
+        let leaders = self.leaders(&places).await;
+        for (place, offset) in before {
+            match leaders.get(place) {
+                Some(Ok(leader)) => by_leader
+                    .entry(*leader)
                     .or_default()
-                    .entry(topic.clone())
+                    .entry(place.0.clone())
                     .or_default()
                     .push(DeleteRecordsPartition {
-                        partition_index: *partition,
+                        partition_index: place.1,
                         offset: *offset,
                         ..Default::default()
                     }),
-                Err(error) => {
-                    results.insert((topic.clone(), *partition), Err(error));
-                }
+                Some(Err(error)) => drop(results.insert(place.clone(), Err(error.clone()))),
+                None => {}
             }
         }
         for (leader, topics) in by_leader {

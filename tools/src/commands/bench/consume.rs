@@ -1,6 +1,7 @@
 //! `sawlog bench consume`: all records of a topic, read as fast as they come, and how long each batch is waited for. Decides
 //! when a run is over; what is read is counted and thrown away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_client::{Assignment, At, Client, Error, Place};
@@ -94,12 +95,13 @@ pub(super) async fn run(
 
 /// Where each partition ends.
 async fn ends(kafka: &Client, topic: &str) -> Result<Vec<(Place, i64)>, Error> {
-    let mut ends = Vec::new();
-    for partition in kafka.partitions(topic).await? {
-        let end = kafka.offset(topic, partition, At::Latest).await?;
-        ends.push(((topic.into(), partition), end));
-    }
-    Ok(ends)
+    let topic: Arc<str> = topic.into();
+    let partitions = kafka.partitions(&topic).await?.into_iter();
+    let wanted: Vec<_> = partitions
+        .map(|partition| ((topic.clone(), partition), At::Latest))
+        .collect();
+    let found = kafka.offsets(&wanted).await.into_iter();
+    found.map(|(place, end)| Ok((place, end?))).collect()
 }
 
 /// Reads everything once.

@@ -5,7 +5,6 @@ use sawlog_client::{Client, Config, ConfigChange, Resource};
 
 use super::look::{own, settings};
 use super::{Delete, Set, explain, present, title};
-use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
 use crate::tally::{How, Tally};
 
@@ -111,7 +110,6 @@ async fn change(
     let done = kafka
         .alter_configs(&[(resource.clone(), changes)], how.mode())
         .await;
-    let done = done.map_err(|error| failure(what, &error))?;
     for (_, result) in &done {
         if tally.count(what, result) {
             how.say("changed", &title(resource));

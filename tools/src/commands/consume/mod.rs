@@ -1,7 +1,7 @@
 //! `sawlog consume`: records of assigned partitions, to standard output. Decides where reading begins and ends; what a
 //! record looks like is the affair of `line`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sawlog_client::{Assignment, At, Client, Consumer, Error, Place, Start};
 
@@ -158,26 +158,24 @@ async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<
 }
 
 async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Failure> {
-    let mut places = Vec::new();
-    for topic in &arguments.topics {
-        let name: std::sync::Arc<str> = topic.as_str().into();
-        let partitions = match arguments.partition.as_slice() {
-            [] => {
-                let found = kafka.partitions(topic).await;
-                found.map_err(|error| failure(&format!("cannot read {topic}"), &error))?
-            }
-            // Twice is once.
-            named => BTreeSet::from_iter(named.iter().copied())
-                .into_iter()
-                .collect(),
+    let names: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
+    let mut found = match arguments.partition.as_slice() {
+        [] => kafka.topics(&names).await,
+        _ => BTreeMap::new(),
+    };
+    // Twice is once.
+    let named = BTreeSet::from_iter(arguments.partition.iter().copied());
+    let mut places = BTreeSet::new();
+    for topic in names {
+        let partitions = match found.remove(topic).transpose() {
+            Ok(Some(topic)) => topic.partitions.into_keys().collect(),
+            Ok(None) => named.clone(),
+            Err(error) => return Err(failure(&format!("cannot read {topic}"), &error)),
         };
-        places.extend(
-            partitions
-                .into_iter()
-                .map(|partition| (name.clone(), partition)),
-        );
+        let name: std::sync::Arc<str> = topic.into();
+        places.extend(partitions.into_iter().map(|number| (name.clone(), number)));
     }
-    Ok(places)
+    Ok(places.into_iter().collect())
 }
 
 /// The offset before which to end, for each partition.

@@ -1,11 +1,15 @@
 //! `sawlog topic apply`: makes and changes topics until they are as a file says. Decides what has to be done, and shows it
 //! first; never deletes, and never touches what the file does not name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::Read as _;
 
-use sawlog_client::{Client, ConfigChange, Mode, NewTopic, Resource};
-use serde_json::{Map, Value};
+use sawlog_client::metadata::Metadata;
+use sawlog_client::{Client, Config, ConfigChange, Error, Mode, NewTopic, Resource};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::Number;
 
 use super::Apply;
 use crate::cluster::failure;
@@ -13,12 +17,21 @@ use crate::exit::{Exit, Failure, say};
 use crate::tally::Tally;
 
 /// A topic as the file wants it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object that describes a topic")]
 struct Wanted {
+    #[serde(rename = "topic")]
     name: String,
     partitions: Option<i32>,
     replication: Option<i16>,
-    configs: Vec<(String, String)>,
+    #[serde(default)]
+    configs: Option<Configs>,
+}
+
+impl Wanted {
+    fn configs(&self) -> &[(String, String)] {
+        self.configs.as_ref().map_or(&[], |configs| &configs.0)
+    }
 }
 
 /// Something to be done.
@@ -35,9 +48,11 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
     let mut tally = Tally::default();
     let mut steps = Vec::new();
     let mut as_it_says = true;
+    let have = Have::ask(&kafka, &wanted).await;
+    let have = have.map_err(|error| failure("nothing was applied", &error))?;
     for wanted in wanted {
         let what = format!("cannot apply {}", wanted.name);
-        match plan(&kafka, &wanted).await {
+        match plan(&have, &wanted) {
             Ok(Plan { refused, .. }) if !refused.is_empty() => {
                 as_it_says = false;
                 let next =
@@ -105,93 +120,60 @@ fn read(arguments: &Apply) -> Result<Vec<Wanted>, Failure> {
 }
 
 fn parse(text: &str) -> Result<Vec<Wanted>, String> {
-    let list: Vec<Map<String, Value>> = serde_json::from_str(text)
+    let topics: Vec<Wanted> = serde_json::from_str(text)
         .map_err(|error| format!("it is not the JSON it should be: {error}"))?;
-    if let Some((line, key)) = twice(text) {
-        return Err(format!(
-            "line {line}: {key:?} is said twice, and it is not told which counts"
-        ));
+    let mut names = BTreeSet::new();
+    match topics.iter().find(|topic| !names.insert(&topic.name)) {
+        Some(again) => Err(format!("{} is named twice", again.name)),
+        None => Ok(topics),
     }
-    let mut topics: Vec<Wanted> = Vec::new();
-    for fields in list {
-        let topic = topic(fields)?;
-        if topics.iter().any(|other| other.name == topic.name) {
-            return Err(format!("{} is named twice", topic.name));
-        }
-        topics.push(topic);
-    }
-    Ok(topics)
 }
 
-/// The first key that an object of this JSON has twice, and its line. A map keeps the last and says nothing.
-fn twice(text: &str) -> Option<(usize, String)> {
-    let mut open: Vec<BTreeSet<&str>> = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}', '"']) {
-        let (_, from) = rest.split_at(at);
-        match from.as_bytes().first() {
-            Some(b'{') => open.push(BTreeSet::new()),
-            Some(b'}') => drop(open.pop()),
-            _ => {
-                let mut escaped = false;
-                let ends = |letter: char| {
-                    let ends = letter == '"' && !escaped;
-                    escaped = letter == '\\' && !escaped;
-                    ends
-                };
-                let (word, behind) = from.get(1..)?.split_once(ends)?;
-                let is_key = behind.trim_start().starts_with(':');
-                if is_key && open.last_mut().is_some_and(|keys| !keys.insert(word)) {
-                    let before = text.len() - from.len();
-                    let lines = text.get(..before)?.matches('\n').count();
-                    return Some((lines + 1, word.to_owned()));
-                }
-                rest = behind;
-                continue;
+/// Settings by key, in the order of the file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Configs(Vec<(String, String)>);
+
+/// The value of one, as people write it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a setting is a string, a number, true or false")]
+enum Setting {
+    Text(String),
+    Number(Number),
+    Bool(bool),
+}
+
+impl<'de> Deserialize<'de> for Configs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Configs, D::Error> {
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Configs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of settings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Configs, A::Error> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            // A map would keep the last and say nothing.
+            if pairs.iter().any(|(other, _)| *other == key) {
+                let why = format!("{key:?} is said twice, and it is not told which counts");
+                return Err(de::Error::custom(why));
             }
+            let value = match map.next_value()? {
+                Setting::Text(text) => text,
+                Setting::Number(number) => number.to_string(),
+                Setting::Bool(yes) => yes.to_string(),
+            };
+            pairs.push((key, value));
         }
-        rest = from.get(1..)?;
+        Ok(Configs(pairs))
     }
-    None
-}
-
-fn topic(mut fields: Map<String, Value>) -> Result<Wanted, String> {
-    let name = match fields.remove("topic") {
-        Some(Value::String(name)) => name,
-        _ => return Err("a topic has no \"topic\", its name".to_owned()),
-    };
-    let mut number = |field: &str| match fields.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value
-            .as_i64()
-            .map(Some)
-            .ok_or(format!("{name}: {field} is no number")),
-    };
-    let partitions = number("partitions")?.map(i32::try_from).transpose();
-    let replication = number("replication")?.map(i16::try_from).transpose();
-    let large = |_| format!("{name}: a number is too large");
-    let (partitions, replication) = (partitions.map_err(large)?, replication.map_err(large)?);
-    let configs = match fields.remove("configs") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(configs)) => configs,
-        Some(_) => return Err(format!("{name}: configs are no object")),
-    };
-    if let Some(other) = fields.keys().next() {
-        return Err(format!(
-            "{name}: {other:?} is none of topic, partitions, replication, configs"
-        ));
-    }
-    let configs = configs.into_iter().map(|(key, value)| match value {
-        Value::String(value) => Ok((key, value)),
-        Value::Number(_) | Value::Bool(_) => Ok((key, value.to_string())),
-        _ => Err(format!("{name}: {key} is neither a string nor a number")),
-    });
-    Ok(Wanted {
-        configs: configs.collect::<Result<_, _>>()?,
-        name,
-        partitions,
-        replication,
-    })
 }
 
 /// What is different.
@@ -202,9 +184,36 @@ struct Plan {
     refused: String,
 }
 
-async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Plan, sawlog_client::Error> {
-    let known = kafka.metadata(Some(&[&wanted.name])).await?;
-    let Some(topic) = known.topics.get(&wanted.name) else {
+/// Topics as they are, and the settings of those that the file says settings of.
+struct Have {
+    known: Metadata,
+    configs: BTreeMap<String, Result<Vec<Config>, Error>>,
+}
+
+impl Have {
+    async fn ask(kafka: &Client, wanted: &[Wanted]) -> Result<Have, Error> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| wanted.name.as_str()).collect();
+        let known = kafka.metadata(Some(&names)).await?;
+        let there = |wanted: &&Wanted| known.topics.contains_key(&wanted.name);
+        let say_some = wanted.iter().filter(|wanted| !wanted.configs().is_empty());
+        let resources: Vec<Resource> = say_some
+            .filter(there)
+            .map(|wanted| Resource::Topic(wanted.name.clone()))
+            .collect();
+        let found = kafka.describe_configs(&resources).await.into_iter();
+        let configs = found.filter_map(|(resource, configs)| match resource {
+            Resource::Topic(name) => Some((name, configs)),
+            _ => None,
+        });
+        Ok(Have {
+            configs: configs.collect(),
+            known,
+        })
+    }
+}
+
+fn plan(have: &Have, wanted: &Wanted) -> Result<Plan, Error> {
+    let Some(topic) = have.known.topics.get(&wanted.name) else {
         return Ok(Plan {
             steps: vec![Step::Create(wanted.clone())],
             ..Plan::default()
@@ -225,25 +234,19 @@ async fn plan(kafka: &Client, wanted: &Wanted) -> Result<Plan, sawlog_client::Er
         }
     }
     let mut steps = Vec::new();
-    let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-    if let Some(partitions) = wanted.partitions.filter(|wanted| *wanted != have) {
+    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    if let Some(partitions) = wanted.partitions.filter(|wanted| *wanted != count) {
         // Fewer cannot be: the broker says so in its own words.
         steps.push(Step::Grow(wanted.name.clone(), partitions));
     }
-    if !wanted.configs.is_empty() {
-        let found = kafka
-            .describe_configs(&[Resource::Topic(wanted.name.clone())])
-            .await;
-        let mut have = Vec::new();
-        for (_, found) in found {
-            have.extend(found?);
-        }
+    if let Some(found) = have.configs.get(&wanted.name) {
+        let have = found.as_ref().map_err(Clone::clone)?;
         let differs = |(key, value): &&(String, String)| {
             !have
                 .iter()
                 .any(|config| config.name == *key && config.value.as_ref() == Some(value))
         };
-        let changes: Vec<_> = wanted.configs.iter().filter(differs).cloned().collect();
+        let changes: Vec<_> = wanted.configs().iter().filter(differs).cloned().collect();
         if !changes.is_empty() {
             steps.push(Step::Alter(wanted.name.clone(), changes));
         }
@@ -271,7 +274,7 @@ impl Step {
                 format!(
                     "+ {}: partitions {partitions} {}",
                     wanted.name,
-                    pairs(&wanted.configs)
+                    pairs(wanted.configs())
                 )
                 .trim_end()
                 .to_owned()
@@ -294,7 +297,7 @@ impl Step {
                     .replication
                     .into_iter()
                     .fold(topic, NewTopic::replication);
-                for (key, value) in &wanted.configs {
+                for (key, value) in wanted.configs() {
                     topic = topic.config(key, value);
                 }
                 kafka
@@ -314,8 +317,7 @@ impl Step {
                 let done = kafka
                     .alter_configs(&[(Resource::Topic(name.clone()), changes)], mode)
                     .await;
-                done.map_err(failed)?
-                    .into_iter()
+                done.into_iter()
                     .map(|(_, result)| (name.clone(), result))
                     .collect()
             }
@@ -332,25 +334,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_twice_only_where_one_object_has_it_twice() {
-        for (text, found) in [
-            (r#"[{"a": 1}, {"a": 2}]"#, None),
-            (r#"{"a": {"a": "a"}, "b": {"a": ":"}}"#, None),
-            (r#"{"a\"": 1, "a": ["a", "a"], "x": "\\"}"#, None),
-            (r#"{"a": {"b": 1}, "a": 2}"#, Some("a")),
-            (r#"[{"x": [{"k" : 1, "k" : 2}]}]"#, Some("k")),
-        ] {
-            let key = twice(text).map(|(_, key)| key);
-            assert_eq!(key.as_deref(), found, "{text}");
-        }
-    }
-
-    #[test]
     fn a_file_names_topics_and_nothing_else() {
         let text = r#"[{"topic": "a", "partitions": 3, "configs": {"retention.ms": 5, "x": "y"}}, {"topic": "b"}]"#;
         let wanted = parse(text).unwrap();
         assert_eq!(
-            wanted[0].configs,
+            wanted[0].configs(),
             [
                 ("retention.ms".into(), "5".into()),
                 ("x".into(), "y".into())
@@ -360,33 +348,40 @@ mod tests {
             (wanted[0].partitions, wanted[1].partitions),
             (Some(3), None)
         );
+        // What a key says counts, not how it is spelt.
+        let escaped =
+            r#"[{"t\u006fpic": "a", "p\u0061rtitions": 3, "replication": null, "configs": null}]"#;
+        let wanted = parse(escaped).unwrap();
+        assert_eq!((&*wanted[0].name, wanted[0].partitions), ("a", Some(3)));
         for (text, said) in [
             ("{}", "expected a sequence"),
-            (r#"[{"partitions": 3}]"#, "no \"topic\""),
+            ("[7]", "an object that describes a topic"),
+            (r#"[{"partitions": 3}]"#, "missing field `topic`"),
             (
                 r#"[{"topic": "a", "partition": 3}]"#,
-                "\"partition\" is none of",
+                "unknown field `partition`, expected one of `topic`, `partitions`, `replication`, `configs`",
             ),
+            (r#"[{"topic": "a", "partitions": "3"}]"#, "expected i32"),
+            (r#"[{"topic": "a", "partitions": 3.5}]"#, "expected i32"),
             (
-                r#"[{"topic": "a", "partitions": "3"}]"#,
-                "partitions is no number",
+                r#"[{"topic": "a", "partitions": 3000000000}]"#,
+                "`3000000000`, expected i32",
             ),
             (
                 r#"[{"topic": "a", "configs": {"k": null}}]"#,
-                "k is neither",
+                "a setting is a string, a number, true or false",
             ),
-            (r#"[{"topic": "a", "partitions": 3000000000}]"#, "too large"),
             (
-                r#"[{"topic": "a"}, {"topic": "b"}, {"topic": "a"}]"#,
+                r#"[{"topic": "a"}, {"topic": "b"}, {"topic": "\u0061"}]"#,
                 "a is named twice",
             ),
             (
-                "[{\"topic\": \"a\",\n\"configs\": {\"k\": 1,\n\"k\": 2}}]",
-                "line 3: \"k\" is said twice",
+                "[{\"topic\": \"a\",\n\"configs\": {\"k\": 1,\n\"\\u006b\": 2}}]",
+                "\"k\" is said twice, and it is not told which counts at line 3",
             ),
             (
-                r#"[{"topic": "a", "partitions": 1, "partitions": 2}]"#,
-                "\"partitions\" is said twice",
+                r#"[{"topic": "a", "partitions": 1, "p\u0061rtitions": 2}]"#,
+                "duplicate field `partitions`",
             ),
         ] {
             let error = parse(text).unwrap_err();

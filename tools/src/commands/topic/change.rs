@@ -4,8 +4,9 @@
 use std::io::{IsTerminal, stdin};
 use std::sync::Arc;
 
-use sawlog_client::{At, Client, ConfigChange, Mode, NewTopic, Place, Resource};
+use sawlog_client::{At, ConfigChange, Mode, NewTopic, Place, Resource};
 
+use super::look::{Ends, places, topics};
 use super::{AddPartitions, Alter, Create, Delete, Sure, Trim};
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
@@ -69,7 +70,6 @@ pub(super) async fn alter(arguments: &Alter) -> Result<Exit, Failure> {
     let topic = |name: &String| (Resource::Topic(name.clone()), changes.clone());
     let wanted: Vec<_> = arguments.topics.iter().map(topic).collect();
     let done = kafka.alter_configs(&wanted, how.mode()).await;
-    let done = done.map_err(|error| failure("cannot change topics", &error))?;
     let mut tally = Tally::default();
     for (name, (_, result)) in arguments.topics.iter().zip(&done) {
         if tally.count(&format!("cannot change {name}"), result) {
@@ -105,22 +105,31 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
     let mut tally = Tally::default();
     let mut names = Vec::new();
+    let mut found = topics(&kafka, &arguments.topics).await;
+    let places = places(&found);
+    let ends = Ends::of(&kafka, &places).await;
     for name in &arguments.topics {
-        match kafka.partitions(name).await {
-            Ok(partitions) => {
-                let records = records(&kafka, name, &partitions).await;
+        match found.remove(name) {
+            Some(Ok(topic)) => {
+                let partitions = topic.partitions.into_keys();
+                let name: Arc<str> = name.as_str().into();
+                let records = partitions.map(|number| ends.records(&(name.clone(), number)));
+                let count = records.len();
+                let records = records.sum::<Option<i64>>();
                 let records = records.map_or("some".to_owned(), |records| records.to_string());
                 say(&format!(
-                    "{name}: {} partitions, {records} records go for good",
-                    partitions.len()
+                    "{name}: {count} partitions, {records} records go for good"
                 ));
-                names.push(name.as_str());
+                names.push(name);
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tally.count(&format!("cannot delete {name}"), &Err(error));
             }
+            // Named twice.
+            None => {}
         }
     }
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
     if names.is_empty() || !arguments.sure.ask("Delete?")? {
         return Ok(tally.exit());
     }
@@ -132,25 +141,6 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
         }
     }
     Ok(tally.exit())
-}
-
-async fn records(kafka: &Client, topic: &str, partitions: &[i32]) -> Option<i64> {
-    let name: Arc<str> = topic.into();
-    let ask = |at| {
-        partitions
-            .iter()
-            .map(|number| ((name.clone(), *number), at))
-            .collect::<Vec<(Place, At)>>()
-    };
-    let first = kafka.offsets(&ask(At::Earliest)).await;
-    let end = kafka.offsets(&ask(At::Latest)).await;
-    let sum = |found: std::collections::BTreeMap<Place, Result<i64, _>>| -> Option<i64> {
-        found
-            .into_values()
-            .map(Result::<i64, sawlog_client::Error>::ok)
-            .sum()
-    };
-    Some(sum(end)? - sum(first)?)
 }
 
 pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {

@@ -55,8 +55,12 @@ pub(super) async fn describe(arguments: &Describe) -> Result<Exit, Failure> {
             "isr",
         ],
     );
+    let mut found = topics(&kafka, &arguments.topics).await;
     for name in &arguments.topics {
-        let topic = known(&kafka, name).await;
+        // Named twice is told once.
+        let Some(topic) = found.remove(name) else {
+            continue;
+        };
         tally.count(
             &format!("cannot describe {name}"),
             &topic.as_ref().map(|_| ()).map_err(Clone::clone),
@@ -75,10 +79,55 @@ pub(super) async fn describe(arguments: &Describe) -> Result<Exit, Failure> {
     Ok(tally.exit())
 }
 
-async fn known(kafka: &Client, name: &str) -> Result<Topic, Error> {
-    kafka.partitions(name).await?;
-    let known = kafka.known().await;
-    Ok(known.topics.get(name).cloned().unwrap_or_default())
+/// Topics by name, asked for together.
+pub(super) async fn topics(kafka: &Client, names: &[String]) -> Topics {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    kafka.topics(&names).await
+}
+
+/// Topics by name, or why there is none.
+pub(super) type Topics = BTreeMap<String, Result<Topic, Error>>;
+
+/// All partitions of those that are there.
+pub(super) fn places(topics: &Topics) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (name, topic) in topics {
+        let name: Arc<str> = name.as_str().into();
+        let partitions = topic.iter().flat_map(|topic| topic.partitions.keys());
+        places.extend(partitions.map(|number| (name.clone(), *number)));
+    }
+    places
+}
+
+/// Where partitions begin and end.
+pub(super) struct Ends {
+    first: BTreeMap<Place, Result<i64, Error>>,
+    end: BTreeMap<Place, Result<i64, Error>>,
+}
+
+impl Ends {
+    pub(super) async fn of(kafka: &Client, places: &[Place]) -> Ends {
+        let ask = |at| {
+            let each = places.iter().map(move |place| (place.clone(), at));
+            each.collect::<Vec<_>>()
+        };
+        Ends {
+            first: kafka.offsets(&ask(At::Earliest)).await,
+            end: kafka.offsets(&ask(At::Latest)).await,
+        }
+    }
+
+    fn both(&self, place: &Place) -> Result<Option<(i64, i64)>, Error> {
+        let first = self.first.get(place).cloned().transpose()?;
+        let end = self.end.get(place).cloned().transpose()?;
+        Ok(first.zip(end))
+    }
+
+    /// How many offsets lie between, if that is known.
+    pub(super) fn records(&self, place: &Place) -> Option<i64> {
+        let (first, end) = self.both(place).ok()??;
+        Some(end - first)
+    }
 }
 
 fn numbers(ids: &[BrokerId]) -> Vec<Value> {
@@ -120,38 +169,26 @@ pub(super) async fn offsets(arguments: &Offsets) -> Result<Exit, Failure> {
         arguments.output,
         &["topic", "partition", "first", "end", "records"],
     );
+    let mut found = topics(&kafka, &arguments.topics).await;
+    let ends = Ends::of(&kafka, &places(&found)).await;
     for name in &arguments.topics {
-        let what = format!("cannot find the offsets of {name}");
-        let partitions = kafka.partitions(name).await;
-        tally.count(
-            &what,
-            &partitions.as_ref().map(|_| ()).map_err(Clone::clone),
-        );
-        let topic: Arc<str> = name.as_str().into();
-        let places: Vec<Place> = partitions
-            .into_iter()
-            .flatten()
-            .map(|number| (topic.clone(), number))
-            .collect();
-        let ask = |at| {
-            places
-                .iter()
-                .map(move |place| (place.clone(), at))
-                .collect::<Vec<_>>()
+        // Named twice is told once.
+        let Some(topic) = found.remove(name) else {
+            continue;
         };
-        let first = kafka.offsets(&ask(At::Earliest)).await;
-        let end = kafka.offsets(&ask(At::Latest)).await;
-        for place in &places {
-            let found = first.get(place).zip(end.get(place));
-            let (Some((Ok(first), Ok(end))), (_, partition)) = (found, place) else {
-                let error = found.and_then(|(first, end)| first.clone().and(end.clone()).err());
-                tally.count(&what, &error.map_or(Ok(()), Err));
-                continue;
-            };
-            table.row(
-                name,
-                json!({"topic": name, "partition": partition, "first": first, "end": end, "records": end - first}),
-            );
+        let what = format!("cannot find the offsets of {name}");
+        tally.count(&what, &topic.as_ref().map(|_| ()).map_err(Clone::clone));
+        let topic = topic.unwrap_or_default();
+        let place: Arc<str> = name.as_str().into();
+        for partition in topic.partitions.keys() {
+            match ends.both(&(place.clone(), *partition)) {
+                Ok(Some((first, end))) => table.row(
+                    name,
+                    json!({"topic": name, "partition": partition, "first": first, "end": end, "records": end - first}),
+                ),
+                Ok(None) => {}
+                Err(error) => drop(tally.count(&what, &Err(error))),
+            }
         }
     }
     table.end()?;
@@ -161,9 +198,8 @@ pub(super) async fn offsets(arguments: &Offsets) -> Result<Exit, Failure> {
 pub(super) async fn size(arguments: &Size) -> Result<Exit, Failure> {
     let kafka = arguments.cluster.connect().await?;
     let mut tally = Tally::default();
-    for name in &arguments.topics {
-        let found = kafka.partitions(name).await.map(|_| ());
-        tally.count(&format!("cannot measure {name}"), &found);
+    for (name, found) in topics(&kafka, &arguments.topics).await {
+        tally.count(&format!("cannot measure {name}"), &found.map(|_| ()));
     }
     let names: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
     let wanted = (!names.is_empty()).then_some(names.as_slice());
