@@ -19,6 +19,9 @@ const UNDER_WAY_MAX: usize = 2;
 pub struct Serving {
     turns: Turns<Box<Reading>>,
     under_way: usize,
+    /// Plans whose bytes are being read ahead: no more than there are Fetches.
+    #[expect(clippy::vec_box, reason = "a plan stays in its box from hand to hand")]
+    ahead: Vec<Box<Reading>>,
     answers: Arc<Gauge>,
 }
 
@@ -28,6 +31,7 @@ impl Serving {
         Serving {
             turns: Turns::new(),
             under_way: 0,
+            ahead: Vec::new(),
             answers,
         }
     }
@@ -76,9 +80,21 @@ impl Serving {
         }
     }
 
+    /// Its bytes are on their way already.
+    pub fn wait_ahead(&mut self, reading: Box<Reading>) {
+        self.ahead.push(reading);
+    }
+
+    /// Those that wait for what is on its way: some of it came.
+    pub fn take_ahead(&mut self) -> Vec<Box<Reading>> {
+        std::mem::take(&mut self.ahead)
+    }
+
     /// A connection is gone: the plans that nobody waits for any more.
     pub fn gone(&mut self, conn: ConnId) -> impl Iterator<Item = Box<Reading>> + use<> {
-        self.turns.forget(conn).into_iter()
+        let of = |reading: &mut Box<Reading>| reading.waiter.conn == conn;
+        let ahead: Vec<_> = self.ahead.extract_if(.., of).collect();
+        self.turns.forget(conn).into_iter().chain(ahead)
     }
 }
 
@@ -149,6 +165,26 @@ mod tests {
         for reader in 0..1000 {
             serving.gone(waiter(reader).conn).for_each(drop);
         }
+        assert_eq!(answers.used(), 0);
+    }
+
+    #[test]
+    fn who_waits_for_what_is_on_its_way_is_asked_again_and_forgotten_with_its_connection_132() {
+        let answers = Gauge::new(256 << 20);
+        let mut serving = Serving::new(answers.clone());
+        for reader in 0..3 {
+            serving.wait_ahead(serving.begin(waiter(reader), plan(9, 1 << 20), ANSWER));
+        }
+        assert!(
+            serving.start().is_none(),
+            "the reader has nothing to do with it"
+        );
+        assert_eq!(serving.gone(waiter(1).conn).count(), 1);
+        let rest = serving.take_ahead();
+        let waiters: Vec<Waiter> = rest.iter().map(|reading| reading.waiter).collect();
+        assert_eq!(waiters, [waiter(0), waiter(2)]);
+        assert!(serving.take_ahead().is_empty());
+        drop(rest);
         assert_eq!(answers.used(), 0);
     }
 

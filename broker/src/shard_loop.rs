@@ -13,6 +13,7 @@ use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::{Effect, Line};
 use sawlog_core::event::{Event, Step};
+use sawlog_core::file::Served;
 use sawlog_core::ids::{ShardId, Waiter};
 use sawlog_core::node::Shard;
 use sawlog_core::now::Deadline;
@@ -269,6 +270,7 @@ impl Local {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
         inner.end_idle(now);
+        inner.lane.tidy();
         if self.memory.is_wanted() {
             for member in inner.conns.values() {
                 member.link.wake.notify_one();
@@ -317,10 +319,14 @@ impl Local {
             }
             Mail::Back(Back::Read(reading, served)) => {
                 if let Some((reading, served)) = inner.serving.came(reading, served) {
+                    if served == Served::Whole {
+                        inner.lane.was_read(&reading);
+                    }
                     inner.served(*reading, served);
                 }
                 inner.read_on();
             }
+            Mail::Back(Back::Ahead(came)) => inner.came_ahead(came),
             Mail::Socket(door, socket, seat) => {
                 drop(inner);
                 match TcpStream::from_std(socket) {

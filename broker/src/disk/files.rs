@@ -12,7 +12,9 @@ use bytes::Bytes;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Free, How, Outcome, Piece};
 
+use super::ahead::AHEAD_MAX;
 use super::buffer::{Aligned, PAGE, Pool};
+use crate::net::allowance::{Allowance, Held};
 
 /// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
 const OPEN_MAX: usize = 512;
@@ -33,6 +35,8 @@ pub struct Files {
     path: PathBuf,
     direct: bool,
     pool: Pool,
+    /// What all shards may hold of what they read ahead (#131).
+    ahead: Allowance,
     open: Mutex<BTreeMap<FileName, Arc<Open>>>,
 }
 
@@ -82,6 +86,7 @@ impl Files {
             path,
             direct,
             pool,
+            ahead: Allowance::new(AHEAD_MAX),
             open: Mutex::default(),
         })
     }
@@ -129,6 +134,11 @@ impl Files {
     /// Where memory as O_DIRECT wants it comes from.
     pub fn pool(&self) -> Pool {
         self.pool.clone()
+    }
+
+    /// What may be held of what is read ahead.
+    pub fn ahead(&self) -> Allowance {
+        self.ahead.clone()
     }
 
     fn other(&self, op: &FileOp) -> io::Result<Outcome> {
@@ -322,6 +332,27 @@ impl Files {
         buffer.filled(filled);
         let end = (lead + len).min(filled);
         Ok(buffer.freeze().slice(lead.min(end)..end))
+    }
+
+    /// Reads on around the page cache: `old` lies at `block` of the file, `room` bytes follow it, all of them whole blocks.
+    /// Gives all of it, and whether the file may go on. Without O_DIRECT the kernel does this, and this does nothing.
+    pub fn read_on(
+        &self,
+        file: &FileName,
+        block: u64,
+        old: &[u8],
+        room: usize,
+        held: Held,
+    ) -> io::Result<(Bytes, bool)> {
+        if !self.direct {
+            return Ok((Bytes::new(), false));
+        }
+        let descriptor = self.descriptor(file, Kind::Direct, false)?;
+        let mut buffer = self.pool.take(old.len() + room).counted(Some(held));
+        buffer.push(old);
+        let filled = read_into(&descriptor, buffer.spare(room), block + old.len() as u64)?;
+        buffer.filled(filled);
+        Ok((buffer.freeze(), filled == room))
     }
 
     fn list(&self, dir: &FileName) -> io::Result<Vec<Entry>> {

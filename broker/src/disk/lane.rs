@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sawlog_core::file::{FileName, FileOp, How, Outcome, Piece, RingKind, Served};
 use sawlog_core::ids::Ticket;
 
+use super::ahead::{Ahead, AtHand, Came, Job as AheadJob};
 use super::buffer::{Aligned, Shared};
 use super::files::Files;
 use super::placing::{self, Placer, Work};
@@ -30,6 +31,8 @@ pub enum Back {
     Done(Ticket, Outcome, Landed),
     /// A run of a plan was read; none: there is more to read.
     Read(Box<Reading>, Option<Served>),
+    /// Something was read ahead.
+    Ahead(Came),
 }
 
 /// What the lane itself wants to know of an operation that came back.
@@ -93,6 +96,8 @@ pub struct Lane {
     inbox: Inbox,
     desks: [Worker; DESKS],
     reader: Worker,
+    ahead: Ahead,
+    ahead_reader: Worker,
     placer: Placer,
     /// Writes whose pieces were copied since somebody last asked.
     copied: Vec<(Ticket, Vec<Bytes>)>,
@@ -136,10 +141,12 @@ impl Lane {
             tail: Tail::new(cache_bytes, LEAST, files.pool()),
             placer: Placer::new(files.clone()),
             copied: Vec::new(),
+            ahead: Ahead::new(files.ahead()),
             files,
             inbox,
             desks: ["commit", "flush", "alloc", "keep", "place", "read", "bulk"].map(Worker::new),
             reader: Worker::new("reader"),
+            ahead_reader: Worker::new("ahead"),
             away: BTreeMap::new(),
             held: VecDeque::new(),
             paces: Default::default(),
@@ -162,6 +169,7 @@ impl Lane {
             FileOp::Cut { file, len } => self.tail.cut(file, *len),
             _ => {}
         }
+        self.ahead.forget(&op);
         let names = names(&op);
         if self.may_go(desk_of(&op), &names) && !self.behind_held(&names, self.held.len()) {
             self.send(ticket, op, names);
@@ -347,9 +355,13 @@ impl Lane {
         }));
     }
 
-    /// Takes the bytes of a plan from memory, if all of them are there.
-    pub fn remembers(&self, reading: &mut Reading) -> bool {
-        reading.remembered(&self.tail)
+    /// Takes the bytes of a plan from memory, if they are there.
+    pub fn at_hand(&mut self, reading: &mut Reading) -> AtHand {
+        if reading.remembered(&self.tail) {
+            self.ahead.passed(&reading.plan);
+            return AtHand::All;
+        }
+        self.ahead(|ahead, jobs| ahead.take(reading, jobs))
     }
 
     /// Has the reader read the next run of a plan; it comes back as [`Back::Read`].
@@ -359,6 +371,33 @@ impl Lane {
             let served = reading.go_on(&files);
             inbox(Back::Read(reading, served));
         }));
+    }
+
+    /// A plan was read to its end: what follows it may be wanted next.
+    pub fn was_read(&mut self, reading: &Reading) {
+        self.ahead(|ahead, jobs| ahead.noticed(&reading.plan, jobs));
+    }
+
+    /// Something was read ahead.
+    pub fn came_ahead(&mut self, came: Came) {
+        self.ahead(|ahead, jobs| ahead.came(came, jobs));
+    }
+
+    /// Gives back what was read ahead and nobody came for.
+    pub fn tidy(&mut self) {
+        self.ahead.tidy();
+    }
+
+    fn ahead<T>(&mut self, act: impl FnOnce(&mut Ahead, &mut Vec<AheadJob>) -> T) -> T {
+        let mut jobs = Vec::new();
+        let result = act(&mut self.ahead, &mut jobs);
+        for job in jobs {
+            let (files, inbox) = (self.files.clone(), self.inbox.clone());
+            self.ahead_reader.send(Box::new(move || {
+                inbox(Back::Ahead(job.run(&files)));
+            }));
+        }
+        result
     }
 
     fn quick(&mut self, kind: RingKind, file: &FileName, pieces: &[Piece]) -> bool {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sawlog_core::file::{Fault, FaultKind, FileOp, Free, Outcome, Served};
 use sawlog_core::ids::Ticket;
 
+use super::ahead::{AtHand, Came};
 use super::buffer::Pool;
 use super::files::Files;
 use super::lane::{self, Back, Inbox, Landed};
@@ -102,14 +103,39 @@ impl Lane {
         }
     }
 
-    /// Takes the bytes of a plan at once, if all of them are at hand.
-    pub fn remembers(&self, reading: &mut Reading) -> bool {
+    /// Takes the bytes of a plan at once, if they are at hand.
+    pub fn at_hand(&mut self, reading: &mut Reading) -> AtHand {
         match self {
-            Lane::Files(lane) => lane.remembers(reading),
+            Lane::Files(lane) => lane.at_hand(reading),
             Lane::Memory(memory, _) => {
                 let memory = lock(memory);
-                reading.taken(|file, at, len| memory.get(file, at, len))
+                if reading.taken(|file, at, len| memory.get(file, at, len)) {
+                    AtHand::All
+                } else {
+                    AtHand::Nothing
+                }
             }
+        }
+    }
+
+    /// A plan was read to its end.
+    pub fn was_read(&mut self, reading: &Reading) {
+        if let Lane::Files(lane) = self {
+            lane.was_read(reading);
+        }
+    }
+
+    /// Something was read ahead.
+    pub fn came_ahead(&mut self, came: Came) {
+        if let Lane::Files(lane) = self {
+            lane.came_ahead(came);
+        }
+    }
+
+    /// Gives back what was read ahead and nobody came for.
+    pub fn tidy(&mut self) {
+        if let Lane::Files(lane) = self {
+            lane.tidy();
         }
     }
 

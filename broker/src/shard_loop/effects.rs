@@ -8,6 +8,7 @@ use sawlog_core::file::Served;
 use sawlog_core::ids::{ShardId, Waiter};
 
 use super::{Inner, Mail};
+use crate::disk::ahead::{AtHand, Came};
 use crate::disk::reading::Reading;
 
 impl Inner {
@@ -25,13 +26,8 @@ impl Inner {
                     }
                 }
                 Effect::Serve(waiter, plan, answer) => {
-                    let mut reading = self.serving.begin(waiter, plan, answer);
-                    if self.lane.remembers(&mut reading) {
-                        self.served(*reading, Served::Whole);
-                    } else {
-                        self.serving.wait(reading);
-                        self.read_on();
-                    }
+                    let reading = self.serving.begin(waiter, plan, answer);
+                    self.serve(reading);
                 }
                 Effect::Reply(waiter, response) => self.reply(waiter, response),
                 Effect::Image(image) => {
@@ -77,6 +73,26 @@ impl Inner {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Serves a plan from memory, or has it read.
+    fn serve(&mut self, mut reading: Box<Reading>) {
+        match self.lane.at_hand(&mut reading) {
+            AtHand::All => self.served(*reading, Served::Whole),
+            AtHand::Soon => self.serving.wait_ahead(reading),
+            AtHand::Nothing => {
+                self.serving.wait(reading);
+                self.read_on();
+            }
+        }
+    }
+
+    /// Something was read ahead: perhaps what somebody waits for.
+    pub(super) fn came_ahead(&mut self, came: Came) {
+        self.lane.came_ahead(came);
+        for reading in self.serving.take_ahead() {
+            self.serve(reading);
         }
     }
 
