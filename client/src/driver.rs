@@ -165,6 +165,8 @@ fn take_in(shared: &Shared, came: Came) {
                     code: part.error_code,
                     base_offset: part.base_offset,
                     log_append_time: part.log_append_time_ms,
+                    message: part.error_message.as_deref(),
+                    records: &part.record_errors,
                 }));
             }
             state.machine.answered(request, &answers, at, roll);

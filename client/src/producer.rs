@@ -469,7 +469,10 @@ impl Ticket {
         });
         let place = format!("{} partition {}", self.topic, failed.partition);
         let error = match failed.code {
-            Some(code) => Error::refused(&place, code.into(), None),
+            Some(code) => {
+                let words = failed.words.of_record(number);
+                Error::refused(&place, code.into(), words.as_deref())
+            }
             None => Error::lost(failed.outcome, format!("{place}: no answer in time")),
         };
         Box::new(SendError {

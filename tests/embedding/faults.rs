@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use sawlog_broker::memory::{ApiKey, Code, Fault, Node};
-use sawlog_client::{Acks, At, Client, Kind, NewTopic, Outcome, Record};
+use sawlog_client::{
+    Acks, At, Client, ConfigChange, Kind, Mode, NewTopic, Outcome, Record, Resource,
+};
 
 use crate::{client, send, story, values};
 
@@ -36,6 +38,46 @@ fn a_refusal_for_good_gives_the_record_back_not_written() {
         assert_eq!(unsent.error.code(), Some(Code::TopicAuthorizationFailed));
         assert_eq!(unsent.outcome, Outcome::NotWritten);
         assert_eq!(node.requests(ApiKey::Produce), 1);
+        assert_eq!(values(&kafka).await, [""; 0]);
+    });
+}
+
+#[test]
+fn a_refusal_is_told_in_the_brokers_words_and_each_record_whose_fault_it_is_kip_467() {
+    story(async {
+        let node = Node::start().await.unwrap();
+        let kafka = client(&node).await;
+        let bound = [("message.timestamp.before.max.ms", "60000")];
+        let set = |(key, value): (&str, &str)| ConfigChange::Set(key.into(), value.into());
+        let orders = Resource::Topic("orders".to_owned());
+        let changes = [(orders, bound.map(set).to_vec())];
+        for (_, done) in kafka.alter_configs(&changes, Mode::Do).await {
+            done.unwrap();
+        }
+        let producer = kafka
+            .producer()
+            .linger(Duration::from_secs(60))
+            .await
+            .unwrap();
+        let mut tickets = Vec::new();
+        for record in [
+            record(0, "a"),
+            record(0, "b").timestamp(1_000),
+            record(0, "c"),
+        ] {
+            tickets.push(producer.enqueue(record).await.unwrap());
+        }
+        producer.flush().await;
+        let why = "its time is 1000, the bound ";
+        let whose = "another record of its batch is at fault: its time is 1000, ";
+        for (ticket, said) in tickets.into_iter().zip([whose, why, whose]) {
+            let unsent = ticket.await.unwrap_err();
+            assert_eq!(unsent.error.code(), Some(Code::InvalidTimestamp));
+            assert_eq!(unsent.outcome, Outcome::NotWritten);
+            let told = unsent.error.reason();
+            let place = format!("orders partition 0: {said}");
+            assert!(told.starts_with(&place), "{told}");
+        }
         assert_eq!(values(&kafka).await, [""; 0]);
     });
 }

@@ -20,6 +20,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod words;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -31,7 +32,10 @@ use sawlog_wire::Code;
 pub use batch::{Identity, each_record};
 use queue::Queue;
 pub use settings::{Acks, Settings};
-pub use terms::{Answer, Done, Failed, Outgoing, Part, Place, Refusal, RequestId, Send, Written};
+pub use terms::{
+    Answer, Done, Failed, Outgoing, Part, Place, RecordError, Refusal, RequestId, Send, Written,
+};
+pub use words::Words;
 
 use crate::metadata::{BrokerId, Metadata};
 use crate::partitioner::{Load, Sticky};

@@ -11,6 +11,7 @@ use super::batch::Identity;
 use super::queue::Fate;
 use super::terms::{Answer, Done, Failed, RequestId, Written};
 use super::verdict::{self, Verdict};
+use super::words::Words;
 use super::{Key, Producer};
 use crate::connection::Outcome;
 use crate::time::Mono;
@@ -130,6 +131,7 @@ impl<T: Clone + Default> Producer<T> {
                 partition,
                 outcome,
                 code: self.topics.get(key.0).and_then(|topic| topic.said),
+                words: answer.map(Words::of).unwrap_or_default(),
                 batch: batch.seal().unwrap_or_default(),
             }),
         };

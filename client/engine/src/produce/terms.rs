@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sawlog_wire::records::{BuildFault, NewRecord};
 use sawlog_wire::{Code, ErrorCode};
 
+use super::words::Words;
 use crate::connection::Outcome;
 use crate::metadata::BrokerId;
 
@@ -94,7 +95,14 @@ pub struct Answer<'a> {
     pub base_offset: i64,
     /// The broker's time, where the topic takes that, or -1.
     pub log_append_time: i64,
+    /// Why it was refused, in the broker's words.
+    pub message: Option<&'a str>,
+    /// The records at fault (KIP-467).
+    pub records: &'a [RecordError],
 }
+
+/// A record at fault: its number in the batch, and why, in the broker's words.
+pub use sawlog_wire::messages::produce::BatchIndexAndErrorMessage as RecordError;
 
 /// Records that lie in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +124,8 @@ pub struct Failed {
     pub outcome: Outcome,
     /// The last error of a broker, if one said anything.
     pub code: Option<Code>,
+    /// What the broker said with it of them.
+    pub words: Words,
     /// They, as a batch: they are kept nowhere else.
     pub batch: Bytes,
 }

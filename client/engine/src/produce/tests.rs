@@ -219,6 +219,8 @@ impl World {
                 code: (*code).into(),
                 base_offset: *base_offset,
                 log_append_time: -1,
+                message: None,
+                records: &[],
             })
             .collect();
         self.producer.answered(send.request, &answers, self.now, 7);
@@ -464,6 +466,8 @@ fn a_full_buffer_refuses_and_takes_again_when_a_batch_is_done() {
         code: ErrorCode::NONE,
         base_offset: 5,
         log_append_time: -1,
+        message: None,
+        records: &[],
     };
     producer.answered(send.request, &[answer], Mono(0), 0);
     assert!(
