@@ -104,6 +104,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("M61", "deleted-topic-kept", 1, Rules(&[26])),
     mutant("M63", "trim-answered-at-once", 158, Rules(&[25])),
     mutant("M64", "command-answered-uncommitted", 5, Rules(&[19, 26])),
+    mutant("M65", "echoed-start-unheard", 3365, Rules(&[25])),
     mutant("M58", "chance-outside-the-seed", 1, Twice),
 ];
 

@@ -13,7 +13,7 @@ use crate::file::{FaultKind, FileName, FileOp, How, Outcome, Piece, RingKind, Si
 use crate::ids::Ticket;
 use crate::log::checkpoint::Stamp;
 use crate::log::checksum;
-use crate::log::commit::{self, Chain, ECHOES_MAX, ENTRY_MAX, HEADER, Phase, Written};
+use crate::log::commit::{self, Chain, ENTRY_MAX, HEADER, Phase, Written, echo_room, start_of};
 use crate::log::judge::{Cut, Judged};
 use crate::log::recover::Whose;
 use crate::log::recovered::{FoundFile, Progress, Recovered, RingHead};
@@ -37,7 +37,7 @@ pub(crate) struct Again {
     files: Vec<FoundFile>,
     waiting: Map<Ticket, Wait>,
     step: Step,
-    /// What the first commit says of ends that rot took.
+    /// What the first commit says of ends that rot took, and of starts that only an echo told of.
     losses: Vec<Entry>,
     /// Commits still to be written again, the next group last.
     groups: Vec<Vec<Found>>,
@@ -143,7 +143,9 @@ impl Again {
             }
         };
         let losses = judged.losses();
-        let mut first = whose.sizes.first_file.max(room(&groups, losses.len()));
+        let starts = starts(&judged, &losses);
+        let needed = room(&groups, losses.len(), starts);
+        let mut first = whose.sizes.first_file.max(needed);
         if first == whose.sizes.ring_file && first != whose.sizes.first_file {
             // By its size a start's file is known from those that are filled in turn.
             first += commit::step(RingKind::Durable);
@@ -160,7 +162,7 @@ impl Again {
             end.point,
             end.next,
         );
-        chain.remember(tail(&judged.kept));
+        chain.remember(&judged.kept);
         Again {
             whose,
             side,
@@ -559,7 +561,7 @@ impl Again {
                 fold.fast,
                 end.next,
             );
-            chain.remember(tail(&self.judged.kept));
+            chain.remember(&self.judged.kept);
             head(file, chain, 0, end.next - 1)
         });
         let mut files = core::mem::take(&mut self.files);
@@ -582,10 +584,11 @@ impl Again {
     }
 }
 
-/// The last entries that counted before this start: the start's commits echo them.
-fn tail(kept: &[Entry]) -> &[Entry] {
-    kept.get(kept.len().saturating_sub(ECHOES_MAX)..)
-        .unwrap_or_default()
+/// How many starts are among what this start echoes and says.
+fn starts(judged: &Judged, losses: &[Entry]) -> usize {
+    let again = judged.again.iter().flat_map(|found| &found.head.entries);
+    let all = judged.kept.iter().chain(losses).chain(again);
+    all.filter(|entry| start_of(entry).is_some()).count()
 }
 
 fn other(side: Side) -> Side {
@@ -624,12 +627,13 @@ fn groups(again: &[Found], most: u64) -> Vec<Vec<Found>> {
     groups
 }
 
-/// How many bytes these groups and so many lost ends take at most, as commits of the durable ring.
-fn room(groups: &[Vec<Found>], losses: usize) -> u32 {
+/// How many bytes these groups and so many entries about what rot took need at most, as commits of the durable ring.
+fn room(groups: &[Vec<Found>], losses: usize, starts: usize) -> u32 {
+    let echoes = echo_room(starts);
     let step = u64::from(commit::step(RingKind::Durable));
     let first = match losses {
         0 => 0,
-        _ => (HEADER + ECHOES_MAX * 12 + (4 + losses) * ENTRY_MAX) as u64,
+        _ => (HEADER + echoes + (4 + losses) * ENTRY_MAX) as u64,
     };
     let first = first.next_multiple_of(step);
     let one = |group: &Vec<Found>| {
@@ -637,7 +641,7 @@ fn room(groups: &[Vec<Found>], losses: usize) -> u32 {
             .iter()
             .map(|found| u64::from(found.head.header.total))
             .sum();
-        let head = HEADER + ECHOES_MAX * 12 + 4 * ENTRY_MAX;
+        let head = HEADER + echoes + 4 * ENTRY_MAX;
         (found + head as u64).next_multiple_of(step)
     };
     u32::try_from(first + groups.iter().map(one).sum::<u64>()).unwrap_or(u32::MAX)

@@ -4,7 +4,7 @@
 //! ```text
 //! at  bytes  header (all numbers little-endian)
 //!  0    4    magic "SLcm"
-//!  4    2    format version, 1
+//!  4    2    format version, 2 (1 had no echoes of starts, and zeros from byte 72 on)
 //!  6    1    ring: 0 durable, 1 fast
 //!  7    1    phase: 0 live, 1 start (from `resumed` to `ready`)
 //!  8    8    ring id: keyed hash of ring, shard and the file's SEQUENCE
@@ -14,15 +14,18 @@
 //! 48    8    hash of the previous commit's header; 0 for the first
 //! 56    4    length of head and batches, without padding
 //! 60    4    length of the head
-//! 64    4    echoes
+//! 64    4    echoes of ends
 //! 68    4    entries
-//! 72    4    zero
+//! 72    2    echoes of starts
+//! 74    2    how many commits ago a start was said in this ring; 65535: so many or more
 //! 76    4    CRC-32C of bytes 0..76 and of the head from 80 on
-//! 80         echoes, then entries, then the batches in the order of their entries
+//! 80         echoes of ends, echoes of starts, entries, then the batches in the order of their entries
 //!
-//! echo (12): what the four commits before held, so that one that cannot be read still has a name
-//!  0    4    checksum seed of a log
-//!  4    8    offset after that log's last batch in them
+//! echoes: what the four commits before held, so that one that cannot be read still has a name
+//! end (12)                                      start (28)
+//!  0    4    checksum seed of a log              0  16  topic id
+//!  4    8    offset after its last batch there  16   4  partition
+//!                                               20   8  offset at which it was made to start
 //!
 //! batch (74, 90)                               fact (44)                         node fact
 //!  0    1    kind: 1 new, 2 moved, 3 again   0   1  kind: 16 start, 17 cut,    resumed (40): kind 32, ring (1),
@@ -47,37 +50,37 @@
 //! In the durable ring each commit begins at a multiple of 4096 (a block that was synced is never written again, #96),
 //! in the fast ring at a multiple of 8.
 
+mod echo;
 mod entry;
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use crate::file::RingKind;
-use crate::ids::{BootId, Offset, ShardId};
-use crate::log::checksum;
+use crate::ids::{BootId, ShardId};
+pub use crate::log::commit::echo::{
+    ECHO_DEPTH, ECHOES_MAX, Echo, STARTS_MAX, STARTS_PER_COMMIT, StartEcho, echo_room, start_of,
+};
+use crate::log::commit::echo::{END, Memory, START};
 pub use crate::log::commit::entry::{ENTRY_MAX, entry_len};
 use crate::log::commit::entry::{ENTRY_MIN, put_entry, ring_byte, ring_of, take_entry};
 pub(super) use crate::log::commit::entry::{put_batch, put_point, take_batch, take_point};
 use crate::log::hash;
 use crate::log::raw::{Put, Short, Take};
-use crate::log::state::{BatchKind, Entry, RingPoint, Spot};
+use crate::log::state::{Entry, RingPoint, Spot};
 use crate::proof;
 
 /// Bytes of a header.
 pub const HEADER: usize = 80;
 const MAGIC: [u8; 4] = *b"SLcm";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The oldest version that is read.
+const FIRST_VERSION: u16 = 1;
 /// The place of the head's length in the header.
 const HEAD_AT: usize = 60;
 /// The CRC's place in the header.
 const CRC_AT: usize = 76;
-const ECHO: usize = 12;
-/// A head echoes so many commits before it.
-pub const ECHO_DEPTH: usize = 4;
-/// A head echoes no more logs than this; a full list may not be all.
-pub const ECHOES_MAX: usize = 1024;
 
 /// What makes one ring's commits its own: minted with the ring, kept in every checkpoint, told to nobody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -113,19 +116,14 @@ pub struct Header {
     pub total: u32,
     /// Bytes of the head.
     pub head: u32,
-    /// How many echoes.
+    /// How many echoes of ends.
     pub echoes: u32,
     /// How many entries.
     pub entries: u32,
-}
-
-/// The end of one log in the commits before.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Echo {
-    /// The log's [`checksum::seed`].
-    pub seed: u32,
-    /// Offset after its last batch there.
-    pub next: Offset,
+    /// How many echoes of starts.
+    pub starts: u16,
+    /// How many commits ago one of this ring said a start: `u16::MAX` if that is so many or more, 0 if nobody says.
+    pub since_start: u16,
 }
 
 /// A head that was read and found whole.
@@ -135,8 +133,10 @@ pub struct Head {
     pub header: Header,
     /// Hash of that header: what the next commit names.
     pub hash: u64,
-    /// What the commits before held.
+    /// Where logs ended in the commits before.
     pub echoes: Vec<Echo>,
+    /// Where logs were made to start in the commits before.
+    pub starts: Vec<StartEcho>,
     /// What this one holds; places are filled in.
     pub entries: Vec<Entry>,
 }
@@ -192,10 +192,10 @@ pub struct Chain {
     secret: RingSecret,
     next: u64,
     previous: u64,
-    /// What each of the last commits held, oldest first.
-    recent: VecDeque<Vec<Echo>>,
-    /// All of that in one list: what the next head says.
-    echoes: Vec<Echo>,
+    /// What the next head says of those before it.
+    memory: Memory,
+    /// The last commit that may have said a start.
+    started: u64,
 }
 
 /// What is common to the commits of one moment.
@@ -240,19 +240,15 @@ impl Chain {
             secret,
             next,
             previous: point.hash,
-            recent: VecDeque::new(),
-            echoes: Vec::new(),
+            memory: Memory::default(),
+            // Nobody tells what stood there: it may have been one.
+            started: point.commit,
         }
     }
 
     /// The next heads also echo these entries, which lie in a commit before: of another life of the ring.
     pub fn remember(&mut self, entries: &[Entry]) {
-        if self.recent.len() == ECHO_DEPTH {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(echoes_of(entries));
-        self.echoes = self.recent.iter().flatten().copied().collect();
-        merge(&mut self.echoes);
+        self.memory.remember(entries);
     }
 
     /// The number of the next commit.
@@ -262,7 +258,7 @@ impl Chain {
 
     /// Bytes that the head of these entries will take: the batches follow it back to back.
     pub fn head_len(&self, entries: &[Entry]) -> usize {
-        HEADER + self.echoes.len() * ECHO + entries.iter().map(entry_len).sum::<usize>()
+        HEADER + self.memory.len() + entries.iter().map(entry_len).sum::<usize>()
     }
 
     /// Writes the head of the next commit and moves on. The entries' batches must follow in their order.
@@ -282,8 +278,10 @@ impl Chain {
             previous: self.previous,
             total: count(head as u64 + batches),
             head: count(head as u64),
-            echoes: count(self.echoes.len() as u64),
+            echoes: count(self.memory.ends().len() as u64),
             entries: count(entries.len() as u64),
+            starts: u16::try_from(self.memory.starts().len()).unwrap_or(u16::MAX),
+            since_start: u16::try_from(self.next - self.started).unwrap_or(u16::MAX),
         };
         assert!(
             header.mark < header.sequence,
@@ -291,10 +289,7 @@ impl Chain {
         );
         let mut bytes = Vec::with_capacity(head);
         put_header(&mut bytes, &header);
-        for echo in &self.echoes {
-            bytes.u32(echo.seed);
-            bytes.i64(echo.next.0);
-        }
+        self.memory.put(&mut bytes);
         for entry in entries {
             put_entry(&mut bytes, entry);
         }
@@ -307,6 +302,9 @@ impl Chain {
             slot.copy_from_slice(&crc.to_le_bytes());
         }
         let hash = hash_of(&bytes);
+        if entries.iter().any(|entry| start_of(entry).is_some()) {
+            self.started = self.next;
+        }
         self.next += 1;
         self.previous = hash;
         self.remember(entries);
@@ -330,29 +328,6 @@ fn batch_len(entry: &Entry) -> u32 {
     }
 }
 
-/// The ends of the logs that these entries append to.
-fn echoes_of(entries: &[Entry]) -> Vec<Echo> {
-    let mut echoes: Vec<Echo> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Batch(batch) if batch.kind != BatchKind::Moved => Some(Echo {
-                seed: checksum::seed(batch.log),
-                next: batch.batch.next(),
-            }),
-            _ => None,
-        })
-        .collect();
-    merge(&mut echoes);
-    echoes
-}
-
-/// Of each log the greatest end: sorted by (log, end descending), the first of each log stays.
-fn merge(echoes: &mut Vec<Echo>) {
-    echoes.sort_unstable_by(|a, b| (a.seed, b.next).cmp(&(b.seed, a.next)));
-    echoes.dedup_by_key(|echo| echo.seed);
-    echoes.truncate(ECHOES_MAX);
-}
-
 fn put_header(to: &mut Vec<u8>, header: &Header) {
     to.raw(&MAGIC);
     to.u16(VERSION);
@@ -370,7 +345,8 @@ fn put_header(to: &mut Vec<u8>, header: &Header) {
     to.u32(header.head);
     to.u32(header.echoes);
     to.u32(header.entries);
-    to.u32(0);
+    to.raw(&header.starts.to_le_bytes());
+    to.raw(&header.since_start.to_le_bytes());
     to.u32(0); // the CRC, once the entries are there
 }
 
@@ -381,7 +357,7 @@ pub fn peek(bytes: &[u8]) -> Result<Header, HeadFault> {
         return Err(HeadFault::NotOurs);
     }
     let version = take.u16()?;
-    if version != VERSION {
+    if !(FIRST_VERSION..=VERSION).contains(&version) {
         return Err(HeadFault::Version(version));
     }
     let kind = ring_of(take.u8()?)?;
@@ -402,13 +378,19 @@ pub fn peek(bytes: &[u8]) -> Result<Header, HeadFault> {
         head: take.u32()?,
         echoes: take.u32()?,
         entries: take.u32()?,
+        starts: take.u16()?,
+        since_start: take.u16()?,
     };
     let least = HEADER as u64
-        + u64::from(header.echoes) * ECHO as u64
+        + u64::from(header.echoes) * END as u64
+        + u64::from(header.starts) * START as u64
         + u64::from(header.entries) * ENTRY_MIN as u64;
     let fits = header.head <= header.total && u64::from(header.head) >= least;
-    let orderly = header.mark < header.sequence && take.u32()? == 0;
-    if fits && orderly {
+    let says_starts = match version {
+        FIRST_VERSION => header.starts == 0 && header.since_start == 0,
+        _ => header.since_start > 0,
+    };
+    if fits && says_starts && header.mark < header.sequence {
         Ok(header)
     } else {
         Err(HeadFault::Field)
@@ -447,6 +429,8 @@ pub fn resemble(bytes: &[u8], ring: u64) -> Option<Header> {
         head: take.u32().ok()?,
         echoes: 0,
         entries: 0,
+        starts: 0,
+        since_start: 0,
     };
     (magic || header.ring == ring).then_some(header)
 }
@@ -461,14 +445,9 @@ pub fn decode(file: u64, at: u32, bytes: &[u8]) -> Result<Head, HeadFault> {
         return Err(HeadFault::Crc);
     }
     let mut take = Take(bytes.get(HEADER..).ok_or(HeadFault::Field)?);
-    // `peek` has checked that the head is long enough for both counts.
-    let mut echoes = Vec::with_capacity(header.echoes as usize);
-    for _ in 0..header.echoes {
-        echoes.push(Echo {
-            seed: take.u32()?,
-            next: Offset(take.i64()?),
-        });
-    }
+    // `peek` has checked that the head is long enough for all counts.
+    let echoes = echo::take_ends(&mut take, header.echoes)?;
+    let starts = echo::take_starts(&mut take, header.starts)?;
     let mut entries = Vec::new();
     let mut place = u64::from(at) + u64::from(header.head);
     let end = u64::from(at) + u64::from(header.total);
@@ -489,6 +468,7 @@ pub fn decode(file: u64, at: u32, bytes: &[u8]) -> Result<Head, HeadFault> {
         header,
         hash: hash_of(bytes),
         echoes,
+        starts,
         entries,
     })
 }

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use crate::file::RingKind;
 use crate::ids::{BootId, BrokerEpoch, LogId, Offset, ShardId};
 use crate::log::checksum;
-use crate::log::commit::Echo;
+use crate::log::commit::{Echo, StartEcho};
 use crate::log::judge::lives::Lives;
 use crate::log::judge::walk::{Walk, walk};
 use crate::log::scan::{Found, Scanned};
@@ -57,6 +57,8 @@ pub struct Judged {
     pub again: Vec<Found>,
     /// What is known of ends that rot took.
     pub reached: Vec<Echo>,
+    /// Starts that stood in commits that cannot be read: they count, and this start says them again.
+    pub starts: Vec<Entry>,
     /// Logs whose end may have lain in commits that nobody can read and nobody echoes.
     pub unproven: Set<LogId>,
     /// The last commit of each ring at or below its mark.
@@ -147,6 +149,7 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         kept: entries(one.kept.iter().chain(&other.kept).copied()),
         again: one.again.iter().chain(&other.again).cloned().collect(),
         reached: Vec::new(),
+        starts: Vec::new(),
         unproven: Set::new(),
         durable: RingEnd {
             point: one.point,
@@ -170,6 +173,7 @@ pub fn judge(read: Read) -> (Judged, Fold) {
         fold,
     };
     judged.reached = one.lost.iter().chain(&other.lost).copied().collect();
+    judged.hear(&one.starts);
     let folded = judged.with(entries(judged.again.iter()));
     judged.unproven = one.unproven(RingKind::Durable, &folded);
     judged
@@ -201,6 +205,7 @@ impl Judged {
     pub fn with(&self, again: Vec<Entry>) -> Fold {
         let mut fold = self.fold.clone();
         let mut all = self.kept.clone();
+        all.extend(&self.starts);
         all.extend(again);
         fold.replay(&all);
         for log in &self.unproven {
@@ -224,9 +229,36 @@ impl Judged {
         fold
     }
 
-    /// What this start found out about ends that rot took, for its own commits to say: the commits above the marks that
-    /// told of them are void once it is proved, and it may die before its first checkpoint (#99).
+    /// Starts that only the commit behind a hole tells of. Each counts as if the one that said it could be read: a start
+    /// never falls, so what another commit said of it too changes nothing (#5, #89).
+    fn hear(&mut self, starts: &[StartEcho]) {
+        if starts.is_empty() || proof::mutant("echoed-start-unheard") {
+            return;
+        }
+        let fold = self.with(entries(self.again.iter()));
+        for echo in starts {
+            // Of a log that nothing else tells of all was lost: the metadata may name it, and then its end is missing.
+            let known = fold.logs.get(&echo.log);
+            let Some(state) = known.filter(|state| state.start < echo.start) else {
+                continue;
+            };
+            proof::sometimes("start-known-by-its-echo");
+            let fact = Entry::Fact(echo.log, state.generation, Fact::Start(echo.start));
+            self.starts.push(fact);
+        }
+    }
+
+    /// What this start found out about ends that rot took, and about starts, for its own commits to say: the commits above
+    /// the marks that told of them are void once it is proved, and it may die before its first checkpoint (#89, #99).
     pub(crate) fn losses(&self) -> Vec<Entry> {
+        let mut losses = self.lost_ends();
+        if !proof::mutant("echoed-start-said-once") {
+            losses.extend(&self.starts);
+        }
+        losses
+    }
+
+    fn lost_ends(&self) -> Vec<Entry> {
         if self.reached.is_empty() && self.unproven.is_empty() || proof::mutant("lost-end-untold") {
             return Vec::new();
         }
@@ -311,7 +343,7 @@ impl Judged {
             }
             let why = if self.unproven.contains(log) {
                 format!(
-                    "commits that cannot be read may have held offsets from {} on",
+                    "commits that cannot be read may have held offsets from {} on, or moved the start",
                     state.next
                 )
             } else if state.is_torn() {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::file::{FileOp, How, Outcome, Piece, RingKind, Stamp};
 use crate::ids::{LogId, Offset, Ticket};
-use crate::log::commit::{self, Phase, Written};
+use crate::log::commit::{self, Phase, STARTS_PER_COMMIT, Written};
 use crate::log::conf::BLOCK;
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::Class;
@@ -74,6 +74,7 @@ impl Engine {
         let mut entries: Vec<Entry> = Vec::new();
         let mut payload = Vec::new();
         let (mut total, mut bytes, mut moved) = (empty, 0, false);
+        let mut starts = 0;
         while let Some((class, item)) = lane.queue.front(self.conf.moved_passed_max) {
             let room = if class == Class::Urgent {
                 room
@@ -84,6 +85,12 @@ impl Engine {
             if !entries.is_empty() && (bytes + item.bytes.len() > commit_max || padded(more) > room)
             {
                 break;
+            }
+            if let Entry::Fact(_, _, Fact::Start(_)) = item.entry {
+                starts += 1;
+                if starts > STARTS_PER_COMMIT {
+                    break;
+                }
             }
             let Some((class, item)) = lane.queue.pop(self.conf.moved_passed_max) else {
                 break;

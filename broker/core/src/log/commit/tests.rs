@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use super::entry::{BATCH, FACT};
 use super::*;
 use crate::ids::{
-    BrokerEpoch, Generation, LeaderEpoch, LogId, PartitionId, ProducerEpoch, ProducerId, Sequence,
-    TopicId, Uuid,
+    BrokerEpoch, Generation, LeaderEpoch, LogId, Offset, PartitionId, ProducerEpoch, ProducerId,
+    Sequence, TopicId, Uuid,
 };
-use crate::log::state::{BatchEntry, Fact, Home, NodeFact, ProducerBatch, RingBatch};
+use crate::log::checksum;
+use crate::log::state::{BatchEntry, BatchKind, Fact, Home, NodeFact, ProducerBatch, RingBatch};
 
 const SECRET: RingSecret = RingSecret([9; 16]);
 
@@ -124,6 +125,78 @@ fn the_second_commit_echoes_and_names_the_first() {
     assert_eq!(read.echoes, expected);
 }
 
+/// A directory that an earlier build wrote is read as it is.
+#[test]
+fn a_head_of_version_1_is_read_and_says_nothing_of_starts() {
+    let hex: String = include_str!("head.v1.golden").split_whitespace().collect();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
+    let old = decode(3, 4096, &bytes).unwrap();
+    let new = decode(3, 4096, &small()).unwrap();
+    assert_eq!(old.entries, new.entries);
+    assert_eq!((old.header.starts, old.header.since_start), (0, 0));
+    let mut mixed = bytes;
+    mixed[72] = 1;
+    assert_eq!(peek(&mixed), Err(HeadFault::Field));
+}
+
+fn start(log: LogId, at: i64) -> Entry {
+    Entry::Fact(log, Generation(0), Fact::Start(Offset(at)))
+}
+
+/// The starts that each of six commits echoes, and how long ago one was said.
+fn echoed(commits: &[&[Entry]]) -> Vec<(Vec<(LogId, i64)>, u16)> {
+    let mut chain = chain();
+    let read = commits.iter().map(|entries| {
+        let sealed = chain.seal(written(3, 0), entries);
+        let read = decode(3, 0, &sealed.head).unwrap();
+        let starts = read.starts.iter().map(|echo| (echo.log, echo.start.0));
+        (starts.collect(), read.header.since_start)
+    });
+    read.collect()
+}
+
+#[test]
+fn four_commits_echo_a_start_with_the_greatest_offset_and_all_later_ones_say_how_long_ago_it_was() {
+    let (a, b) = (log(1, 0), log(2, 5));
+    let said = echoed(&[
+        &[start(a, 10), start(b, 7), start(a, 20)],
+        &[start(a, 15)],
+        &[],
+        &[],
+        &[],
+        &[],
+        &[],
+    ]);
+    let both = || vec![(a, 20), (b, 7)];
+    assert_eq!(
+        said,
+        [
+            (vec![], 1), // nobody tells what stood before the first
+            (both(), 1),
+            (both(), 1),
+            (both(), 2),
+            (both(), 3),
+            (vec![(a, 15)], 4),
+            (vec![], 5),
+        ],
+        "#89"
+    );
+}
+
+#[test]
+fn more_starts_than_a_head_echoes_fill_its_list() {
+    let many: Vec<Entry> = (0..i32::try_from(STARTS_MAX).unwrap() + 1)
+        .map(|partition| start(log(1, partition), 1))
+        .collect();
+    let said = echoed(&[&many, &[]]);
+    assert_eq!(said[1].0.len(), STARTS_MAX, "a full list may not be all");
+    let most = STARTS_PER_COMMIT * ECHO_DEPTH;
+    assert!(most < STARTS_MAX, "a running node never fills it");
+}
+
 #[test]
 fn ring_ids_differ_by_secret_ring_shard_and_life() {
     let base = ring_id(SECRET, RingKind::Durable, ShardId(0), 3);
@@ -231,17 +304,22 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_or_reserve_more_than_they_are(bytes in prop::collection::vec(any::<u8>(), 0..400), fix in any::<bool>()) {
+    fn no_bytes_make_it_panic_or_reserve_more_than_they_are(
+        bytes in prop::collection::vec(any::<u8>(), 0..400), fix in any::<bool>(), version in 1..=2_u8, starts in 0..9_u8,
+    ) {
         let mut bytes = bytes;
         if fix && bytes.len() >= HEADER {
             // A header that is right as far as `peek` can see, and a CRC that holds: the entries are hostile.
             let len = u32::try_from(bytes.len()).unwrap();
-            bytes[..8].copy_from_slice(&[b'S', b'L', b'c', b'm', 1, 0, 0, 0]);
+            bytes[..8].copy_from_slice(&[b'S', b'L', b'c', b'm', version, 0, 0, 0]);
             bytes[24..32].fill(0);
             bytes[56..60].copy_from_slice(&len.to_le_bytes());
             bytes[60..64].copy_from_slice(&len.to_le_bytes());
             bytes[64..68].fill(0);
             bytes[69..76].fill(0);
+            if version == 2 {
+                (bytes[72], bytes[74]) = (starts, 1);
+            }
             let crc = crc_of(&bytes);
             bytes[76..80].copy_from_slice(&crc.to_le_bytes());
         }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::file::RingKind;
 use crate::ids::{BootId, LogId, Offset};
 use crate::log::checksum;
-use crate::log::commit::{ECHO_DEPTH, ECHOES_MAX, Echo};
+use crate::log::commit::{ECHO_DEPTH, ECHOES_MAX, Echo, STARTS_MAX, StartEcho};
 use crate::log::judge::lives::Void;
 use crate::log::judge::{Cut, Verdict};
 use crate::log::scan::{Found, Scanned, Trace};
@@ -27,6 +27,10 @@ pub(super) struct Walk<'a> {
     pub(super) lost: Vec<Echo>,
     /// The last commit of which nobody says what it held.
     pub(super) unnamed: Option<u64>,
+    /// What the commits behind the holes say of starts that may have stood in them.
+    pub(super) starts: Vec<StartEcho>,
+    /// The last commit of which nobody says which starts it held.
+    pub(super) untold: Option<u64>,
     pub(super) point: RingPoint,
     pub(super) last: RingPoint,
     pub(super) next: u64,
@@ -99,8 +103,10 @@ pub(super) fn walk<'a>(
                 proof::sometimes("rot-below-the-mark");
                 walk.holes.push((expect, last));
                 walk.named_by(expect, last, behind.map(|(_, found)| *found));
-                walk.lost
-                    .extend(behind.iter().flat_map(|(_, found)| &found.head.echoes));
+                if let Some((_, found)) = behind {
+                    walk.lost.extend(&found.head.echoes);
+                    walk.starts.extend(&found.head.starts);
+                }
                 walk.last = RingPoint {
                     commit: last,
                     hash: 0,
@@ -177,35 +183,50 @@ fn void_from(voids: &[Void], expect: u64) -> u64 {
 }
 
 impl<'a> Walk<'a> {
-    /// Whether the commit behind a hole echoes all that lay in it.
+    /// Whether the commit behind a hole echoes all that lay in it, and which starts were said there.
     fn named_by(&mut self, first: u64, last: u64, behind: Option<&Found>) {
-        let named = behind.is_some_and(|found| {
-            found.head.echoes.len() < ECHOES_MAX
-                && found.head.header.sequence - first <= ECHO_DEPTH as u64
-        });
-        if !named {
+        let close = behind.filter(|found| found.head.header.sequence - first <= ECHO_DEPTH as u64);
+        if close.is_none_or(|found| found.head.echoes.len() >= ECHOES_MAX) {
             proof::sometimes("rot-that-nobody-echoes");
             self.unnamed = Some(last);
         }
+        let none_there = behind.is_some_and(|found| {
+            let header = &found.head.header;
+            let since = u64::from(header.since_start);
+            since > 0 && header.sequence.saturating_sub(since) < first
+        });
+        let all_there = close.is_some_and(|found| {
+            found.head.header.since_start > 0 && found.head.starts.len() < STARTS_MAX
+        });
+        if !none_there && !all_there {
+            proof::sometimes("start-that-nobody-echoes");
+            self.untold = Some(last);
+        }
     }
 
-    /// Logs of which no commit behind the nameless hole says where they end.
+    /// Logs of which no commit behind a nameless hole says where they end, or where they start.
     pub(super) fn unproven(&self, kind: RingKind, fold: &Fold) -> Set<LogId> {
+        let mut logs = self.endless(kind, fold);
+        if kind == RingKind::Durable {
+            logs.extend(self.startless(fold));
+        }
+        logs
+    }
+
+    fn endless(&self, kind: RingKind, fold: &Fold) -> Set<LogId> {
         let Some(hole) = self.unnamed else {
             return Set::new();
         };
-        let all = || self.kept.iter().copied().chain(&self.again);
-        let behind = all().filter(|found| found.head.header.sequence > hole);
-        let proved: Set<LogId> = behind
-            .flat_map(|found| &found.head.entries)
+        let proved: Set<LogId> = self
+            .behind(hole)
             .filter_map(|entry| match entry {
                 Entry::Batch(entry) if entry.kind != BatchKind::Moved => Some(entry.log),
                 Entry::Fact(log, _, Fact::Epoch(..) | Fact::Expired(..)) => Some(*log),
                 _ => None,
             })
             .collect();
-        let in_fast: Set<LogId> = all()
-            .flat_map(|found| &found.head.entries)
+        let in_fast: Set<LogId> = self
+            .behind(0)
             .filter_map(|entry| match entry {
                 Entry::Batch(entry) => Some(entry.log),
                 _ => None,
@@ -224,6 +245,29 @@ impl<'a> Walk<'a> {
             .iter()
             .filter(|(log, state)| !proved.contains(log) && may(log, state));
         logs.map(|(log, _)| *log).collect()
+    }
+
+    /// Starts ride in the durable ring only. That of the metadata log follows its snapshots, which say it anew.
+    fn startless(&self, fold: &Fold) -> Set<LogId> {
+        let Some(hole) = self.untold else {
+            return Set::new();
+        };
+        let said: Set<LogId> = self
+            .behind(hole)
+            .filter_map(|entry| match entry {
+                Entry::Fact(log, _, Fact::Start(_)) => Some(*log),
+                _ => None,
+            })
+            .collect();
+        let doubted = |log: &&LogId| **log != LogId::METADATA && !said.contains(log);
+        fold.logs.keys().filter(doubted).copied().collect()
+    }
+
+    /// The entries of all commits behind this number that count.
+    fn behind(&self, hole: u64) -> impl Iterator<Item = &Entry> {
+        let all = self.kept.iter().copied().chain(&self.again);
+        let behind = all.filter(move |found| found.head.header.sequence > hole);
+        behind.flat_map(|found| &found.head.entries)
     }
 
     fn accept(&mut self, found: &'a Found, durable: bool) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::file::RingKind;
 use crate::ids::{LogId, ShardId};
-use crate::log::commit::{self, ECHOES_MAX, HEADER};
+use crate::log::commit::{self, HEADER, echo_room};
 use crate::log::state::{BatchEntry, BatchKind, Fold, LogState, Spot};
 
 /// Most bytes of batches in one commit, unless one batch has more.
@@ -97,7 +97,7 @@ pub(super) fn room(group: &[Copy]) -> u32 {
         .iter()
         .map(|copy| u64::from(copy.entry.batch.len))
         .sum();
-    let head = HEADER + ECHOES_MAX * 12 + group.len() * commit::ENTRY_MAX;
+    let head = HEADER + echo_room(0) + group.len() * commit::ENTRY_MAX;
     let all = (batches + head as u64).next_multiple_of(u64::from(commit::step(RingKind::Durable)));
     u32::try_from(all).unwrap_or(u32::MAX)
 }

@@ -151,3 +151,13 @@ fn a_marker_that_is_believed_before_it_is_durable_is_caught_97() {
 fn an_old_marker_that_comes_back_is_caught_97() {
     proof::caught("old-marker-comes-back", shards::a_change_follows_another);
 }
+
+#[test]
+fn a_start_that_is_echoed_and_not_heard_is_caught_89() {
+    proof::caught("echoed-start-unheard", rot::a_trim_is_struck);
+}
+
+#[test]
+fn a_start_that_is_heard_and_not_said_again_is_caught_89() {
+    proof::caught("echoed-start-said-once", rot::the_echo_of_a_trim_is_void);
+}

@@ -312,3 +312,136 @@ pub(super) fn an_end_is_lost_above_the_mark() {
 fn an_end_that_rot_took_above_the_mark_is_known_to_every_later_start_99() {
     an_end_is_lost_above_the_mark();
 }
+
+fn trim(topic: u8, to: i64) -> Entry {
+    Entry::Fact(log(topic), Generation(0), Fact::Start(Offset(to)))
+}
+
+/// Log 1 is trimmed to 10 in the third of so many commits.
+fn trimmed(commits: i64) -> (Disk, Writer) {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0), batch(2, 0)], 0);
+    writer.commit(&mut disk, vec![batch(1, 10)], 0);
+    writer.commit(&mut disk, vec![trim(1, 10)], 0);
+    for n in 1..commits - 2 {
+        let next = [batch(1, n * 10 + 10), batch(2, n * 10)];
+        writer.commit(&mut disk, next.to_vec(), 0);
+    }
+    (disk, writer)
+}
+
+fn wipe(disk: &mut Disk, writer: &Writer, commits: core::ops::Range<usize>) {
+    for (file, from, to) in &writer.lie[commits] {
+        disk.ring(RingKind::Durable, *file)[*from as usize..*to as usize].fill(0);
+    }
+}
+
+/// Where log 1 starts, unless it is offline.
+fn start_of_1(recovered: &Recovered) -> Option<i64> {
+    let offline = recovered.offline.iter().any(|(of, _)| *of == log(1));
+    let state = recovered.fold.logs.get(&log(1)).filter(|_| !offline);
+    state.map(|state| state.start.0)
+}
+
+/// Rot takes the one commit that held a trim; what lies behind it is whole.
+pub(super) fn a_trim_is_struck() {
+    for boot in [HERE, ELSEWHERE] {
+        let (mut disk, writer) = trimmed(6);
+        wipe(&mut disk, &writer, 2..3);
+        let (report, recovered) = start(&mut disk, boot);
+        let told = report.warnings.concat();
+        assert!(told.contains("commits 3 to 3"), "#99: {told}");
+        assert_eq!(recovered.offline, [], "no end is missing");
+        assert_eq!(start_of_1(&recovered), Some(10), "#89");
+        assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 50), (2, 40)]));
+    }
+}
+
+#[test]
+fn a_trim_survives_rot_in_the_commit_that_said_it_89() {
+    a_trim_is_struck();
+}
+
+/// The only commit that echoes a trim is above the mark: it is void once the first start is proved.
+pub(super) fn the_echo_of_a_trim_is_void() {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0), batch(2, 0)], 0);
+    writer.commit(&mut disk, vec![batch(1, 10)], 0);
+    writer.commit(&mut disk, vec![trim(1, 10)], 0);
+    writer.commit(&mut disk, vec![batch(2, 10)], 0);
+    wipe(&mut disk, &writer, 2..3);
+    for nth in 0..3 {
+        let (_, recovered) = start(&mut disk, HERE);
+        assert_eq!(start_of_1(&recovered), Some(10), "#89 #97: start {nth}");
+    }
+}
+
+#[test]
+fn a_trim_that_only_an_echo_tells_of_is_known_to_every_later_start_89() {
+    the_echo_of_a_trim_is_void();
+}
+
+#[test]
+fn a_trim_in_a_commit_that_nobody_echoes_takes_its_log_offline_unless_a_later_one_says_it_anew_89()
+{
+    // Rot takes the trim and four commits more, so that log 1 goes on in none and no batch of it is missing.
+    let hole = |anew: Option<Entry>| {
+        let mut disk = founded();
+        let mut writer = Writer::new(RingKind::Durable);
+        writer.commit(&mut disk, vec![batch(1, 0), batch(2, 0)], 0);
+        writer.commit(&mut disk, vec![trim(1, 10)], 0);
+        for n in 1..5 {
+            writer.commit(&mut disk, vec![batch(2, n * 10)], 0);
+        }
+        writer.commit(&mut disk, vec![batch(1, 10)], 0);
+        writer.commit(&mut disk, anew.into_iter().collect(), 0);
+        wipe(&mut disk, &writer, 1..6);
+        disk
+    };
+    let mut disk = hole(None);
+    for nth in 0..3 {
+        let (_, recovered) = start(&mut disk, HERE);
+        assert_eq!(start_of_1(&recovered), None, "#89: start {nth}");
+        let why = &recovered.offline[0].1;
+        assert!(why.contains("moved the start"), "{why}");
+    }
+    let (_, recovered) = start(&mut hole(Some(trim(1, 15))), HERE);
+    assert_eq!(start_of_1(&recovered), Some(15));
+}
+
+#[test]
+fn where_no_start_was_said_a_hole_that_nobody_echoes_puts_no_start_in_doubt() {
+    // Five commits without a start: log 1 is proved by what it appends behind them.
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0), trim(1, 5)], 0);
+    for n in 0..5 {
+        writer.commit(&mut disk, vec![batch(2, n * 10)], 0);
+    }
+    writer.commit(&mut disk, vec![batch(1, 10)], 0);
+    writer.commit(&mut disk, vec![], 0);
+    wipe(&mut disk, &writer, 1..6);
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(start_of_1(&recovered), Some(5));
+}
+
+#[test]
+fn a_start_echoes_all_that_counted_before_it_however_many_entries_there_are_89_99() {
+    let mut disk = founded();
+    let mut writer = Writer::new(RingKind::Durable);
+    writer.commit(&mut disk, vec![batch(1, 0)], 0);
+    let expired = |n| Fact::Expired(crate::ids::ProducerId(n), Offset(10));
+    let mut large = vec![batch(3, 0), trim(1, 5)];
+    large.extend((0..1100).map(|n| Entry::Fact(log(1), Generation(0), expired(n))));
+    writer.commit(&mut disk, large, 0);
+    writer.commit(&mut disk, vec![], 0);
+    // The last commit is above the mark, and void from here on: only the start itself echoes the one before it.
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(ends(&disk, &recovered), BTreeMap::from([(1, 10), (3, 10)]));
+    wipe(&mut disk, &writer, 1..2);
+    let (_, recovered) = start(&mut disk, HERE);
+    assert_eq!(start_of_1(&recovered), Some(5), "#89");
+    assert_eq!(recovered.fold.clone().claim_lost(log(3)), Some(Offset(10)));
+}
