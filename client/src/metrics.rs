@@ -7,27 +7,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use sawlog_wire::messages::ApiKey;
 
-/// A power of two is cut into so many buckets: a time is told to an eighth.
-const PARTS: u64 = 8;
-/// Up to 2^40 microseconds, twelve days.
-const BUCKETS: usize = 40 * PARTS as usize;
+/// Digits that a time is told to: one percent.
+const DIGITS: u8 = 2;
 
-/// How long things took, told to an eighth of each.
-#[derive(Clone, PartialEq, Eq)]
+/// What bounds the memory of one histogram: some 36 KiB, of which a client that waits for milliseconds has ten.
+const MICROS_MAX: u64 = 1 << 40;
+
+/// How long things took, told to a hundredth of each.
+#[derive(Clone, PartialEq)]
 pub struct Latency {
-    buckets: Vec<u64>,
-    count: u64,
+    /// It grows with the longest time.
+    micros: Histogram<u64>,
     sum: Duration,
     max: Duration,
 }
 
+impl Eq for Latency {}
+
 impl Default for Latency {
+    #[expect(
+        clippy::expect_used,
+        reason = "it fails for more digits than five, and these are two"
+    )]
     fn default() -> Latency {
         Latency {
-            buckets: vec![0; BUCKETS],
-            count: 0,
+            micros: Histogram::new(DIGITS).expect("no more than five digits"),
             sum: Duration::ZERO,
             max: Duration::ZERO,
         }
@@ -37,7 +44,7 @@ impl Default for Latency {
 impl fmt::Debug for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Latency")
-            .field("count", &self.count)
+            .field("count", &self.count())
             .field("p50", &self.quantile(0.5))
             .field("p99", &self.quantile(0.99))
             .field("max", &self.max)
@@ -45,44 +52,18 @@ impl fmt::Debug for Latency {
     }
 }
 
-/// The bucket of a time, and the longest time that falls into one.
-fn bucket(micros: u64) -> usize {
-    let power = u64::from(micros.max(1).ilog2());
-    let index = if power < 3 {
-        micros
-    } else {
-        (power - 2) * PARTS + (micros >> (power - 3)) - PARTS
-    };
-    usize::try_from(index)
-        .unwrap_or(usize::MAX)
-        .min(BUCKETS - 1)
-}
-
-fn longest(bucket: usize) -> Duration {
-    let bucket = bucket as u64;
-    let micros = if bucket < PARTS {
-        bucket
-    } else {
-        let (power, part) = (bucket / PARTS + 2, bucket % PARTS);
-        (1 << power) + (part + 1) * (1 << (power - 3)) - 1
-    };
-    Duration::from_micros(micros)
-}
-
 impl Latency {
     pub(crate) fn note(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        if let Some(count) = self.buckets.get_mut(bucket(micros)) {
-            *count += 1;
-        }
-        self.count += 1;
+        // A longer time than twelve days counts as twelve days; for those there is always room.
+        let _ = self.micros.record(micros.min(MICROS_MAX));
         self.sum = self.sum.saturating_add(time);
         self.max = self.max.max(time);
     }
 
     /// How many there were.
     pub fn count(&self) -> u64 {
-        self.count
+        self.micros.len()
     }
 
     /// All of them together.
@@ -97,15 +78,8 @@ impl Latency {
 
     /// A time that this part of them (0.99) did not exceed; zero if there were none.
     pub fn quantile(&self, part: f64) -> Duration {
-        let wanted = (self.count as f64 * part.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
-        let mut below = 0;
-        for (index, count) in self.buckets.iter().enumerate() {
-            below += count;
-            if below >= wanted {
-                return longest(index).min(self.max);
-            }
-        }
-        self.max
+        let micros = self.micros.value_at_quantile(part.clamp(0.0, 1.0));
+        Duration::from_micros(micros).min(self.max)
     }
 }
 
@@ -176,13 +150,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_holds_what_its_longest_time_says_to_an_eighth() {
-        for micros in (0..5_000).chain([1 << 20, (1 << 30) + 12_345, (1 << 39) + 1]) {
-            let longest = longest(bucket(micros)).as_micros() as u64;
-            assert!(longest >= micros, "{micros}: {longest}");
-            assert!(longest - micros <= micros / 8, "{micros}: {longest}");
+    fn a_time_is_told_to_a_hundredth_and_the_longest_is_exact() {
+        for micros in (1..5_000).chain([1 << 20, (1 << 30) + 12_345, (1 << 40) - 1]) {
+            let mut latency = Latency::default();
+            latency.note(Duration::from_micros(micros));
+            latency.note(Duration::from_secs(1 << 30));
+            let told = latency.quantile(0.5).as_micros() as u64;
+            assert!(told >= micros, "{micros}: {told}");
+            assert!(told - micros <= micros / 100, "{micros}: {told}");
+            assert_eq!(latency.max(), Duration::from_secs(1 << 30));
         }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        let mut none = Latency::default();
+        none.note(Duration::ZERO);
+        assert_eq!((none.count(), none.quantile(1.0)), (1, Duration::ZERO));
     }
 
     #[test]
@@ -200,7 +180,10 @@ mod tests {
         for (part, millis) in [(0.0, 1), (0.5, 500), (0.99, 990), (1.0, 1000)] {
             let told = latency.quantile(part).as_micros();
             let exact = u128::from(1000 * millis as u64);
-            assert!(told >= exact && told <= exact + exact / 8, "{part}: {told}");
+            assert!(
+                told >= exact && told <= exact + exact / 100,
+                "{part}: {told}"
+            );
         }
     }
 }
