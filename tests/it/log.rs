@@ -104,6 +104,36 @@ fn a_stopped_and_a_killed_node_are_whole_and_looking_changes_nothing() {
     assert!(commits > 2, "{commits} commits; {said}");
 }
 
+/// As Kafka 4.3 lays it out; a batch has the same bytes there.
+#[test]
+fn a_directory_that_kafka_wrote_is_called_so_and_its_segments_are_checked_all_the_same() {
+    let folder = Folder::new("log-kafkas").unwrap();
+    let dir = folder.join("kafka");
+    let partition = dir.join("t-0");
+    std::fs::create_dir_all(&partition).unwrap();
+    let identity = "version=1\ndirectory.id=Kioe5wt2SZeaaLM0Kd2ZtQ\nnode.id=1\ncluster.id=4L6g3nShT-eMCtK--X86sw\n";
+    std::fs::write(dir.join("meta.properties"), identity).unwrap();
+    for checkpoint in ["recovery-point", "replication", "log-start"] {
+        let name = format!("{checkpoint}-offset-checkpoint");
+        std::fs::write(dir.join(name), "0\n0\n").unwrap();
+    }
+    let segment = partition.join("00000000000000000000.log");
+    let mut bytes = batch(None, 0, &[b"one", b"two"]).unwrap().to_vec();
+    std::fs::write(&segment, &bytes).unwrap();
+    std::fs::write(segment.with_extension("index"), [0; 8]).unwrap();
+    let said = whole(&dir);
+    let note = format!("note: {} was written by Apache Kafka: ", dir.display());
+    assert!(said.starts_with(&note), "{said}");
+    assert!(said.contains(" 1 batches"), "{said}");
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+    let output = log("verify", &[], &dir);
+    let said = told(&output);
+    assert_eq!(output.status.code(), Some(PROBLEM), "{said}");
+    let damage = format!("DAMAGED {} byte 0: ", segment.display());
+    assert!(said.contains(&damage) && said.contains(&note), "{said}");
+}
+
 #[test]
 fn a_log_that_left_the_ring_is_whole_running_killed_and_stopped_104() {
     let folder = Folder::new("log-direct").unwrap();

@@ -493,6 +493,10 @@ fn variables_that_are_empty_say_nothing_and_usage_has_its_code_everywhere() {
         &["broker", "-X", "foo"],
         &["broker", "-X", "num.partitions=none"],
         &["broker", "--check-config", "-X", "num.partition=1"],
+        &["mock", "--listen", "nowhere"],
+        &["mock", "--listen", ":0"],
+        &["mock", "-X", "num.partitions=none"],
+        &["mock", "-X", "num.partition=1"],
     ] {
         done(&sawlog(words, &[]), 2);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sawlog_broker::memory::{ApiKey, Code, Fault, Node};
 use sawlog_client::{Client, NewTopic};
+use sawlog_core::config;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
@@ -30,7 +31,7 @@ use crate::when::duration;
 Exit codes: 0 ended as asked, 1 failed, 2 usage.")]
 pub(crate) struct Arguments {
     /// Where to listen; port 0 takes one that is free
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = address, value_name = "HOST:PORT")]
     listen: String,
     /// Make a topic at the start, with so many partitions
     #[arg(long, value_parser = topic, value_name = "NAME:PARTITIONS")]
@@ -74,18 +75,30 @@ async fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
     // Before it is ready: who reads that line may end it at once.
     let mut term = signal(SignalKind::terminate()).map_err(other)?;
     let mut stop = Stop::listen()?;
-    let mut node = Node::builder()
-        .listen(&arguments.listen)
-        .memory_max(arguments.memory as u64)
-        .latency(arguments.latency)
-        .set("num.partitions", &arguments.partitions.to_string());
+    let mut settings = vec![
+        ("listeners", format!("PLAINTEXT://{}", arguments.listen)),
+        ("num.partitions", arguments.partitions.to_string()),
+    ];
     for pair in &arguments.set {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
             let why = "a setting is KEY=VALUE".to_owned();
             let attempt = "For example -X log.retention.ms=60000";
             Failure::told(Exit::Usage, format!("cannot use -X {pair}"), why, attempt)
         })?;
-        node = node.set(key.trim(), value.trim());
+        settings.push((key.trim(), value.trim().to_owned()));
+    }
+    let mut node = Node::builder()
+        .memory_max(arguments.memory as u64)
+        .latency(arguments.latency);
+    for (key, value) in &settings {
+        node = node.set(key, value);
+    }
+    let pairs = settings.iter().map(|(key, value)| (*key, value.as_str()));
+    if let Some(wrong) = config::broker(pairs)
+        .err()
+        .and_then(|all| all.into_iter().next())
+    {
+        return Err(Failure::Told(Exit::Usage, Box::new(wrong)));
     }
     let told = |complaint| Failure::Told(Exit::Failed, Box::new(complaint));
     let node = node.start().await.map_err(told)?;
@@ -131,6 +144,14 @@ async fn end_of_input() {
         let _ = ended.send(());
     });
     let _ = end.await;
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let is_one = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+    match text.rsplit_once(':').is_some_and(is_one) {
+        true => Ok(text.to_owned()),
+        false => Err("an address is HOST:PORT, for example 127.0.0.1:0".to_owned()),
+    }
 }
 
 fn topic(text: &str) -> Result<(String, i32), String> {

@@ -87,6 +87,19 @@ pub(crate) fn is_root(dir: &Path) -> bool {
     dir.join(identity::FILE).exists() || dir.join("commit").is_dir()
 }
 
+/// Files that Kafka keeps beside its logs, and Sawlog does not.
+const OF_KAFKA: &[&str] = &[
+    "recovery-point-offset-checkpoint",
+    "replication-offset-checkpoint",
+    "log-start-offset-checkpoint",
+];
+
+/// Whether a directory is a whole log directory of Apache Kafka.
+pub(crate) fn is_kafkas(dir: &Path) -> bool {
+    let has = |name: &&str| dir.join(name).is_file();
+    !dir.join("commit").is_dir() && OF_KAFKA.iter().any(has)
+}
+
 /// The log directory that a file lies in, if it lies in one.
 pub(crate) fn root_of(file: &Path) -> Option<&Path> {
     file.ancestors().skip(1).take(2).find(|dir| is_root(dir))

@@ -128,6 +128,17 @@ fn look(path: &Path, only: Option<BTreeSet<String>>) -> Result<Look, Failure> {
     if !known.is_dir() {
         let kind = place::kind_of(path).ok_or_else(|| no_log(path))?;
         look.file(&kind, path)?;
+    } else if place::is_kafkas(path) {
+        look.note(format!(
+            "{} was written by Apache Kafka: its segments, snapshots and topic ids are checked each by itself; its indexes, \
+             checkpoints and quorum-state are not, and no node of Sawlog starts on it",
+            path.display()
+        ));
+        for (kind, file) in place::some_files(path)? {
+            if !matches!(kind, Kind::QuorumState) && look.wants(&file) {
+                look.file(&kind, &file)?;
+            }
+        }
     } else if place::is_root(path) {
         look.node(path)?;
     } else {
