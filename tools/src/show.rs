@@ -1,4 +1,4 @@
-//! What a command answers on standard output: lines for people, or one JSON object a line for programs.
+//! What a command answers on standard output: lines for people, or JSON objects or YAML items for programs.
 //! Decides the form and the end of a pipe that nobody reads; never what is said.
 
 use std::io::{BufWriter, StdoutLock, Write};
@@ -10,11 +10,14 @@ use crate::exit::Failure;
 /// The form of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
 pub(crate) enum Form {
-    /// For people
+    /// For people; `table` and `wide` are the same here
     #[default]
+    #[value(alias = "table", alias = "wide")]
     Text,
     /// One JSON object a line
     Json,
+    /// A YAML list
+    Yaml,
 }
 
 /// Standard output, in the form asked for.
@@ -44,6 +47,7 @@ impl Show {
         let line = match self.form {
             Form::Text => text(),
             Form::Json => json().to_string(),
+            Form::Yaml => return self.raw(yaml(&json()).as_bytes()),
         };
         self.line(line.as_bytes())
     }
@@ -52,7 +56,7 @@ impl Show {
     pub(crate) fn heading(&mut self, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.form {
             Form::Text => self.line(text().as_bytes()),
-            Form::Json => Ok(()),
+            Form::Json | Form::Yaml => Ok(()),
         }
     }
 
@@ -76,5 +80,32 @@ impl Show {
     /// The end of the answer.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
         self.flush()
+    }
+}
+
+/// One item of a YAML list. Strings, lists and what is in them are written as in JSON, which YAML takes.
+pub(crate) fn yaml(item: &Value) -> String {
+    let Value::Object(fields) = item else {
+        return format!("- {item}\n");
+    };
+    let mut text = String::new();
+    for (number, (name, value)) in fields.iter().enumerate() {
+        let lead = if number == 0 { "- " } else { "  " };
+        text.push_str(&format!("{lead}{name}: {value}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_quotes_what_could_be_something_else() {
+        assert_eq!(
+            yaml(&json!({"topic": "no", "partitions": 3, "isr": [1, "x"]})),
+            "- topic: \"no\"\n  partitions: 3\n  isr: [1,\"x\"]\n"
+        );
     }
 }

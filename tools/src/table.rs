@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::exit::{Failure, say};
-use crate::show::Show;
+use crate::show::{Show, yaml};
 
 /// The form of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -75,8 +75,8 @@ impl Table {
                 if self.rows.is_empty() {
                     show.line(b"[]")?;
                 }
-                for (_, fields) in &self.rows {
-                    show.raw(yaml(fields).as_bytes())?;
+                for (_, fields) in self.rows {
+                    show.raw(yaml(&Value::Object(fields)).as_bytes())?;
                 }
             }
             Listing::Name => {
@@ -186,16 +186,6 @@ fn cell(value: Option<&Value>) -> String {
     }
 }
 
-/// One item of a YAML list. Strings, lists and what is in them are written as in JSON, which YAML takes.
-fn yaml(fields: &Map<String, Value>) -> String {
-    let mut text = String::new();
-    for (number, (name, value)) in fields.iter().enumerate() {
-        let lead = if number == 0 { "- " } else { "  " };
-        text.push_str(&format!("{lead}{name}: {value}\n"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,16 +212,5 @@ mod tests {
             ]
         );
         assert_eq!(table(Listing::Wide).lines()[1], "a               12  1,2");
-    }
-
-    #[test]
-    fn yaml_quotes_what_could_be_something_else() {
-        let Value::Object(fields) = json!({"topic": "no", "partitions": 3, "isr": [1, "x"]}) else {
-            panic!("an object");
-        };
-        assert_eq!(
-            yaml(&fields),
-            "- topic: \"no\"\n  partitions: 3\n  isr: [1,\"x\"]\n"
-        );
     }
 }
