@@ -423,6 +423,26 @@ fn a_record_is_as_large_as_its_topic_takes_and_one_that_is_larger_names_the_limi
 }
 
 #[test]
+fn a_record_that_is_too_old_is_told_in_the_brokers_words_with_what_to_look_at_kip_467() {
+    let folder = Folder::new("tools-old").unwrap();
+    let broker = Start::on(&folder.join("data")).ready().unwrap();
+    let address = broker.address;
+    let bound = "message.timestamp.before.max.ms=60000";
+    let create = ["topic", "create", "t", "--config", bound];
+    done(&run(address, &create, b""), 0);
+    let old = ["produce", "t", "--at", "@1000"];
+    let said = done(&run(address, &old, b"x\n"), 1);
+    for words in [
+        "0 records were written, 1 were not: t partition 0: its time is 1000, the bound ",
+        "topic describe --configs",
+        "[INVALID_TIMESTAMP]",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    broker.stop().unwrap();
+}
+
+#[test]
 fn a_file_of_topics_that_cannot_be_meant_changes_nothing() {
     let folder = Folder::new("tools-apply").unwrap();
     let broker = Start::on(&folder.join("data")).ready().unwrap();

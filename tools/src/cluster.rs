@@ -97,6 +97,10 @@ fn advice(code: Option<Code>) -> &'static str {
         Some(Code::NotLeaderOrFollower | Code::LeaderNotAvailable | Code::NotController) => {
             "Try again: `sawlog topic describe` shows who leads"
         }
+        Some(Code::InvalidTimestamp) => {
+            "`sawlog topic describe --configs TOPIC` shows how old and how far ahead its records may be \
+             (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
+        }
         Some(Code::OffsetOutOfRange) => "`sawlog topic offsets` shows what there is",
         Some(Code::KafkaStorageError) => {
             "Look at the broker's log: its disk cannot be used, or what lies there is damaged"
@@ -151,7 +155,8 @@ pub(crate) fn complaint(what: &str, error: &Error) -> Complaint {
     });
     Complaint {
         what: what.to_owned(),
-        why: why.to_owned(),
+        // Kafka's words are a sentence, with its full stop; what follows has its own.
+        why: why.trim_end_matches('.').to_owned(),
         attempt: attempt.to_owned(),
         code: error.code(),
     }

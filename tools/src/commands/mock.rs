@@ -150,7 +150,7 @@ fn address(text: &str) -> Result<String, String> {
     let is_one = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
     match text.rsplit_once(':').is_some_and(is_one) {
         true => Ok(text.to_owned()),
-        false => Err("an address is HOST:PORT, for example 127.0.0.1:0".to_owned()),
+        false => Err("an address is HOST:PORT, and a port is a number up to 65535".to_owned()),
     }
 }
 
