@@ -41,6 +41,8 @@ struct Idle {
     classes: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
     limit: usize,
+    /// What buffers in use count against, by where they lie: those whose bytes are no longer written.
+    counted: BTreeMap<usize, Held>,
 }
 
 /// An aligned run of bytes, filled from the front.
@@ -48,12 +50,15 @@ struct Idle {
 pub struct Aligned {
     /// All of it is initialised, by zeros or by its last use: a buffer that comes back is not cleared.
     memory: Vec<u8>,
-    /// Where the first aligned byte lies.
+    /// Where the first byte lies: at the beginning of a page, or so far behind it.
     start: usize,
+    skew: usize,
     len: usize,
     pool: Option<Arc<Mutex<Idle>>>,
-    /// What it counts against, for as long as any slice of it lives (#131).
+    /// What it counts against, for as long as any slice of it lives (#131), or until [`Pool::take_over`].
     held: Option<Held>,
+    /// It stands in [`Idle::counted`].
+    listed: bool,
 }
 
 impl Pool {
@@ -63,6 +68,7 @@ impl Pool {
             classes: BTreeMap::new(),
             bytes: 0,
             limit,
+            counted: BTreeMap::new(),
         };
         Pool {
             idle: Arc::new(Mutex::new(idle)),
@@ -95,6 +101,20 @@ impl Pool {
         };
         Aligned::new(memory, Some(self.idle.clone()))
     }
+
+    /// The memory of a frame goes over to whoever keeps these bytes of it from now on: it counts no longer against what
+    /// frames share. Says what it takes; nothing if it is no long frame's, or these are the lesser part of it.
+    pub fn take_over(&self, bytes: &[u8]) -> Option<u64> {
+        let at = bytes.as_ptr().addr();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begin, held) = idle.counted.range(..=at).next_back()?;
+        let (begin, taken) = (*begin, held.bytes());
+        if at >= begin + taken || bytes.len() < taken / 2 {
+            return None;
+        }
+        idle.counted.remove(&begin);
+        Some(taken as u64)
+    }
 }
 
 #[cfg(test)]
@@ -125,10 +145,20 @@ impl Aligned {
         Aligned {
             memory,
             start,
+            skew: 0,
             len: 0,
             pool,
             held: None,
+            listed: false,
         }
+    }
+
+    /// Begins so many bytes behind the beginning of a page.
+    pub fn skewed(mut self, skew: usize) -> Aligned {
+        assert!(self.len == 0, "what is in it would move");
+        self.start = self.start - self.skew + skew;
+        self.skew = skew;
+        self
     }
 
     /// Counts against a bound until the last slice of it is gone (#131).
@@ -149,7 +179,7 @@ impl Aligned {
 
     /// How many bytes it may hold in all.
     pub fn capacity(&self) -> usize {
-        self.memory.len() - PAGE
+        self.memory.len() - PAGE - self.skew
     }
 
     /// Adds bytes; the buffer must have been taken with room for them.
@@ -241,7 +271,7 @@ impl Aligned {
 
     /// Makes the bytes shareable, and says what they cost.
     pub fn share(self) -> Shared {
-        let cost = (self.capacity() + PAGE) as u64;
+        let cost = self.memory.len() as u64;
         Shared {
             bytes: self.freeze(),
             cost,
@@ -249,7 +279,12 @@ impl Aligned {
     }
 
     /// Makes the bytes shareable; the memory comes back to the pool with the last slice.
-    pub fn freeze(self) -> Bytes {
+    pub fn freeze(mut self) -> Bytes {
+        if let (Some(pool), Some(held)) = (&self.pool, self.held.take()) {
+            let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.counted.insert(self.memory.as_ptr().addr(), held);
+            self.listed = true;
+        }
         Bytes::from_owner(self)
     }
 }
@@ -267,6 +302,9 @@ impl Drop for Aligned {
         let Some(pool) = self.pool.take() else { return };
         let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = std::mem::take(&mut self.memory);
+        if self.listed {
+            idle.counted.remove(&memory.as_ptr().addr());
+        }
         let size = memory.len();
         idle.classes.entry(size).or_default().push(memory);
         idle.bytes += size;
@@ -294,7 +332,7 @@ impl Idle {
 }
 
 /// The bytes of a batch that hold what is stamped.
-const STAMPED: usize = 16;
+pub const STAMPED: usize = 16;
 
 /// Writes base offset and leader epoch into a batch: bytes 0..8 and 12..16, both outside Kafka's checksum.
 pub fn stamp_batch(batch: &mut [u8], stamp: Stamp) {

@@ -21,8 +21,6 @@ const OPEN_MAX: usize = 512;
 /// Descriptors of them: each may be open in three ways.
 pub const DESCRIPTORS_MAX: u64 = 3 * OPEN_MAX as u64;
 static ZERO: [u8; PAGE] = [0; PAGE];
-/// Bytes of one buffer of a write that goes straight to a segment.
-const CHUNK: usize = 1 << 20;
 /// Runs at least so long are served around the page cache.
 const AROUND: u32 = 256 << 10;
 /// Zeros are pre-written in blocks of this size.
@@ -189,29 +187,6 @@ impl Files {
             buffer.push_piece(piece);
         }
         buffer
-    }
-
-    /// Puts pieces together in aligned buffers of one length, so that those of the next write fit these; the last one may
-    /// be shorter.
-    pub fn gather_chunks(&self, pieces: &[Piece]) -> Vec<Aligned> {
-        let mut left: usize = pieces.iter().map(Piece::len).sum();
-        let mut chunks: Vec<Aligned> = Vec::with_capacity(left / CHUNK + 1);
-        let mut room = 0;
-        for piece in pieces {
-            let mut from = 0;
-            while from < piece.len() {
-                if room == 0 {
-                    room = left.min(CHUNK);
-                    chunks.push(self.pool.take(room));
-                }
-                let n = room.min(piece.len() - from);
-                if let Some(chunk) = chunks.last_mut() {
-                    chunk.push_part(piece, from..from + n);
-                }
-                (from, room, left) = (from + n, room - n, left - n);
-            }
-        }
-        chunks
     }
 
     /// Writes slices of aligned memory one behind the other, all of them durably.

@@ -310,11 +310,10 @@ impl Lane {
             && is_direct(&op)
             && let Some(dir) = dir_of(&op)
         {
-            // Copied here, where the bytes were looked at a moment ago: another processor would fetch them anew, and the
-            // memory they came in is used for the next ones while it is still in the processor's cache.
+            // What must be copied is copied here, where the bytes were looked at a moment ago: another processor would
+            // fetch them anew.
             let (file, at, padding) = (file.clone(), *at, padding(pieces));
-            let chunks = files.gather_chunks(pieces);
-            let runs: Vec<Shared> = chunks.into_iter().map(Aligned::share).collect();
+            let runs = files.pool().lay(at, pieces);
             let bytes: Vec<Bytes> = runs.iter().map(|run| run.bytes.clone()).collect();
             self.copied.push((ticket, bytes.clone()));
             let work = Work::Segment(file.clone(), at, bytes);

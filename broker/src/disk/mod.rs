@@ -5,6 +5,7 @@ pub mod ahead;
 pub mod buffer;
 pub mod files;
 pub mod lane;
+pub mod laying;
 pub mod memory;
 pub mod placing;
 pub mod reading;

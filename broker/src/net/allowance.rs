@@ -68,6 +68,11 @@ impl Allowance {
 }
 
 impl Held {
+    /// How many.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes more, up to `bytes` in all, if that fits. What is larger than the bound itself is taken when nobody else
     /// holds anything, so that no bound makes a frame impossible which `socket.request.max.bytes` allows.
     pub fn grow(&mut self, bytes: usize) -> bool {

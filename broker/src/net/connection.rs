@@ -137,7 +137,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             () = link.wake.notified() => {}
             // Seldom, and large: it lies outside.
             () = async { Box::pin(sleep(ASK_EVERY)).await }, if starved.is_some() => {
-                if inbox.room().is_some() {
+                if inbox.room(|_| 0).is_some() {
                     starved = None;
                 } else if starved.as_ref().is_some_and(|(since, _)| since.elapsed() > WAIT_MAX) {
                     return Err(Ended::Refused(inbox.no_memory()));
@@ -145,7 +145,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             }
             ready = link.socket.readable(), if wants.read && starved.is_none() => {
                 ready.map_err(lost)?;
-                let Some(room) = inbox.room() else {
+                let Some(room) = inbox.room(|frame| local.skew(frame)) else {
                     starved = Some((Instant::now(), inbox.memory.want()));
                     continue;
                 };
@@ -216,7 +216,8 @@ impl Inbox {
     }
 
     /// Where to read to; nowhere while there is no memory for a long frame. Called when `cut` finds no further frame.
-    fn room(&mut self) -> Option<&mut [u8]> {
+    /// `skew`: how far behind the beginning of a page a frame that begins so is to begin.
+    fn room(&mut self, skew: impl Fn(&[u8]) -> usize) -> Option<&mut [u8]> {
         let begun = self.filling.as_ref();
         let held = begun.map_or(self.ready.as_ref(), AsRef::as_ref);
         let room = begun.map_or(0, Aligned::capacity);
@@ -225,16 +226,23 @@ impl Inbox {
         let whole = whole.min(self.frame_max.saturating_add(4));
         let worth = CHUNK.max(self.shown).max(2 * held.len());
         let long = whole > CHUNK;
-        let want = if long { whole.min(worth) } else { CHUNK };
+        let want = match () {
+            () if long => whole.min(worth),
+            // Whatever is read before the length is known is copied afterwards.
+            () if held.is_empty() && self.shown > CHUNK => LITTLE,
+            () => CHUNK,
+        };
         if room < want {
+            let skew = held.get(4..).filter(|_| long).map_or(0, skew);
             let counted = if long {
-                Some(self.count(want).ok()?)
+                Some(self.count(want + skew).ok()?)
             } else {
                 None
             };
             let held = self.filling.as_ref();
             let held = held.map_or(self.ready.as_ref(), AsRef::as_ref);
-            let mut larger = self.pool.take(want).counted(counted);
+            let larger = self.pool.take(want + skew).skewed(skew);
+            let mut larger = larger.counted(counted);
             larger.push(held);
             self.ready = Bytes::new();
             self.filling = Some(larger);
@@ -249,7 +257,7 @@ impl Inbox {
         let end = if long {
             whole.min(filling.capacity())
         } else {
-            CHUNK
+            want
         };
         let n = end - filling.len();
         Some(filling.spare(n))
@@ -418,7 +426,7 @@ mod tests {
             if rest.is_empty() {
                 return Ok(frames);
             }
-            let room = inbox.room().unwrap();
+            let room = inbox.room(|_| 0).unwrap();
             let n = step.min(room.len()).min(rest.len());
             assert!(n > 0, "a read into no room would look like the end");
             room[..n].copy_from_slice(&rest[..n]);
@@ -459,21 +467,51 @@ mod tests {
     }
 
     #[test]
+    fn a_long_frame_begins_where_it_is_wanted_and_next_to_nothing_of_it_is_copied() {
+        let mut inbox = Inbox::new(Pool::new(1 << 20), Allowance::new(64 << 20), 1 << 20);
+        let mut frame = 300_000_i32.to_be_bytes().to_vec();
+        frame.resize(300_004, 5);
+        for (number, skew) in [0, 1, 777, 4095].into_iter().enumerate() {
+            let (mut rest, mut reads) = (&frame[..], Vec::new());
+            while !rest.is_empty() {
+                let begins = |begun: &[u8]| {
+                    assert!(begun.iter().all(|byte| *byte == 5), "without its length");
+                    skew
+                };
+                let room = inbox.room(begins).unwrap();
+                let n = room.len().min(rest.len());
+                room[..n].copy_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                inbox.came(n);
+                reads.push(n);
+            }
+            let whole = inbox.cut().unwrap().unwrap();
+            assert_eq!(whole[..], frame[4..]);
+            assert_eq!(whole.as_ptr().addr() % 4096, (skew + 4) % 4096);
+            match number {
+                // Nobody knows yet that this peer sends such ones.
+                0 => assert_eq!(reads, [CHUNK, CHUNK, 2 * CHUNK, 300_004 - 4 * CHUNK]),
+                _ => assert_eq!(reads, [LITTLE, 300_004 - LITTLE]),
+            }
+        }
+    }
+
+    #[test]
     fn a_claimed_length_takes_no_memory_before_its_bytes_come() {
         let memory = Allowance::new(1 << 20);
         let mut inbox = Inbox::new(Pool::new(0), memory.clone(), 100 << 20);
-        let room = inbox.room().unwrap();
+        let room = inbox.room(|_| 0).unwrap();
         room[..4].copy_from_slice(&(100_i32 << 20).to_be_bytes());
         inbox.came(4);
         assert_eq!(inbox.cut(), Ok(None));
         assert!(
-            inbox.room().unwrap().len() <= CHUNK,
+            inbox.room(|_| 0).unwrap().len() <= CHUNK,
             "memory for bytes that nobody sent"
         );
         assert_eq!(memory.used(), taken(CHUNK), "known to be long, it counts");
         inbox.rest();
         assert_eq!(memory.used(), 0, "a connection that rests holds none");
-        assert!(inbox.pace.is_none() && inbox.room().unwrap().len() <= CHUNK);
+        assert!(inbox.pace.is_none() && inbox.room(|_| 0).unwrap().len() <= CHUNK);
         assert_eq!(memory.used(), taken(CHUNK));
     }
 
@@ -484,21 +522,21 @@ mod tests {
         let memory = Allowance::new(1 << 20);
         let mut inbox = Inbox::new(pool.clone(), memory.clone(), 100 << 20);
         for byte in (100_i32 << 20).to_be_bytes() {
-            inbox.room().unwrap()[0] = byte;
+            inbox.room(|_| 0).unwrap()[0] = byte;
             inbox.came(1);
             inbox.rest();
         }
         assert_eq!((memory.used(), idle()), (0, taken(CHUNK)));
         // Nor does the beginning that came behind a whole frame.
         let mut inbox = Inbox::new(pool.clone(), memory, 100 << 20);
-        inbox.room().unwrap()[..9].copy_from_slice(&[0, 0, 0, 1, 7, 0, 0, 0, 2]);
+        inbox.room(|_| 0).unwrap()[..9].copy_from_slice(&[0, 0, 0, 1, 7, 0, 0, 0, 2]);
         inbox.came(9);
         drop(inbox.cut().unwrap().unwrap());
         assert_eq!(inbox.cut(), Ok(None));
         assert_eq!(idle(), 0);
         inbox.let_go();
         assert_eq!(idle(), taken(CHUNK));
-        let room = inbox.room().unwrap();
+        let room = inbox.room(|_| 0).unwrap();
         room[..2].copy_from_slice(&[8, 9]);
         inbox.came(2);
         assert_eq!(inbox.cut().unwrap().unwrap()[..], [8, 9]);
@@ -510,7 +548,7 @@ mod tests {
         let mut prefix = (length as i32).to_be_bytes().to_vec();
         let mut left = came;
         while left > 0 {
-            let Some(room) = inbox.room() else { break };
+            let Some(room) = inbox.room(|_| 0) else { break };
             let n = room.len().min(left);
             for (to, from) in room.iter_mut().zip(prefix.drain(..)) {
                 *to = from;
@@ -528,9 +566,9 @@ mod tests {
         let mut one = halfway(&memory, 600_000, 1 << 20);
         assert!(memory.used() >= 600_000 && one.is_counted());
         let mut two = halfway(&memory, 600_000, 1 << 20);
-        assert!(two.room().is_none(), "no room for both");
+        assert!(two.room(|_| 0).is_none(), "no room for both");
         assert!(memory.used() <= 4 << 19);
-        assert!(halfway(&memory, 60_000, 60_100).room().is_some());
+        assert!(halfway(&memory, 60_000, 60_100).room(|_| 0).is_some());
         // Nobody waits as long as nobody says so.
         one.pace = one.pace.map(|(since, _)| (since - PACE, 0));
         assert_eq!(one.keep_pace(), Ok(()));
@@ -538,7 +576,7 @@ mod tests {
         let wanted = memory.want();
         assert!(one.keep_pace().is_err());
         drop((wanted, one));
-        assert!(two.room().is_some());
+        assert!(two.room(|_| 0).is_some());
         drop(two);
         assert_eq!(memory.used(), 0);
     }

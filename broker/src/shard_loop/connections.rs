@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sawlog_core::answer::Part;
 use sawlog_core::api::table::Audience;
 use sawlog_core::api::{Conn, Door, Host, Outbox};
 use sawlog_core::event::Event;
-use sawlog_core::ids::{ConnId, ShardId};
+use sawlog_core::ids::{ConnId, LogId, ShardId};
 use sawlog_core::now::Now;
 
 use super::{Inner, Local};
 use crate::clock::Clock;
-use crate::disk::buffer;
+use crate::disk::buffer::{self, PAGE};
 use crate::memory::late::Late;
 use crate::memory::trap::Trap;
 use crate::net::allowance::Allowance;
@@ -84,6 +85,24 @@ impl Local {
         if at_once {
             self.work();
         }
+    }
+
+    /// How far behind the beginning of a page a frame that begins so is to begin, four bytes of length before it, so that
+    /// its first batch lies in memory as it will lie in its file: then it need not be copied. A guess, and right unless
+    /// somebody else writes to the same log, or a segment ends.
+    pub fn skew(&self, frame: &[u8]) -> usize {
+        let inner = self.inner.borrow();
+        let found = sawlog_core::api::first_batch(&inner.image, frame);
+        let Some((log, before)) = found.filter(|(log, _)| log.owner(inner.shards) == inner.id)
+        else {
+            return 0;
+        };
+        let Some(next) = inner.shard.next_direct(log) else {
+            return 0;
+        };
+        let ahead: usize = inner.events.iter().map(|event| appends(event, log)).sum();
+        let lies = usize::try_from(next % PAGE as u64).unwrap_or(0) + ahead % PAGE;
+        (lies + 2 * PAGE - (4 + before) % PAGE) % PAGE
     }
 
     /// Tells the loop that there is something to settle in this turn.
@@ -226,6 +245,14 @@ impl Local {
     /// What long frames share.
     pub fn memory(&self) -> Allowance {
         self.memory.clone()
+    }
+}
+
+/// Bytes that an event is to append to a log.
+fn appends(event: &Event, log: LogId) -> usize {
+    match event {
+        Event::Ask(_, Part::Append(append)) if append.log == log => append.bytes.len(),
+        _ => 0,
     }
 }
 

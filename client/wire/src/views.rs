@@ -8,7 +8,7 @@ mod fetch;
 mod produce;
 
 pub use fetch::{FetchPartitionView, FetchTopicView, FetchView, ForgottenTopicView};
-pub use produce::{ProducePartitionView, ProduceTopicView, ProduceView};
+pub use produce::{FirstBatch, ProducePartitionView, ProduceTopicView, ProduceView};
 
 use core::marker::PhantomData;
 

@@ -8,11 +8,11 @@ static COUNTING: counting::Counting = counting::Counting;
 
 use bytes::Bytes;
 use sawlog_wire::{
-    ApiKey, Message, Reader, Uuid,
+    ApiKey, Message, Reader, RequestHeader, Uuid, Writer,
     messages::{FetchRequest, ProduceRequest, fetch, produce},
     random::Dice,
     registry::{self, Kind},
-    views::{FetchView, ProduceView, TopicKey},
+    views::{FetchView, FirstBatch, ProduceView, TopicKey},
 };
 
 fn samples(key: ApiKey, mut check: impl FnMut(Bytes, i16)) {
@@ -68,6 +68,43 @@ fn a_produce_view_reads_what_the_message_reads() {
             }
         }
     });
+}
+
+#[test]
+fn the_first_batches_are_found_before_the_rest_of_their_request_has_come() {
+    let mut found = 0;
+    samples(ApiKey::Produce, |bytes, version| {
+        let Ok(view) = ProduceView::decode(Reader::of(&bytes), version) else {
+            return;
+        };
+        let mut writer = Writer::new();
+        let header = RequestHeader {
+            key: ApiKey::Produce.number(),
+            version,
+            correlation_id: 7,
+            client_id: Some("somebody"),
+        };
+        header.encode(&mut writer).unwrap();
+        writer.slice(&bytes);
+        let frame = writer.finish().into_bytes();
+        let mut topics = view.topics.iter();
+        let first = topics.next().and_then(|topic| {
+            let partition = topic.partitions.iter().next()?;
+            Some((topic.topic, partition.index, partition.records?))
+        });
+        let Some((topic, index, records)) = first else {
+            return;
+        };
+        let at = FirstBatch::find(&frame).unwrap().at;
+        let first = FirstBatch { topic, index, at };
+        assert!(frame[at..].starts_with(records), "{version}");
+        for len in 0..frame.len().min(at + 100) {
+            let begun = FirstBatch::find(&frame[..len]);
+            assert_eq!(begun, (len >= at).then_some(first), "{len} bytes");
+        }
+        found += 1;
+    });
+    assert!(found > 500, "only {found} found");
 }
 
 #[test]

@@ -47,4 +47,5 @@ pub use conn::{BRINGS_MAX, Conn, OPEN_MAX};
 pub use door::Door;
 pub use host::Host;
 pub use outbox::Outbox;
+pub use produce::first_batch;
 pub use session_cache::FetchSessions;

@@ -22,7 +22,7 @@ use sawlog_wire::records::rewrite::{Wish, to_store};
 use sawlog_wire::records::{
     Batch, BatchFacts, BatchFault, BatchHeader, Caps, Rules, TimestampType, validate,
 };
-use sawlog_wire::views::{ProducePartitionView, ProduceView};
+use sawlog_wire::views::{FirstBatch, ProducePartitionView, ProduceView};
 use sawlog_wire::{Code, Reader};
 
 use super::fields::{timeout, twice};
@@ -30,7 +30,7 @@ use super::job::{Begun, Call, Job as AnyJob, bounded};
 use super::places::{Place, Places};
 use super::{Host, hints};
 use crate::answer::{Acks, AppendAnswer, AppendPart, Part};
-use crate::cluster::image::Topic;
+use crate::cluster::image::{Image, Topic};
 use crate::config::TopicConfig;
 use crate::ids::LogId;
 use crate::now::{Deadline, Wall};
@@ -47,6 +47,14 @@ const TRANSACTIONAL: Code = Code::TransactionalIdAuthorizationFailed;
 pub(super) struct Job {
     pub(super) response: ProduceResponse,
     pub(super) places: Places,
+}
+
+/// To which log the first batch of a request goes whose first bytes these are, and how many of them lie before it.
+pub fn first_batch(image: &Image, frame: &[u8]) -> Option<(LogId, usize)> {
+    let first = FirstBatch::find(frame)?;
+    let topic = hints::topic(image, first.topic).ok()?;
+    let log = hints::log(topic, first.index).ok()?;
+    Some((log, first.at))
 }
 
 pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Begun, DecodeError> {

@@ -210,6 +210,20 @@ impl Engine {
         }
     }
 
+    /// Where in its segment a log's next batch will lie, if it goes there without the ring and begins no segment of its own.
+    pub(crate) fn next_direct(&self, log: LogId) -> Option<u64> {
+        let direct = &self.live.get(&log)?.direct;
+        let Way::Segment(segment) = &direct.way else {
+            return None;
+        };
+        let staged: u64 = direct
+            .staged
+            .iter()
+            .map(|item| item.bytes.len() as u64)
+            .sum();
+        Some(segment.bytes + staged)
+    }
+
     /// A log that rests costs nothing: it is met again with its next batch.
     fn forget_idle(&mut self, log: LogId) {
         let live = self.live.get(&log);

@@ -162,6 +162,11 @@ impl Running {
         self.engine.behind()
     }
 
+    /// See [`super::Shard::next_direct`].
+    pub(crate) fn next_direct(&self, log: LogId) -> Option<u64> {
+        self.engine.next_direct(log)
+    }
+
     /// Ends a batch of events.
     pub(crate) fn flush(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.engine.flush(now, &mut self.ops);

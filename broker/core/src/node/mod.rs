@@ -34,7 +34,7 @@ use alloc::vec::Vec;
 
 use crate::effect::Effect;
 use crate::event::{Event, News, Step};
-use crate::ids::ShardId;
+use crate::ids::{LogId, ShardId};
 use crate::node::life::Running;
 use crate::now::Now;
 
@@ -82,5 +82,11 @@ impl Shard {
     /// Bytes of commits that the spill has not put into segments: what the executor should still have in memory.
     pub fn behind(&self) -> u64 {
         self.running.as_ref().map_or(0, |running| running.behind())
+    }
+
+    /// Where in a file the next batch of a log will lie, as far as can be known: memory that lies there in the same way
+    /// need not be copied. Nothing depends on its being right.
+    pub fn next_direct(&self, log: LogId) -> Option<u64> {
+        self.running.as_ref()?.next_direct(log)
     }
 }

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::{List, NULL, TopicKey, View, skip_tags, text};
 use crate::{
+    RequestHeader,
     message::Message,
-    messages::ProduceRequest,
+    messages::{ApiKey, ProduceRequest},
     primitives::{At, DecodeError, Reader},
 };
 
@@ -96,5 +97,42 @@ impl ProducePartitionView<'_> {
             Some(frame) => frame.slice_ref(records),
             None => Bytes::copy_from_slice(records),
         })
+    }
+}
+
+/// The first batches of a Produce request of which only the beginning has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstBatch<'a> {
+    /// Their topic.
+    pub topic: TopicKey<'a>,
+    /// Their partition.
+    pub index: i32,
+    /// How many bytes of the frame lie before them.
+    pub at: usize,
+}
+
+impl<'a> FirstBatch<'a> {
+    /// Finds them by the first bytes of a frame, its length left out. Nothing where those do not reach so far, or are those
+    /// of another request; that the rest makes sense is not known yet.
+    pub fn find(frame: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader::new(frame);
+        let header = RequestHeader::decode(&mut reader).ok()?;
+        let (key, version) = (ApiKey::from_number(header.key), header.version);
+        if key != Some(ApiKey::Produce) || !ProduceRequest::VERSIONS.contains(version) {
+            return None;
+        }
+        Self::read(frame.len(), &mut reader, ProduceRequest::at(version)).ok()
+    }
+
+    fn read(len: usize, reader: &mut Reader<'a>, at: At) -> Result<Self, DecodeError> {
+        text(reader, at)?;
+        let (_acks, _timeout) = (reader.i16()?, reader.i32()?);
+        reader.count(at)?;
+        let topic = TopicKey::read(reader, at)?;
+        reader.count(at)?;
+        let index = reader.i32()?;
+        reader.count(at)?;
+        let at = len - reader.left();
+        Ok(Self { topic, index, at })
     }
 }

@@ -7,7 +7,7 @@ use super::super::state::{
 };
 use super::super::testing::{World, failed, is_commit, log, small};
 use crate::config::TopicConfig;
-use crate::file::{FaultKind, FileName, FileOp, How, RingKind};
+use crate::file::{FaultKind, FileName, FileOp, How, Piece, RingKind};
 use crate::ids::{Generation, LeaderEpoch, LogId, Offset, Ticket};
 use crate::marks::Durability;
 
@@ -56,6 +56,67 @@ fn check(world: &World, id: LogId) {
             segment.bytes
         );
     }
+}
+
+/// Where a write puts each of its batches: file, base offset, position.
+fn places(op: &FileOp) -> Vec<(FileName, Offset, u64)> {
+    let FileOp::Put {
+        file: file @ FileName::Segment { .. },
+        at,
+        pieces,
+        how: How::Durable,
+    } = op
+    else {
+        return Vec::new();
+    };
+    let mut next = *at;
+    let mut found = Vec::new();
+    for piece in pieces {
+        if let Piece::Batch(_, stamp) = piece {
+            found.push((file.clone(), stamp.base, next));
+        }
+        next += piece.len() as u64;
+    }
+    found
+}
+
+#[test]
+fn a_batch_is_put_where_it_was_said_that_the_next_one_will_lie() {
+    let config = TopicConfig {
+        segment_bytes: 200_000,
+        ..TopicConfig::default()
+    };
+    let (mut world, id) = direct_of(conf(), config);
+    let (mut current, mut right, mut begun) = (None, 0, 0);
+    for turn in 0..200_usize {
+        let mut said = Vec::new();
+        // Others may be staged before it, and writes be under way.
+        for number in 0..=turn % 3 {
+            let base = world.engine.marks(id).expect("known").next;
+            let at = world.engine.next_direct(id).expect("not by the ring");
+            said.push((base, at));
+            world.fill(id, 1, 2500 + 97 * (turn % 41) + number);
+        }
+        world.flush();
+        let put: Vec<_> = world.queue.iter().flat_map(|(_, op)| places(op)).collect();
+        for (base, at) in said {
+            let (file, _, lies) = put.iter().find(|(_, of, _)| *of == base).expect("put");
+            if *current.get_or_insert(file.clone()) == *file {
+                assert_eq!(*lies, at, "batch {base}");
+                right += 1;
+            } else {
+                begun += 1;
+            }
+        }
+        current = put.last().map(|(file, ..)| file.clone());
+        if turn % 4 == 0 {
+            world.settle();
+        }
+    }
+    assert!(
+        right > 300 && begun > 0,
+        "{right} right, {begun} segments begun"
+    );
 }
 
 /// The ring is full, and is relieved, while names of batches that lie in their segment wait in its queue.
