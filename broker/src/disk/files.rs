@@ -23,6 +23,8 @@ pub const DESCRIPTORS_MAX: u64 = 3 * OPEN_MAX as u64;
 static ZERO: [u8; PAGE] = [0; PAGE];
 /// Runs at least so long are served around the page cache.
 const AROUND: u32 = 256 << 10;
+/// What is read ahead is asked of the disk in such steps: a commit that comes meanwhile waits for one of them, not for all.
+const STEP: usize = 256 << 10;
 /// Zeros are pre-written in blocks of this size.
 const ZEROS: usize = 1 << 20;
 
@@ -325,8 +327,17 @@ impl Files {
         let descriptor = self.descriptor(file, Kind::Direct, false)?;
         let mut buffer = self.pool.take(old.len() + room).counted(Some(held));
         buffer.push(old);
-        let filled = read_into(&descriptor, buffer.spare(room), block + old.len() as u64)?;
-        buffer.filled(filled);
+        let mut filled = 0;
+        while filled < room {
+            let most = STEP.min(room - filled);
+            let at = block + buffer.len() as u64;
+            let n = read_into(&descriptor, buffer.spare(most), at)?;
+            buffer.filled(n);
+            filled += n;
+            if n < most {
+                break;
+            }
+        }
         Ok((buffer.freeze(), filled == room))
     }
 
