@@ -41,8 +41,9 @@ struct Idle {
     classes: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
     limit: usize,
-    /// What buffers in use count against, by where they lie: those whose bytes are no longer written.
-    counted: BTreeMap<usize, Held>,
+    /// What buffers in use count against, by where they lie, and what they really take: those whose bytes are no longer
+    /// written.
+    counted: BTreeMap<usize, (Held, usize)>,
 }
 
 /// An aligned run of bytes, filled from the front.
@@ -107,8 +108,8 @@ impl Pool {
     pub fn take_over(&self, bytes: &[u8]) -> Option<u64> {
         let at = bytes.as_ptr().addr();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begin, held) = idle.counted.range(..=at).next_back()?;
-        let (begin, taken) = (*begin, held.bytes());
+        let (begin, (_, taken)) = idle.counted.range(..=at).next_back()?;
+        let (begin, taken) = (*begin, *taken);
         if at >= begin + taken || bytes.len() < taken / 2 {
             return None;
         }
@@ -280,9 +281,13 @@ impl Aligned {
 
     /// Makes the bytes shareable; the memory comes back to the pool with the last slice.
     pub fn freeze(mut self) -> Bytes {
-        if let (Some(pool), Some(held)) = (&self.pool, self.held.take()) {
+        // One that goes back to no pool counts to its end.
+        if let Some(pool) = &self.pool
+            && let Some(held) = self.held.take()
+        {
             let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.counted.insert(self.memory.as_ptr().addr(), held);
+            let (begin, taken) = (self.memory.as_ptr().addr(), self.memory.len());
+            idle.counted.insert(begin, (held, taken));
             self.listed = true;
         }
         Bytes::from_owner(self)

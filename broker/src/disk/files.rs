@@ -24,7 +24,7 @@ static ZERO: [u8; PAGE] = [0; PAGE];
 /// Runs at least so long are served around the page cache.
 const AROUND: u32 = 256 << 10;
 /// What is read ahead is asked of the disk in such steps: a commit that comes meanwhile waits for one of them, not for all.
-const STEP: usize = 256 << 10;
+const STEP: usize = 512 << 10;
 /// Zeros are pre-written in blocks of this size.
 const ZEROS: usize = 1 << 20;
 

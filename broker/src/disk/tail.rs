@@ -33,7 +33,7 @@ pub struct Tail {
     begun: BTreeMap<FileName, u64>,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
-    ages: VecDeque<(FileName, u64)>,
+    ages: VecDeque<(FileName, u64, u64)>,
     /// The window of each ring that still fills: the durable one's, the fast one's.
     open: [Option<Window>; 2],
 }
@@ -190,13 +190,13 @@ impl Tail {
         self.held += cost;
         self.taken += cost;
         self.reach.took(cost, self.budget);
-        self.ages.push_back((file.clone(), at));
+        self.ages.push_back((file.clone(), at, born));
         let room = self.room();
         while self.held > room {
-            let Some((file, at)) = self.ages.pop_front() else {
+            let Some((file, at, born)) = self.ages.pop_front() else {
                 break;
             };
-            self.forget_one(&file, at);
+            self.forget_one(&file, at, born);
         }
     }
 
@@ -256,7 +256,7 @@ impl Tail {
             let stays = at + stretch.bytes.len() as u64 <= len;
             if !stays {
                 *held -= stretch.cost;
-                ages.retain(|(of, begun)| of != file || begun != at);
+                ages.retain(|(of, begun, _)| of != file || begun != at);
             }
             stays
         });
@@ -279,7 +279,7 @@ impl Tail {
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
             // Else it would grow for ever where the budget holds all that the rings do (#132).
-            self.ages.retain(|(of, _)| of != file);
+            self.ages.retain(|(of, ..)| of != file);
         }
         for open in &mut self.open {
             if open.as_ref().is_some_and(|window| window.file == *file) {
@@ -335,11 +335,16 @@ impl Tail {
         }
     }
 
-    fn forget_one(&mut self, file: &FileName, at: u64) {
+    /// Forgets what was kept when so much had been taken in; what lies there since stays.
+    fn forget_one(&mut self, file: &FileName, at: u64, born: u64) {
         let Some(stretches) = self.files.get_mut(file) else {
             return;
         };
-        if let Some(gone) = stretches.remove(&at) {
+        if stretches
+            .get(&at)
+            .is_some_and(|stretch| stretch.born == born)
+            && let Some(gone) = stretches.remove(&at)
+        {
             self.held -= gone.cost;
         }
         if stretches.is_empty() {
@@ -383,6 +388,20 @@ mod tests {
         assert_eq!(tail.held(), 3 * 2 * PAGE as u64);
         tail.forget(&file);
         assert_eq!((tail.held(), tail.ages.len()), (0, 0), "#132");
+    }
+
+    #[test]
+    fn what_was_written_again_is_as_old_as_its_last_write() {
+        let pool = Pool::new(0);
+        let mut tail = Tail::new(3 * 2 * PAGE as u64, LEAST, pool.clone());
+        let file = FileName::named("segment");
+        for (at, with) in [(0, 1), (4096, 2), (0, 3), (8192, 4)] {
+            tail.keep(&file, at, page(&pool, with).share());
+        }
+        assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
+        tail.keep(&file, 12288, page(&pool, 5).share());
+        assert_eq!(tail.get(&file, 4096, 1), None, "the oldest");
+        assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
     }
 
     #[test]

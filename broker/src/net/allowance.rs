@@ -2,7 +2,7 @@
 //! may be taken now; who waits, and who is cut off for it, is each connection's own (`net/connection`). Holds #131.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// One bound, shared by clones.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ struct Inner {
     used: AtomicUsize,
     wanted: AtomicUsize,
     limit: usize,
+    /// Somebody has more than fits.
+    overdrawn: AtomicBool,
 }
 
 /// Bytes taken; given back when dropped.
@@ -20,6 +22,8 @@ struct Inner {
 pub struct Held {
     memory: Allowance,
     bytes: usize,
+    /// It is the one that may have more than fits.
+    over: bool,
 }
 
 /// Somebody who waits for bytes, until dropped.
@@ -33,6 +37,7 @@ impl Allowance {
             used: AtomicUsize::new(0),
             wanted: AtomicUsize::new(0),
             limit,
+            overdrawn: AtomicBool::new(false),
         }))
     }
 
@@ -51,6 +56,7 @@ impl Allowance {
         let mut held = Held {
             memory: self.clone(),
             bytes: 0,
+            over: false,
         };
         held.grow(bytes).then_some(held)
     }
@@ -68,31 +74,43 @@ impl Allowance {
 }
 
 impl Held {
-    /// How many.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Takes more, up to `bytes` in all, if that fits. What is larger than the bound itself is taken when nobody else
     /// holds anything, so that no bound makes a frame impossible which `socket.request.max.bytes` allows.
+    ///
+    /// One at a time of those that hold something already takes it though it does not fit: were all of the bound halves of
+    /// frames, each would wait for the others for ever. So the bound is passed by one frame at most.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let Inner { used, limit, .. } = &*self.memory.0;
+        let limit = self.memory.limit();
         let fits = |used: usize| {
             let others = used.saturating_sub(self.bytes);
             let after = others.checked_add(bytes)?;
-            (others == 0 || after <= *limit).then_some(after)
+            (others == 0 || after <= limit).then_some(after)
         };
+        let used = &self.memory.0.used;
         let taken = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if taken.is_ok() {
-            self.bytes = bytes;
+        if taken.is_err() {
+            if !self.may_overdraw() {
+                return false;
+            }
+            let more = bytes.saturating_sub(self.bytes);
+            self.memory.0.used.fetch_add(more, Ordering::Relaxed);
         }
-        taken.is_ok()
+        self.bytes = bytes;
+        true
+    }
+
+    fn may_overdraw(&mut self) -> bool {
+        self.over |= self.bytes > 0 && !self.memory.0.overdrawn.swap(true, Ordering::Relaxed);
+        self.over
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.memory.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.over {
+            self.memory.0.overdrawn.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -121,6 +139,25 @@ mod tests {
         assert!(whole.grow(1_000), "a frame larger than the bound, alone");
         assert!(memory.take(1).is_none());
         drop(whole);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn one_at_a_time_of_those_that_hold_a_part_gets_the_rest_133() {
+        let memory = Allowance::new(100);
+        let mut halves: Vec<Held> = (0..10).filter_map(|_| memory.take(10)).collect();
+        assert_eq!(memory.used(), 100);
+        assert!(memory.take(1).is_none(), "who holds nothing waits");
+        let (mut one, mut other) = (halves.pop().unwrap(), halves.pop().unwrap());
+        assert!(one.grow(15) && one.grow(20));
+        assert!(!other.grow(20), "one at a time");
+        assert_eq!(memory.used(), 110);
+        drop(one);
+        halves.push(other);
+        while let Some(mut next) = halves.pop() {
+            assert!(next.grow(20), "all get through in the end");
+            assert!(memory.used() <= 110);
+        }
         assert_eq!(memory.used(), 0);
     }
 

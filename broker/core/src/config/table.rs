@@ -263,8 +263,8 @@ pub const BROKER: &[BrokerKey] = &[
         default: "268435456",
         other: "67108864",
         when: When::AtStart,
-        text: "Memory that requests of more than 64 KiB may hold together, of all connections. A request beyond it waits; \
-               one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection. What is \
+        text: "Memory that requests of more than 64 KiB may hold together, of all connections; one of them may pass it, so that \
+               halves do not wait for each other. A request beyond it waits; one that waits for 10 seconds, or that others wait for while it hardly moves, ends its connection. What is \
                already on its way to the disk is bounded per shard: sockets rest above 16 MiB of it.",
         set: |config, value| {
             config.frames_max_bytes = value.unsigned();
