@@ -1,9 +1,9 @@
-//! Reads on in a segment while what was read before goes out, so that disk and socket do not take turns.
-//! Decides what is read ahead, how much of it is held and for how long; never what anybody may see: bytes leave only for
-//! the places of a plan, and only where the checksum that was computed when they came from the disk is the plan's (#7).
+//! Reads on in a segment while what was read before goes out, so that disk and socket do not take turns. Decides what is
+//! read ahead, how much of it is held and for how long; never what anybody may see. Holds #7, #131, #132.
 //!
-//! What is held here is a guess. Where it does not fit the plan, the file itself is read, and that alone says what is
-//! rotten. All of it lies below one bound of the node, what is on its way to a socket included (#131, #132).
+//! What is held here is a guess: bytes leave only for the places of a plan, and only where the checksum that was computed
+//! when they came from the disk is the plan's. Where it is not, the file itself is read, and that alone says what is
+//! rotten. All of it lies below one bound of the node, what is on its way to a socket included.
 
 use std::collections::VecDeque;
 use std::io;

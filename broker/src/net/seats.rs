@@ -1,6 +1,5 @@
-//! How many connections there may be, in all and from one address, by what the settings say now. Decides who gets in, never
-//! who is cut later; a seat is taken for as long as its connection lives. Holds #134 for clients: so many descriptors stay
-//! free for files.
+//! Seats for connections, in all and from one address, taken for as long as each lives. Decides by the settings of now who
+//! gets in, never who is cut later. Holds #134 for clients: so many descriptors stay free for files.
 
 use std::collections::BTreeMap;
 use std::fmt;

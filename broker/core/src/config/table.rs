@@ -342,7 +342,8 @@ pub const BROKER: &[BrokerKey] = &[
         other: "10.0.0.7:200",
         when: When::Running,
         text: "Addresses for which another number holds than max.connections.per.ip, as ADDRESS:NUMBER with commas between. \
-               Kafka takes names of hosts too; here they are not looked up.",
+               Kafka takes names of hosts too; here they are not looked up. From an address with 0 nobody gets in, tools that \
+               would change it included: that is done from another one.",
         set: |config, value| {
             connections::overrides(value.text()).map(|all| config.connections.overrides = all)
         },

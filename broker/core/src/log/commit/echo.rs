@@ -22,6 +22,7 @@ pub const ECHOES_MAX: usize = 1024;
 pub const STARTS_MAX: usize = 256;
 /// A running node says no more starts in one commit, so that four of them never fill the list.
 pub const STARTS_PER_COMMIT: usize = STARTS_MAX / ECHO_DEPTH - 1;
+
 /// The echoes of a head take no more bytes than this, if so many starts may be among what it echoes.
 pub fn echo_room(starts: usize) -> usize {
     ECHOES_MAX * END + starts.min(STARTS_MAX) * START
