@@ -1,9 +1,9 @@
-//! Writes that go straight to segments, and what indexes them, on a thread of their own.
+//! Writes that go straight to segments, and what indexes them, on two threads of their own.
 //! Decides which log is next, what becomes one write, and when completions are told; never an order within a file.
 //!
 //! A durable write that makes a file longer waits for the file system's journal, however short it is, and whatever is
-//! told wakes the shard, its commit and its clients. So one log's writes are joined while others are under way, and what
-//! was done is told together.
+//! told wakes the shard, its commit and its clients. So one log's writes are joined while others are under way, one log
+//! is written while another waits for the journal, and what was done is told together.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,41 +51,53 @@ impl Job {
     }
 }
 
-/// The thread and what waits for it.
+/// Threads of a shard, each with a log of its own. While one waits for the file system's journal, the disk has the other's
+/// bytes to write; with more than two, each would write less at a time.
+const THREADS: usize = 2;
+
+/// The threads and what waits for them.
 pub struct Placer {
     files: Arc<Files>,
     waiting: Arc<Waiting>,
-    started: bool,
+    started: usize,
 }
 
 #[derive(Default)]
 struct Waiting {
     queue: Mutex<Queue>,
     more: Condvar,
+    /// What is done and nobody was told of. Whoever tells has it until all of it is told, so that the completions of
+    /// one log come in the order in which it was written.
+    done: Mutex<Done>,
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Logs that are being written.
+    busy: Vec<Arc<str>>,
     over: bool,
 }
 
 impl Placer {
-    /// The thread is started when it is needed, and ends with this.
+    /// The threads are started when they are needed, and end with this.
     pub fn new(files: Arc<Files>) -> Placer {
         Placer {
             files,
             waiting: Arc::default(),
-            started: false,
+            started: 0,
         }
     }
 
     /// Does this after all that was asked for of the same log.
     pub fn push(&mut self, job: Job) {
-        self.waiting.lock().jobs.push_back(job);
+        let mut queue = self.waiting.lock();
+        let free = !queue.busy.contains(&job.dir) && queue.busy.len() == self.started;
+        queue.jobs.push_back(job);
+        drop(queue);
         self.waiting.more.notify_one();
-        if !self.started {
-            self.started = true;
+        if free && self.started < THREADS {
+            self.started += 1;
             let (files, waiting) = (self.files.clone(), self.waiting.clone());
             let thread = std::thread::Builder::new().name("place".to_owned());
             let started = thread.spawn(move || waiting.serve(&files));
@@ -100,7 +112,7 @@ impl Placer {
 impl Drop for Placer {
     fn drop(&mut self) {
         self.waiting.lock().over = true;
-        self.waiting.more.notify_one();
+        self.waiting.more.notify_all();
     }
 }
 
@@ -111,40 +123,43 @@ impl Waiting {
 
     /// Until the end, and then whatever is still to be done.
     fn serve(&self, files: &Files) {
-        let mut done = Done::default();
+        let mut queue = self.lock();
         loop {
-            let mut queue = self.lock();
-            let jobs = queue.take();
-            if jobs.is_empty() {
-                if !done.outcomes.is_empty() {
-                    drop(queue);
-                    done.tell();
-                } else if queue.over {
+            let Some((dir, jobs)) = queue.take() else {
+                if queue.over && queue.jobs.is_empty() {
                     return;
-                } else {
-                    drop(self.more.wait(queue));
                 }
+                queue = self
+                    .more
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
-            }
+            };
             drop(queue);
             let begun = Instant::now();
-            carry_out(files, jobs, &mut done);
-            // The next write may take as long as this one.
+            let outcomes = carry_out(files, jobs);
             let now = Instant::now();
-            if done.is_due(now, now - begun) {
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.add(now, outcomes);
+            let idle = self.lock().written(&dir);
+            // The next write may take as long as this one.
+            if idle || done.is_due(now, now - begun) {
                 done.tell();
             }
+            drop(done);
+            // What waited for this log, or for the end.
+            self.more.notify_all();
+            queue = self.lock();
         }
     }
 }
 
 impl Queue {
-    /// The first job, and what else waits for the same log, as much as one write takes.
-    fn take(&mut self) -> Vec<Job> {
+    /// The first job of a log that nobody writes, and what else waits for the same log, as much as one write takes.
+    fn take(&mut self) -> Option<(Arc<str>, Vec<Job>)> {
         let (mut jobs, mut bytes, mut index) = (Vec::new(), 0, 0);
-        let Some(dir) = self.jobs.front().map(|job| job.dir.clone()) else {
-            return jobs;
-        };
+        let free = self.jobs.iter().find(|job| !self.busy.contains(&job.dir));
+        let dir = free?.dir.clone();
         while let Some(job) = self.jobs.get(index) {
             if job.dir != dir {
                 index += 1;
@@ -156,7 +171,14 @@ impl Queue {
             }
             jobs.extend(self.jobs.remove(index));
         }
-        jobs
+        self.busy.push(dir.clone());
+        Some((dir, jobs))
+    }
+
+    /// Others may write this log again. Whether there is nothing else to do.
+    fn written(&mut self, dir: &Arc<str>) -> bool {
+        self.busy.retain(|busy| busy != dir);
+        self.jobs.is_empty() && self.busy.is_empty()
     }
 }
 
@@ -168,9 +190,9 @@ struct Done {
 }
 
 impl Done {
-    fn add(&mut self, then: Then, outcome: Outcome) {
-        self.since.get_or_insert_with(Instant::now);
-        self.outcomes.push((then, outcome));
+    fn add(&mut self, now: Instant, outcomes: Vec<(Then, Outcome)>) {
+        self.since.get_or_insert(now);
+        self.outcomes.extend(outcomes);
     }
 
     /// Whether somebody would wait too long if another write came first, one that takes so long.
@@ -188,7 +210,8 @@ impl Done {
 }
 
 /// Segments before what indexes them: those are what appends wait for longest.
-fn carry_out(files: &Files, jobs: Vec<Job>, done: &mut Done) {
+fn carry_out(files: &Files, jobs: Vec<Job>) -> Vec<(Then, Outcome)> {
+    let mut done = Vec::new();
     let mut run: Vec<Write> = Vec::new();
     let mut indexes: Vec<(FileOp, Vec<Then>)> = Vec::new();
     for Job { work, then, .. } in jobs {
@@ -210,19 +233,20 @@ fn carry_out(files: &Files, jobs: Vec<Job>, done: &mut Done) {
                     then,
                 };
                 if run.last().is_some_and(|last| !last.goes_on_with(&next)) {
-                    write(files, std::mem::take(&mut run), done);
+                    write(files, std::mem::take(&mut run), &mut done);
                 }
                 run.push(next);
             }
         }
     }
-    write(files, run, done);
+    write(files, run, &mut done);
     for (op, thens) in indexes {
         let (outcome, _) = files.run(&op);
         for then in thens {
-            done.add(then, outcome.clone());
+            done.push((then, outcome.clone()));
         }
     }
+    done
 }
 
 /// Makes one write of two, if the second begins where the first ends.
@@ -272,7 +296,7 @@ impl Write {
 }
 
 /// Writes that go on with each other, as one. Of a block that two of them write, what the later one has is all.
-fn write(files: &Files, run: Vec<Write>, done: &mut Done) {
+fn write(files: &Files, run: Vec<Write>, done: &mut Vec<(Then, Outcome)>) {
     let Some(first) = run.first() else {
         return;
     };
@@ -291,7 +315,7 @@ fn write(files: &Files, run: Vec<Write>, done: &mut Done) {
     }
     let outcome = files.write_slices(&first.file, first.at, &slices);
     for one in run {
-        done.add(one.then, outcome.clone());
+        done.push((one.then, outcome.clone()));
     }
 }
 
@@ -315,6 +339,15 @@ mod tests {
         }
     }
 
+    /// Where the jobs begin that one thread takes, and has done at once.
+    fn taken(queue: &mut Queue) -> Vec<u64> {
+        let Some((dir, jobs)) = queue.take() else {
+            return Vec::new();
+        };
+        queue.written(&dir);
+        begins(&jobs)
+    }
+
     fn begins(jobs: &[Job]) -> Vec<u64> {
         let begin = |job: &Job| match &job.work {
             Work::Segment(_, at, _) => *at,
@@ -329,11 +362,61 @@ mod tests {
         for (dir, at) in [("a", 0), ("b", 0), ("a", 1), ("a", 2), ("b", 1)] {
             queue.jobs.push_back(job(dir, at, PAGE, 0));
         }
-        assert_eq!(begins(&queue.take()), [0, 1, 2]);
+        assert_eq!(taken(&mut queue), [0, 1, 2]);
         queue.jobs.push_back(job("a", 3, PAGE, 0));
-        assert_eq!(begins(&queue.take()), [0, 1], "the next log's turn");
-        assert_eq!(begins(&queue.take()), [3]);
-        assert!(queue.take().is_empty());
+        assert_eq!(taken(&mut queue), [0, 1], "the next log's turn");
+        assert_eq!(taken(&mut queue), [3]);
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn a_log_that_is_being_written_is_taken_by_nobody_else() {
+        let mut queue = Queue::default();
+        for (dir, at) in [("a", 0), ("b", 0)] {
+            queue.jobs.push_back(job(dir, at, PAGE, 0));
+        }
+        let (a, _) = queue.take().unwrap();
+        queue.jobs.push_front(job("a", 1, PAGE, 0));
+        let (b, jobs) = queue.take().unwrap();
+        assert_eq!((&*a, &*b, begins(&jobs)), ("a", "b", vec![0]));
+        assert!(queue.take().is_none(), "its turn has not come");
+        assert!(!queue.written(&b), "a is still written, and waited for");
+        assert!(queue.take().is_none());
+        assert!(!queue.written(&a), "one job is left");
+        let (a, jobs) = queue.take().unwrap();
+        assert_eq!(begins(&jobs), [1]);
+        assert!(queue.written(&a));
+    }
+
+    #[test]
+    fn all_logs_are_told_of_all_writes_in_their_order() {
+        let dir = std::env::temp_dir().join(format!("sawlog-placers-{}", std::process::id()));
+        let logs = ["a", "b", "c"];
+        for log in logs {
+            std::fs::create_dir_all(dir.join(log)).unwrap();
+        }
+        let files = Arc::new(Files::open(&dir, Pool::new(0)).unwrap());
+        let (told, heard) = std::sync::mpsc::channel();
+        let mut placer = Placer::new(files);
+        let count = 50_u64;
+        for number in 0..count {
+            for log in logs {
+                let mut job = job(log, number * PAGE as u64, PAGE, number as u8);
+                let told = told.clone();
+                job.then = Box::new(move |outcome| told.send((log, number, outcome)).unwrap());
+                placer.push(job);
+            }
+        }
+        let heard: Vec<_> = heard.iter().take(logs.len() * count as usize).collect();
+        for log in logs {
+            let of_log = heard.iter().filter(|(name, ..)| *name == log);
+            let expected = (0..count).map(|number| (log, number, Outcome::Done));
+            assert!(of_log.cloned().eq(expected), "{log}");
+            let bytes = std::fs::read(dir.join(log).join("00000000000000000000.log")).unwrap();
+            let blocks = bytes.chunks(PAGE).map(|block| u64::from(block[PAGE - 1]));
+            assert!(blocks.eq(0..count), "{log}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
@@ -342,10 +425,10 @@ mod tests {
         for at in 0..4 {
             queue.jobs.push_back(job("a", at, MOST / 3, 0));
         }
-        assert_eq!(begins(&queue.take()), [0, 1, 2]);
+        assert_eq!(taken(&mut queue), [0, 1, 2]);
         queue.jobs.push_front(job("a", 9, 2 * MOST, 0));
-        let long = queue.take();
-        assert_eq!(begins(&long), [9], "a long one is written all the same");
+        let long = taken(&mut queue);
+        assert_eq!(long, [9], "a long one is written all the same");
     }
 
     /// Blocks of one byte each, written by jobs that begin with the block in which the one before ends.
@@ -365,7 +448,7 @@ mod tests {
             job("a", 7 * page, PAGE, 5),
         ];
         let mut done = Done::default();
-        carry_out(&files, jobs, &mut done);
+        done.add(Instant::now(), carry_out(&files, jobs));
         assert_eq!(done.outcomes.len(), 5);
         done.tell();
         let bytes = std::fs::read(dir.join("a/00000000000000000000.log")).unwrap();
@@ -380,7 +463,7 @@ mod tests {
         let mut done = Done::default();
         let begun = Instant::now();
         assert!(!done.is_due(begun, TOLD_WITHIN), "there is nobody to tell");
-        done.add(Box::new(|_| {}), Outcome::Done);
+        done.add(begun, vec![(Box::new(|_| {}), Outcome::Done)]);
         let since = done.since.unwrap();
         let (most, least) = (TOLD_WITHIN, Duration::from_millis(1));
         assert!(!done.is_due(since, most - least));
@@ -423,7 +506,7 @@ mod tests {
             }
         });
         let mut done = Done::default();
-        carry_out(&files, jobs.collect(), &mut done);
+        done.add(Instant::now(), carry_out(&files, jobs.collect()));
         done.tell();
         let heard: Vec<_> = heard.try_iter().collect();
         let bytes = std::fs::read(dir.join("index")).unwrap();
