@@ -12,7 +12,8 @@ use bytes::Bytes;
 
 use crate::effect::Effect;
 use crate::event::Judged;
-use crate::file::{Entry, FileName, FileOp};
+use crate::file::{Entry, FileName, FileOp, Side};
+use crate::ids::ShardId;
 use crate::node::chore::{Chore, lay, read, replace};
 use crate::node::identity::{self, Identity};
 use crate::node::life::Running;
@@ -189,23 +190,37 @@ impl Running {
     }
 
     pub(super) fn prove_if_laid(&mut self) {
-        let fresh = self
-            .coming
-            .judged
-            .values()
-            .filter(|judged| matches!(judged, Judged::Fresh))
-            .count();
-        if self.coming.laid.len() < fresh || fresh == 0 || self.coming.proving {
+        let judged = self.coming.judged.iter();
+        let fresh: Vec<ShardId> = judged
+            .filter(|(_, judged)| matches!(judged, Judged::Fresh))
+            .map(|(shard, _)| *shard)
+            .collect();
+        if self.coming.laid.len() < fresh.len() || fresh.is_empty() || self.coming.proving {
             return;
         }
         let Some(identity) = &self.coming.identity else {
             return;
         };
-        let mut steps = vec![FileOp::SyncAll];
+        // What others write to this file system is not waited for.
+        let checkpoints = fresh
+            .into_iter()
+            .flat_map(|shard| [Side::A, Side::B].map(|side| FileName::Checkpoint { shard, side }));
+        let mut steps: Vec<FileOp> = checkpoints.map(FileOp::Sync).collect();
         if self.coming.founding {
             if !self.coming.files_laid {
                 return;
             }
+            let snapshot = SnapshotId::default().name();
+            steps.push(FileOp::Sync(FileName::named(&format!(
+                "{METADATA_DIR}/{snapshot}"
+            ))));
+            steps.push(FileOp::SyncDir(FileName::named(METADATA_DIR)));
+        }
+        steps.push(FileOp::SyncDir(FileName::named("")));
+        if proof::mutant("founded-unsynced") {
+            steps.clear();
+        }
+        if self.coming.founding {
             proof::sometimes("founded");
             steps.extend(replace(
                 "",

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) hang: Option<ShardId>,
     /// Small files that a power cut would empty.
     unsynced: BTreeSet<String>,
+    /// Small files and directories that it would take the names of.
+    unnamed: BTreeSet<String>,
     pub(crate) free: Free,
     pub(crate) replies: BTreeMap<Waiter, Vec<Response>>,
     pub(crate) lines: Vec<Line>,
@@ -106,6 +108,7 @@ impl World {
             held: VecDeque::new(),
             hang: None,
             unsynced: BTreeSet::new(),
+            unnamed: BTreeSet::new(),
             free: found(1).space,
             replies: BTreeMap::new(),
             lines: Vec::new(),
@@ -173,12 +176,18 @@ impl World {
         self.run();
     }
 
-    /// The power goes: of small files what was not synced is gone. (Rings and segments are the crash enumerator's.)
+    /// The power goes: of small files what was not synced is gone, and so are names in directories that were not.
+    /// (Rings and segments are the crash enumerator's.)
     pub(crate) fn power_cut(mut self) -> Files {
         for path in &self.unsynced {
             if let Some(Some(bytes)) = self.files.get_mut(path) {
                 bytes.clear();
             }
+        }
+        for path in &self.unnamed {
+            let below = format!("{path}/");
+            self.files
+                .retain(|name, _| name != path && !name.starts_with(&below));
         }
         self.files
     }
@@ -300,13 +309,33 @@ impl World {
         }
         match op {
             FileOp::Put {
-                file: FileName::Named(path),
+                file: file @ (FileName::Named(_) | FileName::Checkpoint { .. }),
                 ..
-            } => drop(self.unsynced.insert(path.to_string())),
+            } => {
+                let path = file.to_string();
+                if !self.files.contains_key(&path) {
+                    self.unnamed.insert(path.clone());
+                }
+                self.unsynced.insert(path);
+            }
+            FileOp::MakeDir(dir) if !self.files.contains_key(&dir.to_string()) => {
+                self.unnamed.insert(dir.to_string());
+            }
             FileOp::Sync(file) => drop(self.unsynced.remove(&file.to_string())),
-            FileOp::SyncAll => self.unsynced.clear(),
-            FileOp::Rename { from, to } if self.unsynced.remove(&from.to_string()) => {
-                self.unsynced.insert(to.to_string());
+            FileOp::SyncDir(dir) => {
+                let dir = dir.to_string();
+                let parent = |path: &String| path.rfind('/').map_or("", |at| &path[..at]) == dir;
+                self.unnamed.retain(|path| !parent(path));
+            }
+            FileOp::SyncAll => {
+                self.unsynced.clear();
+                self.unnamed.clear();
+            }
+            FileOp::Rename { from, to } => {
+                self.unnamed.remove(&from.to_string());
+                if self.unsynced.remove(&from.to_string()) {
+                    self.unsynced.insert(to.to_string());
+                }
             }
             _ => {}
         }

@@ -69,6 +69,14 @@ fn a_snapshot_written_in_place_is_caught() {
 }
 
 #[test]
+fn a_founding_that_is_proved_before_it_is_durable_is_caught_97() {
+    caught(
+        "founded-unsynced",
+        starting::a_founding_that_was_cut_short_anywhere_is_made_again_or_gone_on_from,
+    );
+}
+
+#[test]
 fn deletion_by_absence_is_caught() {
     caught(
         "delete-unknown-dirs",

@@ -84,17 +84,23 @@ pub(super) fn a_node_with_nothing_stops_too() {
     world.stop();
 }
 
-/// Every point of a founding at which the process may die: the next start is a whole node, founded once.
+/// Every point of a founding at which the process may die or the power may go: the next start is a whole node, founded
+/// once.
 #[test]
 pub(super) fn a_founding_that_was_cut_short_anywhere_is_made_again_or_gone_on_from() {
-    for shards in [1, 2] {
+    for (shards, power) in [(1, false), (1, true), (2, false), (2, true)] {
         let whole = World::started(Files::new(), shards).operations;
         for at in 1..=whole {
             let mut world = World::new(Files::new(), shards);
             world.die_at = Some(at);
             world.start(found(shards));
-            let before = world.files.get("meta.properties").cloned();
-            let mut world = World::new(world.files, shards);
+            let files = if power {
+                world.power_cut()
+            } else {
+                world.files
+            };
+            let before = files.get("meta.properties").cloned();
+            let mut world = World::new(files, shards);
             world.start(found(shards));
             assert!(
                 world.is_ready(),
