@@ -15,7 +15,7 @@ use sawlog_core::file::{FileName, FileOp, Place, ReadPlan};
 use sawlog_core::log::checksum;
 use sawlog_core::proof;
 
-use super::buffer::{PAGE, taken};
+use super::buffer::taken;
 use super::files::Files;
 use super::reading::Reading;
 use crate::net::allowance::{Allowance, Held};
@@ -99,9 +99,6 @@ struct Batch {
 struct Cursor {
     file: FileName,
     seed: u32,
-    /// The block in which the next batch begins, and what was read of it and behind it.
-    block: u64,
-    read: Bytes,
     /// Where the next batch begins.
     next: u64,
 }
@@ -135,17 +132,14 @@ impl Job {
 impl Cursor {
     /// The next whole batches, and whether there can be no more behind them.
     fn chunk(&mut self, files: &Files, held: Held) -> io::Result<(Option<Chunk>, bool)> {
-        let old = std::mem::take(&mut self.read);
-        let room = CHUNK - old.len();
-        let (bytes, more) = files.read_on(&self.file, self.block, &old, room, held)?;
-        drop(old);
-        let begin = usize::try_from(self.next - self.block).unwrap_or(usize::MAX);
+        let at = self.next;
+        let (bytes, more) = files.read_on(&self.file, at, CHUNK, held)?;
         let mut batches = Vec::new();
-        let mut end = begin;
+        let mut end = 0;
         while let Some(len) = bytes.get(end..).and_then(whole_batch) {
             let batch = bytes.get(end..end + len).unwrap_or_default();
             batches.push(Batch {
-                at: self.block + end as u64,
+                at: at + end as u64,
                 len: u32::try_from(len).unwrap_or(u32::MAX),
                 checksum: checksum::over(self.seed, batch),
             });
@@ -154,16 +148,10 @@ impl Cursor {
         if batches.is_empty() {
             return Ok((None, true));
         }
-        let chunk = Chunk {
-            at: self.next,
-            bytes: bytes.slice(begin..end),
-            batches,
-        };
-        let block = end / PAGE * PAGE;
-        self.next = self.block + end as u64;
-        self.block += block as u64;
-        self.read = bytes.slice(block..);
-        Ok((Some(chunk), !more))
+        self.next = at + end as u64;
+        // A batch that is not whole here begins the next chunk.
+        let bytes = bytes.slice(..end);
+        Ok((Some(Chunk { at, bytes, batches }), !more))
     }
 }
 
@@ -321,12 +309,9 @@ impl Ahead {
         if !goes_on || self.streams.iter().any(|stream| stream.covers(to, end)) {
             return;
         }
-        let block = end / PAGE as u64 * PAGE as u64;
         let cursor = Cursor {
             file: to.clone(),
             seed: checksum::seed(plan.log),
-            block,
-            read: Bytes::new(),
             next: end,
         };
         self.streams.push(Stream {

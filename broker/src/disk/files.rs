@@ -6,25 +6,25 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, CWD, Mode, OFlags, fadvise};
 use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Free, How, Outcome, Piece};
 
 use super::ahead::AHEAD_MAX;
 use super::buffer::{Aligned, PAGE, Pool};
-use crate::net::allowance::{Allowance, Held};
+use crate::net::allowance::Allowance;
+
+mod serve;
 
 /// Open files kept at most; beyond that all but the ring's are closed, since opening again is cheap.
 const OPEN_MAX: usize = 512;
 /// Descriptors of them: each may be open in three ways.
 pub const DESCRIPTORS_MAX: u64 = 3 * OPEN_MAX as u64;
 static ZERO: [u8; PAGE] = [0; PAGE];
-/// Runs at least so long are served around the page cache.
-const AROUND: u32 = 256 << 10;
-/// What is read ahead is asked of the disk in such steps: a commit that comes meanwhile waits for one of them, not for all.
-const STEP: usize = 512 << 10;
 /// Zeros are pre-written in blocks of this size.
 const ZEROS: usize = 1 << 20;
 
@@ -37,6 +37,9 @@ pub struct Files {
     pool: Pool,
     /// What all shards may hold of what they read ahead (#131).
     ahead: Allowance,
+    begun: Instant,
+    /// When the last commit began, in milliseconds since then.
+    committed: AtomicU64,
     open: Mutex<BTreeMap<FileName, Arc<Open>>>,
 }
 
@@ -87,6 +90,8 @@ impl Files {
             direct,
             pool,
             ahead: Allowance::new(AHEAD_MAX),
+            begun: Instant::now(),
+            committed: AtomicU64::new(0),
             open: Mutex::default(),
         })
     }
@@ -200,6 +205,7 @@ impl Files {
     }
 
     fn try_write_slices(&self, file: &FileName, at: u64, slices: &[Bytes]) -> io::Result<()> {
+        self.note_commit();
         let len: usize = slices.iter().map(Bytes::len).sum();
         let whole = at.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE);
         if self.direct && whole {
@@ -228,6 +234,9 @@ impl Files {
 
     fn try_write(&self, file: &FileName, at: u64, bytes: &[u8], how: How) -> io::Result<()> {
         let whole = at.is_multiple_of(PAGE as u64) && bytes.len().is_multiple_of(PAGE);
+        if matches!(file, FileName::Ring { .. }) && how != How::Bulk {
+            self.note_commit();
+        }
         match how {
             How::Durable if self.direct && whole => {
                 write_all(&*self.descriptor(file, Kind::Durable, true)?, bytes, at)
@@ -286,59 +295,6 @@ impl Files {
         let filled = read_into(&descriptor, buffer.spare(len as usize), at)?;
         buffer.filled(filled);
         Ok(buffer.freeze())
-    }
-
-    /// The same for bytes that go to a client. A long run is read around the page cache: what was written around it is not
-    /// there, and to fill it costs the processor ten times what the read does.
-    pub fn serve(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
-        if self.direct && len >= AROUND {
-            match self.read_around(file, at, len as usize) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-                read => return read,
-            }
-        }
-        self.read(file, at, len)
-    }
-
-    fn read_around(&self, file: &FileName, at: u64, len: usize) -> io::Result<Bytes> {
-        let descriptor = self.descriptor(file, Kind::Direct, false)?;
-        let lead = (at % PAGE as u64) as usize;
-        let whole = (lead + len).next_multiple_of(PAGE);
-        let mut buffer = self.pool.take(whole);
-        let filled = read_into(&descriptor, buffer.spare(whole), at - lead as u64)?;
-        buffer.filled(filled);
-        let end = (lead + len).min(filled);
-        Ok(buffer.freeze().slice(lead.min(end)..end))
-    }
-
-    /// Reads on around the page cache: `old` lies at `block` of the file, `room` bytes follow it, all of them whole blocks.
-    /// Gives all of it, and whether the file may go on. Without O_DIRECT the kernel does this, and this does nothing.
-    pub fn read_on(
-        &self,
-        file: &FileName,
-        block: u64,
-        old: &[u8],
-        room: usize,
-        held: Held,
-    ) -> io::Result<(Bytes, bool)> {
-        if !self.direct {
-            return Ok((Bytes::new(), false));
-        }
-        let descriptor = self.descriptor(file, Kind::Direct, false)?;
-        let mut buffer = self.pool.take(old.len() + room).counted(Some(held));
-        buffer.push(old);
-        let mut filled = 0;
-        while filled < room {
-            let most = STEP.min(room - filled);
-            let at = block + buffer.len() as u64;
-            let n = read_into(&descriptor, buffer.spare(most), at)?;
-            buffer.filled(n);
-            filled += n;
-            if n < most {
-                break;
-            }
-        }
-        Ok((buffer.freeze(), filled == room))
     }
 
     fn list(&self, dir: &FileName) -> io::Result<Vec<Entry>> {
@@ -451,6 +407,10 @@ impl Files {
                 }
                 other => other?,
             };
+        if kind == Kind::Buffered && is_segment(file) {
+            // Else the kernel reads ahead as it sees fit, on whichever thread meets the end of what is there.
+            let _ = fadvise(&descriptor, 0, None, Advice::Random);
+        }
         let descriptor = Arc::new(descriptor);
         *slot = Some(descriptor.clone());
         Ok(descriptor)
@@ -474,6 +434,10 @@ impl Files {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn is_segment(file: &FileName) -> bool {
+    matches!(file, FileName::Segment { .. })
 }
 
 /// The path below the root; the root itself is ".".
@@ -609,41 +573,5 @@ pub fn kind(error: &io::Error) -> FaultKind {
         io::ErrorKind::ReadOnlyFilesystem => FaultKind::ReadOnly,
         io::ErrorKind::PermissionDenied => FaultKind::Denied,
         _ => FaultKind::Broken,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_served_around_the_page_cache_is_what_lies_in_the_file_7() {
-        let dir = std::env::temp_dir().join(format!("sawlog-serving-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let files = Files::open(&dir, Pool::new(1 << 20)).unwrap();
-        // It ends in the middle of a block, and its last bytes are in the page cache only.
-        let len = 3 * AROUND as usize + 1234;
-        let bytes: Vec<u8> = (0..len as u32).map(|at| (at % 251) as u8).collect();
-        let file = FileName::named("served");
-        std::fs::write(dir.join("served"), &bytes).unwrap();
-        let long = AROUND as usize;
-        for (at, n) in [
-            (0, long),
-            (1, long),
-            (4095, long + 1),
-            (4096, 2 * long),
-            (777, 3 * long),
-            (len - long, long),
-            (len - long + 5, long),
-            (len - 1, long),
-            (len, long),
-            (len + 5000, long),
-            (5, long - 1),
-        ] {
-            let served = files.serve(&file, at as u64, n as u32).unwrap();
-            let lies = bytes.get(at.min(len)..(at + n).min(len)).unwrap();
-            assert!(served == lies, "{n} bytes at {at}");
-        }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

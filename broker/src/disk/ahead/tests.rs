@@ -10,7 +10,7 @@ use sawlog_core::file::Served;
 use sawlog_core::ids::{ConnId, LogId, Offset, ShardId, Waiter};
 use sawlog_wire::Code;
 
-use super::super::buffer::Pool;
+use super::super::buffer::{PAGE, Pool};
 use super::*;
 use crate::net::gauge::Gauge;
 
@@ -183,15 +183,6 @@ impl Rig {
     fn held(&self) -> usize {
         self.files.ahead().used()
     }
-
-    /// Whether this directory takes O_DIRECT: else nothing is read ahead, and there is nothing to show.
-    fn reads_ahead(&self) -> bool {
-        let direct = self.files.way() == crate::disk::files::Way::Direct;
-        if !direct {
-            eprintln!("nothing to show: this file system takes no O_DIRECT");
-        }
-        direct
-    }
 }
 
 impl Drop for Rig {
@@ -231,9 +222,6 @@ fn drawn(count: usize) -> impl Iterator<Item = usize> {
 #[test]
 fn whoever_reads_on_is_served_from_what_was_read_ahead_and_it_is_what_lies_in_the_file_7() {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let segment = rig.segment(0, 0, drawn(150));
     let end = rig.follow(&segment, 0, 1000);
     assert_eq!(end, segment.places.len());
@@ -255,9 +243,6 @@ fn whoever_reads_on_is_served_from_what_was_read_ahead_and_it_is_what_lies_in_th
 fn a_plan_that_goes_on_in_the_next_segment_gets_what_is_here_and_the_next_is_read_ahead_from_its_start()
  {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let one = rig.segment(0, 0, vec![100_000; 30]);
     let two = rig.segment(30, 1, vec![100_000; 30]);
     assert_eq!(rig.follow(&one, 0, 2), 20);
@@ -316,9 +301,6 @@ fn damage_that_was_read_ahead_is_told_when_it_is_wanted_and_never_sent_7() {
 #[cfg(feature = "mutants")]
 #[test]
 fn damage_that_is_sent_because_nobody_compared_it_is_caught_7() {
-    if !Rig::new().reads_ahead() {
-        return;
-    }
     proof::choose(Some("ahead-unchecked"));
     let sent = damaged();
     let fired = proof::fired();
@@ -329,9 +311,6 @@ fn damage_that_is_sent_because_nobody_compared_it_is_caught_7() {
 #[test]
 fn a_file_of_the_same_name_is_read_anew_and_what_was_read_of_the_old_one_is_given_back_7() {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let old = rig.segment(0, 0, vec![100_000; 40]);
     rig.follow(&old, 0, 1);
     rig.come(9);
@@ -389,9 +368,6 @@ fn a_file_of_the_same_name_is_read_anew_and_what_was_read_of_the_old_one_is_give
 #[test]
 fn many_readers_together_stay_below_the_bound_and_what_nobody_comes_for_is_given_back_131() {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let segments: Vec<Segment> = (0..20)
         .map(|base| rig.segment(base * 100, base as u8, vec![100_000; 60]))
         .collect();
@@ -416,9 +392,6 @@ fn many_readers_together_stay_below_the_bound_and_what_nobody_comes_for_is_given
 #[test]
 fn what_is_being_sent_counts_until_it_is_gone_131() {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let segment = rig.segment(0, 0, vec![100_000; 60]);
     rig.follow(&segment, 0, 1);
     let plan = ReadPlan {
@@ -443,9 +416,6 @@ fn what_is_being_sent_counts_until_it_is_gone_131() {
 #[test]
 fn who_goes_on_in_memory_and_who_never_comes_again_keep_nothing_from_others_132() {
     let mut rig = Rig::new();
-    if !rig.reads_ahead() {
-        return;
-    }
     let left = rig.segment(0, 0, vec![100_000; 60]);
     rig.follow(&left, 0, 1);
     rig.come(9);
