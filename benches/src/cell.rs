@@ -110,6 +110,7 @@ impl Runner<'_> {
             } => self.librdkafka(node, &topic, cell.work, &["paced"], value_bytes, per_second),
             Work::Consume { bytes, partitions } => {
                 let records = self.fill(node, &topic, partitions, bytes)?;
+                read_once(node, &topic, partitions)?;
                 self.librdkafka(
                     node,
                     &topic,
@@ -121,7 +122,12 @@ impl Runner<'_> {
             }
             Work::Fetch { bytes } => {
                 self.fill(node, &topic, 1, bytes)?;
+                read_once(node, &topic, 1)?;
                 self.fetch(node, &topic, self.seconds)
+            }
+            Work::FirstFetch { bytes } => {
+                self.fill(node, &topic, 1, bytes)?;
+                self.fetch(node, &topic, 0.0)
             }
         };
         let figures = figures.with_context(|| format!("{} on {}", cell.name, side.name()))?;
@@ -348,6 +354,16 @@ fn check(node: &Node, topic: &str, work: Work, records: u64) -> Result<Option<Fo
         found.records
     );
     Ok(Some(found))
+}
+
+/// Reads all of a topic by Fetch, checked and not timed: whoever keeps in memory what was read has it there now.
+fn read_once(node: &Node, topic: &str, partitions: i32) -> Result<()> {
+    let mut control = Control::connect(node.address())?;
+    for partition in 0..partitions {
+        let end = high_watermark(&mut control, topic, partition)?;
+        verify::partition(&mut control, topic, partition, end, Expect::Whole)?;
+    }
+    Ok(())
 }
 
 fn file_of(dir: &Path, topic: &str, partition: i32) -> PathBuf {

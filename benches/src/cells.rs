@@ -77,16 +77,21 @@ pub enum Work {
         /// Of the topic.
         partitions: i32,
     },
-    /// librdkafka reads what was written before, with its defaults and every checksum verified.
+    /// librdkafka reads what was written before and read once, with its defaults and every checksum verified.
     Consume {
         /// Bytes to read.
         bytes: u64,
         /// Of the topic.
         partitions: i32,
     },
-    /// The raw generator reads what was written before, about 1 MB a reply, one request in flight.
+    /// The raw generator reads what was written before and read once, about 1 MB a reply, one request in flight.
     Fetch {
         /// Bytes in the partition; they are read until the time is over, and once at least.
+        bytes: u64,
+    },
+    /// That first reading: where a broker writes around the page cache, it comes from the disk.
+    FirstFetch {
+        /// Bytes in the partition.
         bytes: u64,
     },
     /// librdkafka, single messages at given times.
@@ -104,7 +109,8 @@ impl Work {
     pub fn partitions(self) -> i32 {
         match self {
             Self::Closed { connections, .. } => connections as i32,
-            Self::Open { .. } | Self::LibrdkafkaPaced { .. } | Self::Fetch { .. } => 1,
+            Self::Open { .. } | Self::LibrdkafkaPaced { .. } => 1,
+            Self::Fetch { .. } | Self::FirstFetch { .. } => 1,
             Self::Librdkafka { partitions, .. } | Self::Consume { partitions, .. } => partitions,
         }
     }
@@ -540,6 +546,20 @@ pub fn all() -> Vec<Cell> {
                 shown(CpuPerGb, Kafka),
                 shown(MbPerSecond, LimitWrite),
                 shown(CpuPerGb, LimitWrite),
+            ],
+            set: Set::Gate,
+        },
+        Cell {
+            workload: "W4",
+            name: "first raw fetch of 1.5 GB, 1 MB a reply",
+            work: Work::FirstFetch {
+                bytes: 1_500_000_000,
+            },
+            sides: &[SawlogDurable, LimitWrite, Kafka],
+            rows: vec![
+                shown(MbPerSecond, Kafka),
+                shown(CpuPerGb, Kafka),
+                shown(MbPerSecond, LimitWrite),
             ],
             set: Set::Gate,
         },

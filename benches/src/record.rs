@@ -334,7 +334,9 @@ Replication has no part in it: every topic here has one replica.
 
 const AGAIN: &str = "
 Kafka runs with 1 GB of heap, its own defaults and a warm-up of 30 s. Sawlog runs with its defaults and `sawlog.cache.bytes` of
-64 MiB; beside kcat with its defaults alone. Windows are 2 s or 2.5 GB, whichever ends first.
+64 MiB; beside kcat with its defaults alone. Windows are 2 s or 2.5 GB, whichever ends first. What W4 reads was written and then
+read once, on each side, before the clock starts; what that first reading gives is a line of its own. (Runs of sources before
+decision 0014 have the first reading in both.)
 
 ## Again
 
