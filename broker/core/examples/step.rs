@@ -131,7 +131,7 @@ fn measure(name: &str, logs: u8, group: usize, bytes: usize, idempotent: bool) {
         for n in 0..logs {
             let spec = LogSpec {
                 dir: format!("t-{n}").into(),
-                config: TopicConfig::default(),
+                config: TopicConfig::default().into(),
                 urgent: false,
             };
             engine.open(log(n), spec);

@@ -58,6 +58,9 @@ impl Parked {
     pub fn park(&mut self, mark: Mark, promise: Promise) {
         let queue = self.queue(mark);
         let at = queue.partition_point(|other| other.until <= promise.until);
+        if queue.capacity() == 0 {
+            queue.reserve_exact(1);
+        }
         queue.insert(at, promise);
     }
 
@@ -89,6 +92,10 @@ impl Parked {
                 if let Some(promise) = queue.pop_front() {
                     answer(promise.waiter, promise.reply);
                 }
+            }
+            // Where seldom more than one waits, there is nobody most of the time.
+            if queue.is_empty() && queue.capacity() == 1 {
+                *queue = VecDeque::new();
             }
         }
         if !self.watches.is_empty() {

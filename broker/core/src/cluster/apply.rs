@@ -206,7 +206,7 @@ impl Image {
                 id,
                 name,
                 partitions: Vec::new(),
-                config,
+                config: config.into(),
             }),
         );
         Ok(())
@@ -289,7 +289,7 @@ impl Image {
         put(&mut self.configs, name.clone(), record);
         let config = self.settings_of(&name);
         if let Some(topic) = self.topics.get_mut(&name) {
-            Arc::make_mut(topic).config = config;
+            Arc::make_mut(topic).config = config.into();
         }
     }
 
@@ -311,9 +311,9 @@ impl Image {
             .collect();
         for (name, config) in changed {
             if let Some(topic) = self.topics.get_mut(&name)
-                && topic.config != config
+                && *topic.config != config
             {
-                Arc::make_mut(topic).config = config;
+                Arc::make_mut(topic).config = config.into();
             }
         }
     }
@@ -470,7 +470,7 @@ mod tests {
             "#45"
         );
         assert_eq!(
-            image.topic("a").unwrap().config,
+            *image.topic("a").unwrap().config,
             TopicConfig::default(),
             "#45: settings go with the topic"
         );

@@ -125,7 +125,7 @@ pub struct Topic {
     /// Its partitions, by number.
     pub partitions: Vec<Partition>,
     /// Its settings, with defaults.
-    pub config: TopicConfig,
+    pub config: Arc<TopicConfig>,
 }
 
 /// One partition.

@@ -136,7 +136,7 @@ fn make(
         id,
         name: Arc::from(name),
         partitions: Vec::new(),
-        config: settled,
+        config: settled.into(),
     };
     let mut records = Vec::with_capacity(1 + given.len() + partitions.len());
     records.push(topic_record(&topic).into());

@@ -101,7 +101,11 @@ pub struct Frame {
 
 /// The whole fold as the first frame of a file.
 pub fn base(stamp: Stamp, fold: &Fold) -> Frame {
-    let all: Vec<(&LogId, &LogState)> = fold.logs.iter().collect();
+    let all: Vec<(&LogId, &LogState)> = fold
+        .logs
+        .iter()
+        .map(|(log, state)| (log, &**state))
+        .collect();
     frame(stamp, 0, fold, &all, &[])
 }
 
@@ -109,7 +113,7 @@ pub fn base(stamp: Stamp, fold: &Fold) -> Frame {
 pub fn further(stamp: Stamp, chain: u32, fold: &Fold, changed: &Set<LogId>) -> Frame {
     let now: Vec<(&LogId, &LogState)> = changed
         .iter()
-        .filter_map(|log| fold.logs.get_key_value(log))
+        .filter_map(|log| Some((log, &**fold.logs.get(log)?)))
         .collect();
     let gone: Vec<LogId> = changed
         .iter()
@@ -349,7 +353,7 @@ fn take_body(body: &[u8], version: u16, mut fold: Fold) -> Result<Fold, Wrong> {
     for _ in 0..take.u32()? {
         let len = take.u32()? as usize;
         let (log, state) = take_log(take.bytes(len)?, version)?;
-        fold.logs.insert(log, state);
+        fold.logs.insert(log, state.into());
     }
     for _ in 0..take.u32()? {
         fold.logs.remove(&take.log()?);

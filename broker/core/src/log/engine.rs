@@ -1,6 +1,7 @@
 //! The storage engine of one shard: every byte, name and order on disk is decided behind this door, none is touched.
 //! Decides what is refused and what a completion was for; the files beside it decide the rest. Holds #1, #4, #10, #105.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -86,7 +87,7 @@ pub struct Engine {
     /// What is durable: the only thing that a checkpoint is made of.
     pub(crate) fold: Fold,
     /// What is open or has data.
-    pub(crate) live: Map<LogId, Live>,
+    pub(crate) live: Map<LogId, Box<Live>>,
     pub(crate) lanes: Lanes,
     pub(crate) waiting: Map<Ticket, Why>,
     pub(crate) spill: Spill,
@@ -195,10 +196,12 @@ impl Engine {
     /// on disk: its directory is made when it first spills.
     pub fn open(&mut self, log: LogId, spec: LogSpec) {
         let lost = self.fold.claim_lost(log);
-        let state = self.fold.logs.get(&log);
-        let live = self.live.entry(log).or_insert_with(|| match state {
-            Some(state) => Live::recovered(log, state),
-            None => Live::new(log),
+        let state = self.fold.logs.get(&log).map(|state| &**state);
+        let live = self.live.entry(log).or_insert_with(|| {
+            Box::new(match state {
+                Some(state) => Live::recovered(log, state),
+                None => Live::new(log),
+            })
         });
         if spec.config.durability == Durability::Replicated {
             self.lanes.fast_wanted = true;

@@ -22,7 +22,13 @@ impl Epochs {
         let later = self.begun.get(i).map_or(at, |(_, began)| at.min(*began));
         match self.begun.get_mut(i) {
             Some((known, began)) if *known == epoch => *began = later,
-            _ => self.begun.insert(i, (epoch, later)),
+            _ => {
+                // Most logs know one.
+                if self.begun.capacity() == 0 {
+                    self.begun.reserve_exact(1);
+                }
+                self.begun.insert(i, (epoch, later));
+            }
         }
         self.clamp_before(i, later);
     }

@@ -148,7 +148,12 @@ impl LogState {
         }
         match entry.home {
             Some(home) if here => self.grow(entry, home),
-            None if self.next > self.start => self.ring.push_back(batch),
+            None if self.next > self.start => {
+                if self.ring.capacity() == 0 {
+                    self.ring.reserve_exact(1);
+                }
+                self.ring.push_back(batch);
+            }
             Some(_) | None => {}
         }
     }

@@ -496,6 +496,6 @@ fn stopped(walk: &Walk<'_>) -> Option<BrokerEpoch> {
 
 /// Logs whose state is not empty: what a report counts.
 pub fn with_data(fold: &Fold) -> u64 {
-    let has_data = |state: &&LogState| state.next > Offset::ZERO || !state.beyond.is_empty();
-    fold.logs.values().filter(has_data).count() as u64
+    let has_data = |state: &LogState| state.next > Offset::ZERO || !state.beyond.is_empty();
+    fold.logs.values().filter(|state| has_data(state)).count() as u64
 }

@@ -25,7 +25,7 @@ pub struct LogSpec {
     /// `TOPIC-PARTITION`: the name of its directory, made when it first spills.
     pub dir: Arc<str>,
     /// Its topic's settings.
-    pub config: TopicConfig,
+    pub config: Arc<TopicConfig>,
     /// Whether it goes first in a commit and may use the rings' reserve: metadata and coordinators' logs (#105, #135).
     pub urgent: bool,
 }

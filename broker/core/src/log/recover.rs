@@ -575,7 +575,7 @@ impl Recovery {
             reshaped: None,
             doubt: (doubtful && doubt == Doubt::Stop).then(|| judged.warnings.join(" ")),
         };
-        let metadata = whole.logs.get(&LogId::METADATA);
+        let metadata = whole.logs.get(&LogId::METADATA).map(|state| &**state);
         let prove = Prove::of(
             LogId::METADATA,
             shard,

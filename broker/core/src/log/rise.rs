@@ -224,7 +224,7 @@ impl Engine {
             .fold
             .logs
             .iter()
-            .map(|(log, state)| (*log, Live::recovered(*log, state)))
+            .map(|(log, state)| (*log, Box::new(Live::recovered(*log, state))))
             .collect();
         for (log, why) in offline {
             if let Some(live) = self.live.get_mut(&log) {

@@ -1,6 +1,7 @@
 //! What is known of the logs of one shard: the shapes of the fold, of the entries that are folded, and of places.
 //! Decides nothing: `fold` changes a [`Fold`] by commits, the spill by what it has made durable, `checkpoint` keeps it.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -240,8 +241,8 @@ pub struct Fold {
     pub durable: RingPoint,
     /// The fast ring is folded up to here.
     pub fast: RingPoint,
-    /// The logs.
-    pub logs: Map<LogId, LogState>,
+    /// The logs. Nodes of a map that grows at its end are half empty: they hold no more than where each lies.
+    pub logs: Map<LogId, Box<LogState>>,
     /// Logs that were dropped and whose directory may still be there.
     pub dropped: Map<LogId, Option<Arc<str>>>,
     /// Ends that rot took of logs which nothing that can be read names: by the log's checksum seed, until the metadata

@@ -344,7 +344,7 @@ impl World {
             id,
             LogSpec {
                 dir: dir_of(id),
-                config,
+                config: config.into(),
                 urgent: id == LogId::METADATA,
             },
         );

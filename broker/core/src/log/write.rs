@@ -156,6 +156,9 @@ impl Engine {
                     && entry.kind != BatchKind::Moved
                     && entry.generation == live.generation
                 {
+                    if live.placed.capacity() == 0 {
+                        live.placed.reserve_exact(1);
+                    }
                     live.placed.push_back(entry.batch);
                 }
             }

@@ -28,7 +28,7 @@ impl Running {
     ) {
         let log = part.log;
         let refused = |code, text| Refused { code, text };
-        let placed = match self.partitions.get(&log) {
+        let placed = match self.partitions.get(&log).map(|partition| &**partition) {
             None => Err(refused(
                 Code::UnknownTopicOrPartition,
                 String::from("this node does not hold the partition"),

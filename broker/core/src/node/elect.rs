@@ -61,7 +61,7 @@ impl Running {
             LogId::METADATA,
             LogSpec {
                 dir: METADATA_DIR.into(),
-                config,
+                config: config.into(),
                 urgent: true,
             },
         );

@@ -65,7 +65,7 @@ pub(crate) struct Running {
     pub(crate) image: Option<Arc<Image>>,
     /// This node's registration, once it is known.
     pub(crate) broker_epoch: BrokerEpoch,
-    pub(crate) partitions: Map<LogId, Partition>,
+    pub(crate) partitions: Map<LogId, Box<Partition>>,
     /// Logs of deleted topics whose bytes are not gone yet.
     pub(crate) going: Set<LogId>,
     /// Partitions for which somebody waits.

@@ -134,7 +134,8 @@ impl Running {
     /// A log's bytes survive the death of the process: of a topic that is `durable` nothing follows from that.
     pub(crate) fn written(&mut self, now: Now, log: LogId, out: &mut Vec<Effect>) {
         let counts = |partition: &Partition| partition.durability == Durability::Replicated;
-        if self.partitions.get(&log).is_some_and(counts) {
+        let partition = self.partitions.get(&log);
+        if partition.is_some_and(|partition| counts(partition)) {
             self.moved(now, log, out);
         }
     }

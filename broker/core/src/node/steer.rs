@@ -2,6 +2,7 @@
 //! Decides by comparing wanted with own state, never by a list of changes, so that a start and a missed image take the
 //! same path. Holds #40: absence in the image removes nothing.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -147,13 +148,15 @@ impl Running {
                 urgent: false,
             },
         );
-        let partition = self.partitions.entry(log).or_insert_with(|| Partition {
-            name,
-            durability: topic.config.durability,
-            leader: None,
-            parked: Parked::default(),
-            listed: false,
-            looking: Vec::new(),
+        let partition = self.partitions.entry(log).or_insert_with(|| {
+            Box::new(Partition {
+                name,
+                durability: topic.config.durability,
+                leader: None,
+                parked: Parked::default(),
+                listed: false,
+                looking: Vec::new(),
+            })
         });
         partition.durability = topic.config.durability;
         if wanted.leader != Some(self.me) {

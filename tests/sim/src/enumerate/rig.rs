@@ -262,7 +262,7 @@ impl Rig {
             log,
             LogSpec {
                 dir: dir.clone(),
-                config: config.clone(),
+                config: config.clone().into(),
                 urgent: false,
             },
         );

@@ -45,8 +45,9 @@ fn gotcha_28_every_setting_of_a_topic_is_told_with_its_source_and_synonyms() {
         let given = [("segment.bytes".to_string(), "1048576".to_string())];
         image.configs.insert("t".into(), given.into());
         let mut topic = Topic::clone(&image.topics["t"]);
-        topic.config.segment_bytes = 1 << 20;
-        topic.config.retention_bytes = Some(77);
+        let config = Arc::make_mut(&mut topic.config);
+        config.segment_bytes = 1 << 20;
+        config.retention_bytes = Some(77);
         image.topics.insert("t".into(), Arc::new(topic));
     });
     let (code, configs) = describe(&mut bench, 2, "t", None);

@@ -71,7 +71,7 @@ fn topic(name: &str, partitions: i32) -> Topic {
         id: id_of(name),
         name: name.into(),
         partitions: (0..partitions).map(|_| one.clone()).collect(),
-        config: TopicConfig::default(),
+        config: TopicConfig::default().into(),
     }
 }
 

@@ -128,7 +128,7 @@ fn gotcha_16_a_batch_of_more_than_max_message_bytes_is_refused_and_one_of_exactl
         let mut bench = Bench::new(&[]);
         bench.change(|image| {
             let mut topic = topic("t", 1);
-            topic.config.max_message_bytes = limit;
+            Arc::make_mut(&mut topic.config).max_message_bytes = limit;
             image.names.insert(topic.id, topic.name.clone());
             image.topics.insert(topic.name.clone(), Arc::new(topic));
         });
@@ -368,7 +368,7 @@ fn with_settings(settings: &[(&str, &str)]) -> Bench {
     bench.change(|image| {
         let given = settings.iter().map(|(key, value)| (*key, Some(*value)));
         let mut topic = Topic::clone(&image.topics["t"]);
-        topic.config = crate::config::topic(&topic.config, given).unwrap();
+        topic.config = crate::config::topic(&topic.config, given).unwrap().into();
         image.topics.insert("t".into(), Arc::new(topic));
     });
     bench

@@ -111,7 +111,7 @@ proptest! {
         // Hostile bytes under checksums that hold.
         let log = LogId { topic: TopicId(Uuid([1; 16])), partition: PartitionId(0) };
         let mut fold = Fold::default();
-        fold.logs.insert(log, LogState::default());
+        fold.logs.insert(log, LogState::default().into());
         let mut bytes = base(stamp(1), &fold).bytes.to_vec();
         bytes.truncate(HEADER);
         bytes.extend_from_slice(&body);

@@ -440,11 +440,11 @@ fn rot_in_names_of_what_was_removed_takes_nothing_else_99() {
             ..LogState::default()
         };
         let mut fold = Fold::default();
-        fold.logs.insert(log(1), direct);
+        fold.logs.insert(log(1), direct.into());
         let begins = Entry::Fact(log(1), Generation(0), Fact::Start(Offset(start)));
         // The commit that named offset 1 cannot be read.
         fold.replay(&[named(0), named(2), begins]);
-        fold.logs.remove(&log(1)).expect("known")
+        *fold.logs.remove(&log(1)).expect("known")
     };
     let below = state(3);
     assert!(!below.is_torn());

@@ -142,7 +142,7 @@ pub(in crate::log) fn a_reader_outlives_the_topic_that_had_the_name() {
     let new = log(2);
     let spec = LogSpec {
         dir: "t1-0".into(),
-        config,
+        config: config.into(),
         urgent: false,
     };
     world.engine.open(new, spec);

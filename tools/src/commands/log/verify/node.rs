@@ -113,7 +113,7 @@ impl Look {
             return Ok(Vec::new());
         };
         self.files += 2;
-        let torn: Vec<(LogId, LogState)> = newest
+        let torn: Vec<(LogId, Box<LogState>)> = newest
             .fold
             .logs
             .iter()
