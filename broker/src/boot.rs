@@ -34,9 +34,8 @@ use crate::shard_loop::{self, Mail, Parts, Post};
 
 /// Memory that decompression may take at one time, on all shards together (#130).
 const DECOMPRESSION_MAX: usize = 256 << 20;
-/// Memory of frames and file operations that is kept for the next ones, for each shard: what the cache of the tail gives up
-/// comes back from here.
-const BUFFERS_IDLE: usize = 16 << 20;
+/// Memory of frames and file operations that is kept for the next ones though nobody used it for a while, for each shard.
+const BUFFERS_IDLE: usize = 4 << 20;
 
 /// Descriptors of a shard beside those of its files: its ring's, and what its threads and its runtime have.
 const DESCRIPTORS_PER_SHARD: u64 = 256;

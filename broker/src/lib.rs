@@ -3,8 +3,6 @@
 //! This crate owns everything that the core must not know: the clock, the runtime, the file system, the sockets.
 //! It decides nothing about data. `boot::run` is the whole process; `shard_loop` is the heart of each thread.
 
-#![forbid(unsafe_code)]
-
 pub mod boot;
 pub mod clock;
 pub mod disk;

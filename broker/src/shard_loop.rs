@@ -271,6 +271,7 @@ impl Local {
         let now = inner.clock.now();
         inner.end_idle(now);
         inner.lane.tidy();
+        self.frames.tidy();
         if self.memory.is_wanted() {
             for member in inner.conns.values() {
                 member.link.wake.notify_one();

@@ -1,13 +1,14 @@
 //! Page-aligned memory that is used again: first touch of memory is dear, and O_DIRECT wants alignment.
-//! Decides how much idle memory is kept; never what is in it.
+//! Decides how long buffers are and what they count against; never where they lie (`region`), nor what is in them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use sawlog_core::file::{Piece, Stamp};
 
+use super::region::{Regions, Run};
 use crate::net::allowance::Held;
 
 /// What O_DIRECT wants its addresses, lengths and positions to be a multiple of.
@@ -15,10 +16,6 @@ pub const PAGE: usize = 4096;
 
 /// A buffer longer than this is made for its purpose and freed.
 const LARGEST: usize = 8 << 20;
-/// Above this, lengths are rounded more coarsely.
-const LONG: usize = 256 << 10;
-/// A buffer that is used again may be larger than what was asked for by this part of it.
-const SLACK: usize = 4;
 
 /// Bytes that are no longer written, with what their memory takes.
 #[derive(Clone, Debug)]
@@ -32,15 +29,13 @@ pub struct Shared {
 /// Gives out aligned buffers and takes them back when the last slice of them is gone.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    idle: Arc<Mutex<Idle>>,
+    inner: Arc<Mutex<Inner>>,
+    idle_max: usize,
 }
 
-#[derive(Debug)]
-struct Idle {
-    /// By length.
-    classes: BTreeMap<usize, Vec<Vec<u8>>>,
-    bytes: usize,
-    limit: usize,
+#[derive(Debug, Default)]
+struct Inner {
+    regions: Regions,
     /// What buffers in use count against, by where they lie, and what they really take: those whose bytes are no longer
     /// written.
     counted: BTreeMap<usize, (Held, usize)>,
@@ -49,98 +44,115 @@ struct Idle {
 /// An aligned run of bytes, filled from the front.
 #[derive(Debug)]
 pub struct Aligned {
-    /// All of it is initialised, by zeros or by its last use: a buffer that comes back is not cleared.
-    memory: Vec<u8>,
+    memory: Memory,
     /// Where the first byte lies: at the beginning of a page, or so far behind it.
     start: usize,
     skew: usize,
     len: usize,
-    pool: Option<Arc<Mutex<Idle>>>,
+    pool: Option<Arc<Mutex<Inner>>>,
     /// What it counts against, for as long as any slice of it lives (#131), or until [`Pool::take_over`].
     held: Option<Held>,
-    /// It stands in [`Idle::counted`].
+    /// It stands in [`Inner::counted`].
     listed: bool,
 }
 
+/// All of it is initialised, by zeros or by its last use: a buffer that comes back is not cleared.
+#[derive(Debug)]
+enum Memory {
+    Run(Run),
+    /// Too long for a run, or there was none; one page longer, so that it can begin where one does.
+    Heap(Vec<u8>),
+}
+
+impl Deref for Memory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Memory::Run(run) => run,
+            Memory::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Memory::Run(run) => run,
+            Memory::Heap(bytes) => bytes,
+        }
+    }
+}
+
 impl Pool {
-    /// A pool that keeps at most `limit` idle bytes.
-    pub fn new(limit: usize) -> Pool {
-        let idle = Idle {
-            classes: BTreeMap::new(),
-            bytes: 0,
-            limit,
-            counted: BTreeMap::new(),
-        };
+    /// A pool that keeps at most `idle_max` bytes for long that nobody uses.
+    pub fn new(idle_max: usize) -> Pool {
         Pool {
-            idle: Arc::new(Mutex::new(idle)),
+            inner: Arc::default(),
+            idle_max,
         }
     }
 
     /// An empty buffer with room for `len` bytes, rounded up to whole pages.
     pub fn take(&self, len: usize) -> Aligned {
         let size = size_of(len);
-        if size > LARGEST {
-            return Aligned::new(vec![0; size + PAGE], None);
+        if size <= LARGEST {
+            let run = lock(&self.inner).regions.take(size);
+            if let Some(run) = run {
+                return Aligned::new(Memory::Run(run), Some(self.inner.clone()));
+            }
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = size + PAGE + size / SLACK;
-        let fits = idle.classes.range_mut(size + PAGE..=most).next();
-        let used = fits.and_then(|(size, class)| Some((*size, class.pop()?, class.is_empty())));
-        let memory = match used {
-            Some((class, memory, last)) => {
-                if last {
-                    idle.classes.remove(&class);
-                }
-                idle.bytes -= memory.len();
-                memory
-            }
-            None => {
-                drop(idle);
-                // The kernel gives zeroed pages when they are first touched: nothing is cleared here.
-                vec![0; size + PAGE]
-            }
-        };
-        Aligned::new(memory, Some(self.idle.clone()))
+        // The kernel gives zeroed pages when they are first touched: nothing is cleared here.
+        Aligned::new(Memory::Heap(vec![0; size + PAGE]), None)
+    }
+
+    /// Gives back to the system what nobody used since this was last called, but for what is always kept.
+    pub fn tidy(&self) {
+        lock(&self.inner).regions.tidy(self.idle_max);
     }
 
     /// The memory of a frame goes over to whoever keeps these bytes of it from now on: it counts no longer against what
     /// frames share. Says what it takes; nothing if it is no long frame's, or these are the lesser part of it.
     pub fn take_over(&self, bytes: &[u8]) -> Option<u64> {
         let at = bytes.as_ptr().addr();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begin, (_, taken)) = idle.counted.range(..=at).next_back()?;
+        let mut inner = lock(&self.inner);
+        let (begin, (_, taken)) = inner.counted.range(..=at).next_back()?;
         let (begin, taken) = (*begin, *taken);
         if at >= begin + taken || bytes.len() < taken / 2 {
             return None;
         }
-        idle.counted.remove(&begin);
+        inner.counted.remove(&begin);
         Some(taken as u64)
     }
 }
 
 #[cfg(test)]
 impl Pool {
-    /// Bytes that are kept for the next ones.
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.lock().unwrap().bytes
+    /// Bytes that somebody has.
+    pub(crate) fn used(&self) -> usize {
+        lock(&self.inner).regions.used()
     }
+}
+
+/// No thread ends while it holds this.
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a buffer for `len` bytes really takes.
 pub fn taken(len: usize) -> usize {
-    size_of(len) + PAGE
+    let size = size_of(len);
+    if size > LARGEST { size + PAGE } else { size }
 }
 
-/// How long a buffer is made: few lengths, so that one that comes back fits the next request.
+/// How long a buffer is made: few lengths, so that one that comes back leaves room for the next, and no crumbs.
 fn size_of(len: usize) -> usize {
-    // Long ones come in fewer: they are whole huge pages anyway, and each length has idle ones of its own.
-    let parts = if len > LONG { 4 } else { 8 };
-    let step = (len.max(1).next_power_of_two() / parts).max(PAGE);
+    let step = (len.max(1).next_power_of_two() / 8).max(PAGE);
     len.max(1).next_multiple_of(step)
 }
 
 impl Aligned {
-    fn new(memory: Vec<u8>, pool: Option<Arc<Mutex<Idle>>>) -> Aligned {
+    fn new(memory: Memory, pool: Option<Arc<Mutex<Inner>>>) -> Aligned {
         let start = memory.as_ptr().align_offset(PAGE);
         assert!(start < PAGE, "bytes can be aligned to any page");
         Aligned {
@@ -180,7 +192,11 @@ impl Aligned {
 
     /// How many bytes it may hold in all.
     pub fn capacity(&self) -> usize {
-        self.memory.len() - PAGE - self.skew
+        let before = match self.memory {
+            Memory::Run(_) => 0,
+            Memory::Heap(_) => PAGE,
+        };
+        self.memory.len() - before - self.skew
     }
 
     /// Adds bytes; the buffer must have been taken with room for them.
@@ -285,9 +301,8 @@ impl Aligned {
         if let Some(pool) = &self.pool
             && let Some(held) = self.held.take()
         {
-            let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
             let (begin, taken) = (self.memory.as_ptr().addr(), self.memory.len());
-            idle.counted.insert(begin, (held, taken));
+            lock(pool).counted.insert(begin, (held, taken));
             self.listed = true;
         }
         Bytes::from_owner(self)
@@ -305,33 +320,13 @@ impl AsRef<[u8]> for Aligned {
 impl Drop for Aligned {
     fn drop(&mut self) {
         let Some(pool) = self.pool.take() else { return };
-        let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = std::mem::take(&mut self.memory);
+        let memory = std::mem::replace(&mut self.memory, Memory::Heap(Vec::new()));
+        let mut inner = lock(&pool);
         if self.listed {
-            idle.counted.remove(&memory.as_ptr().addr());
+            inner.counted.remove(&memory.as_ptr().addr());
         }
-        let size = memory.len();
-        idle.classes.entry(size).or_default().push(memory);
-        idle.bytes += size;
-        idle.shrink(size);
-    }
-}
-
-impl Idle {
-    /// Gives up what is too much: of other lengths than the one in use, for that will be wanted again.
-    fn shrink(&mut self, used: usize) {
-        while self.bytes > self.limit {
-            let other = self.classes.keys().rev().find(|size| **size != used);
-            let size = other.copied().unwrap_or(used);
-            let Some(class) = self.classes.get_mut(&size) else {
-                return;
-            };
-            if class.pop().is_some() {
-                self.bytes -= size;
-            }
-            if class.is_empty() {
-                self.classes.remove(&size);
-            }
+        if let Memory::Run(run) = memory {
+            inner.regions.put(run);
         }
     }
 }
@@ -366,28 +361,27 @@ mod tests {
             drop(frozen);
             assert_eq!(&slice[..], [7]);
         }
-        let idle = pool.idle.lock().unwrap().bytes;
-        assert!(idle > 70_000, "kept {idle}");
+        assert_eq!(pool.used(), 0);
         let again = pool.take(70_000);
-        assert!(pool.idle.lock().unwrap().bytes < idle);
-        assert!(again.is_empty());
+        assert!(again.is_empty() && pool.used() == taken(70_000));
     }
 
     #[test]
-    fn what_is_too_much_is_given_up_of_lengths_that_are_not_in_use() {
-        let pool = Pool::new(40 * PAGE);
-        drop([
-            pool.take(8 * PAGE),
-            pool.take(8 * PAGE),
-            pool.take(8 * PAGE),
-        ]);
-        for _ in 0..3 {
-            drop([pool.take(PAGE), pool.take(PAGE), pool.take(PAGE)]);
-        }
-        drop([pool.take(16 * PAGE), pool.take(16 * PAGE)]);
-        let idle = pool.idle.lock().unwrap();
-        assert!(idle.bytes <= 40 * PAGE, "kept {}", idle.bytes);
-        assert_eq!(idle.classes[&(17 * PAGE)].len(), 2);
+    fn what_nobody_uses_for_long_is_given_back_but_for_what_is_always_kept() {
+        let pool = Pool::new(4 << 20);
+        let taken: Vec<Aligned> = (0..10).map(|_| pool.take(1 << 20)).collect();
+        pool.tidy();
+        drop(taken);
+        let idle = || lock(&pool.inner).regions.idle();
+        pool.tidy();
+        assert_eq!(idle(), 10 << 20);
+        pool.tidy();
+        assert_eq!(idle(), 4 << 20);
+        let longest = pool.take(LARGEST + 1);
+        assert!(
+            pool.used() == 0 && longest.capacity() > LARGEST,
+            "it is the heap's"
+        );
     }
 
     #[test]

@@ -9,5 +9,6 @@ pub mod laying;
 pub mod memory;
 pub mod placing;
 pub mod reading;
+pub mod region;
 pub mod store;
 pub mod tail;

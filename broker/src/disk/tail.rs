@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * 2 * PAGE as u64, LEAST, pool.clone());
+        let mut tail = Tail::new(3 * PAGE as u64, LEAST, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
             tail.keep(&file, u64::from(i) * 4096, page(&pool, i).share());
@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(tail.get(&file, 4100, 10).unwrap()[..], [1; 10]);
         assert_eq!(tail.get(&file, 8190, 4).unwrap()[..], [1, 1, 2, 2]);
         assert_eq!(tail.get(&file, 16380, 10), None, "behind the end");
-        assert_eq!(tail.held(), 3 * 2 * PAGE as u64);
+        assert_eq!(tail.held(), 3 * PAGE as u64);
         tail.forget(&file);
         assert_eq!((tail.held(), tail.ages.len()), (0, 0), "#132");
     }
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn what_was_written_again_is_as_old_as_its_last_write() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * 2 * PAGE as u64, LEAST, pool.clone());
+        let mut tail = Tail::new(3 * PAGE as u64, LEAST, pool.clone());
         let file = FileName::named("segment");
         for (at, with) in [(0, 1), (4096, 2), (0, 3), (8192, 4)] {
             tail.keep(&file, at, page(&pool, with).share());
