@@ -25,9 +25,11 @@ const STEP: usize = 512 << 10;
 const BUSY_MS: u64 = 200;
 /// What is taken from the page cache at a time while nothing shall be brought there.
 const LOOK: usize = 128 << 10;
+
 impl Files {
-    /// Reads up to `len` bytes from `at` on for a client; fewer where the file ends. Those of a segment come through the page cache, for whoever reads them next
-    /// (decision 0014). A long run of a ring does not: what is written around the page cache again and again is not there.
+    /// Reads up to `len` bytes from `at` on for a client; fewer where the file ends. Those of a segment come through the
+    /// page cache, for whoever reads them next (decision 0014). A long run of a ring does not: what is written around the
+    /// page cache again and again is not there.
     pub fn serve(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
         let long = len as usize;
         if is_segment(file) {
