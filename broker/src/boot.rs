@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sawlog_core::api::Door;
+use sawlog_core::api::{Door, FetchWaits};
 use sawlog_core::complaint::Complaint;
 use sawlog_core::config::{BrokerConfig, Told};
 use sawlog_core::effect::Line;
@@ -135,6 +135,7 @@ pub(crate) fn start_threads(
     let decompression = Arc::new(sawlog_wire::records::Pool::new(DECOMPRESSION_MAX));
     let memory = Allowance::new(usize::try_from(config.frames_max_bytes).unwrap_or(usize::MAX));
     let answers = Gauge::new(ANSWERS_MAX);
+    let waits = Arc::new(FetchWaits::default());
     let mut threads = Vec::new();
     for (shard, inbox) in (0..shards).zip(inboxes) {
         let parts = Parts {
@@ -147,6 +148,7 @@ pub(crate) fn start_threads(
             tell: tell.clone(),
             pool: decompression.clone(),
             answers: answers.clone(),
+            waits: waits.clone(),
             memory: memory.clone(),
             faults: faults.cloned(),
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sawlog_core::answer::Response;
-use sawlog_core::api::{Door, FetchSessions, Outbox};
+use sawlog_core::api::{Door, FetchSessions, FetchWaits, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::config::BrokerConfig;
 use sawlog_core::effect::{Effect, Line};
@@ -120,6 +120,7 @@ struct Inner {
     /// Used again by every call of a connection's pure half.
     out: Outbox,
     sessions: FetchSessions,
+    waits: Arc<FetchWaits>,
     inflater: Inflater,
     pool: Arc<Pool>,
 }
@@ -145,6 +146,8 @@ pub struct Parts {
     pub memory: Allowance,
     /// What readers make the node hold, on all shards.
     pub answers: Arc<Gauge>,
+    /// What the open Fetches hold, on all shards.
+    pub waits: Arc<FetchWaits>,
     /// What goes wrong because a test asked for it; none in a broker.
     pub faults: Option<Faults>,
 }
@@ -201,6 +204,7 @@ impl Local {
             pool,
             memory,
             answers,
+            waits,
             faults,
         } = parts;
         let shards = u16::try_from(posts.len()).unwrap_or(u16::MAX);
@@ -243,6 +247,7 @@ impl Local {
             ended: false,
             out: Outbox::default(),
             sessions: FetchSessions::new(&config, id, shards),
+            waits,
             inflater: Inflater::new(),
             pool,
             config,
@@ -417,6 +422,7 @@ mod tests {
             tell: Arc::new(|_| {}),
             pool: Arc::new(Pool::new(0)),
             answers: Gauge::new(1 << 20),
+            waits: Arc::default(),
             memory: Allowance::new(1 << 20),
             faults: None,
         })

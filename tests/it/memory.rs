@@ -302,3 +302,54 @@ fn no_more_connections_have_a_fetch_session_than_there_are_slots_132() {
     drop((with, without));
     broker.stop().unwrap();
 }
+
+/// Partitions of the topic that is waited for.
+const WIDE: i32 = 2_000;
+
+#[test]
+fn fetches_of_many_partitions_that_wait_hold_a_bounded_sum_and_others_are_served_131_132() {
+    let folder = Folder::new("wide").unwrap();
+    let start = Start::on(&folder.join("data"));
+    let broker = start.ready().unwrap();
+    let place = Place::first("t");
+    let mut honest = Connection::open(broker.address).unwrap();
+    honest.create_topic("t", WIDE, &[]).unwrap();
+    honest.append(&place, &[b"first"]).unwrap();
+    let before = memory_at_its_highest(&broker);
+    let mut request = all_of(&place);
+    (request.min_bytes, request.max_wait_ms) = (1, i32::MAX);
+    let mut wide = request.clone();
+    let one = wide.topics[0].partitions[0].clone();
+    let empty = (1..WIDE).map(|partition| FetchPartition {
+        partition,
+        ..one.clone()
+    });
+    wide.topics[0].partitions = empty.collect();
+    let mut readers: Vec<_> = (0..300)
+        .map(|_| {
+            let mut reader = Connection::open(broker.address).unwrap();
+            reader.send(12, &wide).unwrap();
+            reader
+        })
+        .collect();
+    rests(&broker);
+    let memory = memory_at_its_highest(&broker);
+    let (was, is) = (before >> 20, memory >> 20);
+    eprintln!("memory: {is} MiB at the most, {was} before 300 Fetches of {WIDE} partitions");
+    // 64 MiB of those that wait, as much of those that are answered meanwhile, what these ask the logs, and their answers.
+    assert!(memory < before + (256 << 20), "{was} MiB, {is} MiB");
+    // Who asks for little waits as ever.
+    request.topics[0].partitions[0].fetch_offset = 1;
+    let mut little = Connection::open(broker.address).unwrap();
+    little.send(12, &request).unwrap();
+    honest.append(&place, &[b"second"]).unwrap();
+    let told = little.receive::<FetchRequest>(12).unwrap();
+    assert_eq!(told.throttle_time_ms, 0);
+    assert!(told.responses[0].partitions[0].records.is_some());
+    // Who could not wait was told all, and to rest.
+    let told = readers.pop().unwrap().receive::<FetchRequest>(12).unwrap();
+    assert_eq!(told.throttle_time_ms, 500);
+    assert_eq!(told.responses[0].partitions.len(), WIDE as usize - 1);
+    drop(readers);
+    broker.stop().unwrap();
+}

@@ -42,6 +42,11 @@ impl Deadline {
     pub fn passed(self, now: Now) -> bool {
         self.0 <= now.mono
     }
+
+    /// How much time is left until then.
+    pub fn left(self, now: Now) -> core::time::Duration {
+        core::time::Duration::from_nanos(self.0.0.saturating_sub(now.mono.0))
+    }
 }
 
 /// Sixteen random bytes, fresh with every step; ids, secrets and tokens are drawn from them and a counter.

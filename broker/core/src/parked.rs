@@ -35,9 +35,12 @@ pub struct Promise {
     pub late: Response,
 }
 
+/// So many watches have room in a log for good.
+const FEW: usize = 4;
+
 /// Somebody who wants to know when there may be more to read.
 #[derive(Clone, Copy, Debug)]
-struct Watch {
+pub(crate) struct Watch {
     waiter: Waiter,
     isolation: Isolation,
     beyond: Offset,
@@ -110,6 +113,7 @@ impl Parked {
                 }
                 !over
             });
+            self.rest();
         }
     }
 
@@ -142,6 +146,7 @@ impl Parked {
         for watch in self.watches.drain(..) {
             answer(watch.waiter, Response::Watched);
         }
+        self.rest();
     }
 
     /// Forgets a connection that is gone; what it appended stays (#137).
@@ -150,11 +155,20 @@ impl Parked {
         self.hw.retain(|promise| promise.waiter.conn != conn);
         self.start.retain(|promise| promise.waiter.conn != conn);
         self.watches.retain(|watch| watch.waiter.conn != conn);
+        self.rest();
     }
 
     /// Forgets the watches of a request that was answered without them.
     pub fn unwatch(&mut self, waiter: Waiter) {
         self.watches.retain(|watch| watch.waiter != waiter);
+        self.rest();
+    }
+
+    /// Where many watched and nobody does now, no room is kept for them (#131).
+    fn rest(&mut self) {
+        if self.watches.is_empty() && self.watches.capacity() > FEW {
+            self.watches = Vec::new();
+        }
     }
 
     /// The earliest deadline of a promise.

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Door, FetchSessions, Host, Outbox};
-use sawlog_core::cluster::image::Image;
-use sawlog_core::config::BrokerConfig;
-use sawlog_core::ids::{ConnId, ShardId};
+use sawlog_core::api::{Conn, Door, FetchSessions, FetchWaits, Host, Outbox};
+use sawlog_core::cluster::image::{Image, Partition, Topic};
+use sawlog_core::config::{BrokerConfig, TopicConfig};
+use sawlog_core::ids::{BrokerId, ConnId, LeaderEpoch, PartitionEpoch, ShardId, TopicId, Uuid};
 use sawlog_core::now::Now;
 use sawlog_wire::header::ResponseHeader;
 use sawlog_wire::message::{Message, Request};
@@ -38,10 +38,12 @@ static COUNTING: counting::Counting = counting::Counting;
 const ROWS: usize = 20_000;
 const FLOOR: usize = 64 << 10;
 
-/// One connection of a node that has no topics.
+/// One connection of a node that has no topics, unless it is given some.
 struct Bench {
     config: BrokerConfig,
+    image: Arc<Image>,
     sessions: FetchSessions,
+    waits: Arc<FetchWaits>,
     conn: Conn,
     out: Outbox,
 }
@@ -59,20 +61,22 @@ impl Bench {
         let out = Outbox::default();
         Bench {
             config,
+            image: Arc::default(),
             sessions,
+            waits: Arc::default(),
             conn,
             out,
         }
     }
 
     fn frame(&mut self, frame: &Bytes) {
-        let image = Arc::new(Image::default());
         let mut host = Host {
             now: Now::default(),
-            image: &image,
+            image: &self.image,
             config: &self.config,
             shards: 1,
             sessions: &mut self.sessions,
+            waits: &self.waits,
             inflater: &mut Inflater::new(),
             pool: &Arc::new(Pool::new(0)),
         };
@@ -329,5 +333,46 @@ fn a_fetch_session_holds_no_more_than_it_is_counted_for_131() {
             );
             assert_eq!(bench.sessions.bytes(), 0);
         }
+    }
+}
+
+#[test]
+fn an_open_fetch_holds_no_more_than_it_is_counted_for_131() {
+    let partition = Partition {
+        replicas: vec![BrokerId(1)],
+        isr: vec![BrokerId(1)],
+        leader: Some(BrokerId(1)),
+        epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+        directories: Vec::new(),
+    };
+    for (topics, partitions) in [(1, 5_000), (5_000, 1), (70, 70)] {
+        let mut bench = Bench::new();
+        let image = Arc::make_mut(&mut bench.image);
+        for topic in 0..topics {
+            let topic = Topic {
+                id: TopicId(Uuid::from_u128(1 + topic as u128)),
+                name: format!("{topic:0>60}").into(),
+                partitions: vec![partition.clone(); partitions as usize],
+                config: TopicConfig::default().into(),
+            };
+            image.topics.insert(topic.name.clone(), Arc::new(topic));
+        }
+        let indexes: Vec<i32> = (0..partitions).collect();
+        // Of no session: what that holds is counted elsewhere.
+        bench.frame(&of_session((0, -1), topics, &indexes, &[]));
+        assert_eq!(
+            (bench.conn.open(), bench.out.asks.len()),
+            (1, (topics * partitions) as usize)
+        );
+        let counted = bench.waits.used();
+        let Bench { conn, waits, .. } = bench;
+        let freed = counting::freed_by(|| drop(conn));
+        println!("{topics} topics of {partitions}: {freed} bytes, counted for {counted}");
+        assert!(
+            freed > 0 && freed <= counted,
+            "{freed} bytes, counted for {counted}"
+        );
+        assert_eq!(waits.used(), 0);
     }
 }

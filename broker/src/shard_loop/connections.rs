@@ -113,7 +113,7 @@ impl Local {
     /// What its task should wait for; an error ends it.
     pub fn wants(&self, id: ConnId) -> Result<Wants, String> {
         let mut inner = self.inner.borrow_mut();
-        let full = inner.answers.is_full();
+        let full = inner.is_full();
         if full && inner.sweep.is_none() {
             inner.sweep = Some(inner.clock.now().after(SWEEP_FULL));
             // The loop has to know that there is something to wait for.
@@ -278,13 +278,14 @@ impl Inner {
         };
         let (image, config, shards) = (&self.image, &*self.config, self.shards);
         let (inflater, pool) = (&mut self.inflater, &self.pool);
-        let sessions = &mut self.sessions;
+        let (sessions, waits) = (&mut self.sessions, &self.waits);
         let mut host = Host {
             now,
             image,
             config,
             shards,
             sessions,
+            waits,
             inflater,
             pool,
         };
@@ -352,7 +353,7 @@ impl Inner {
     /// While memory for answers is short, readers that took nothing for long are given up: others need it. While there is
     /// none no request is read, and those go that hold most of what they had time to take (#131, #133).
     pub(super) fn cut_stuck(&mut self, now: Now) {
-        if !self.answers.is_short() {
+        if !self.answers.is_short() && !self.waits.is_full() {
             if self.sweep.take().is_some() {
                 self.wake_muted();
             }
@@ -361,7 +362,9 @@ impl Inner {
         if self.sweep.is_some_and(|sweep| !sweep.passed(now)) {
             return;
         }
-        let stuck = self.conns.iter().filter(|(_, member)| member.is_stuck(now));
+        let short = self.answers.is_short();
+        let stuck = |member: &Member| short && member.is_stuck(now);
+        let stuck = self.conns.iter().filter(|(_, member)| stuck(member));
         let stuck: Vec<u64> = stuck.map(|(number, _)| *number).collect();
         for number in stuck {
             self.give_up(
@@ -373,7 +376,7 @@ impl Inner {
         if self.answers.is_full() {
             self.shed(now);
         }
-        let full = self.answers.is_full();
+        let full = self.is_full();
         self.sweep = Some(now.after(if full { SWEEP_FULL } else { SWEEP }));
         if !full {
             self.wake_muted();
@@ -396,6 +399,12 @@ impl Inner {
             );
             self.give_up(now, number, &why);
         }
+    }
+
+    /// Whether no request is read for want of memory: answers that nobody takes fill it, or more Fetches are being answered
+    /// at once than there is room for.
+    fn is_full(&self) -> bool {
+        self.answers.is_full() || self.waits.is_full()
     }
 
     fn give_up(&mut self, now: Now, number: u64, why: &str) {

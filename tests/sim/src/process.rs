@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use sawlog_core::answer::{FetchAnswer, Response};
 use sawlog_core::api::table::Audience;
-use sawlog_core::api::{Conn, Door, FetchSessions, Host, Outbox};
+use sawlog_core::api::{Conn, Door, FetchSessions, FetchWaits, Host, Outbox};
 use sawlog_core::cluster::image::Image;
 use sawlog_core::effect::{Effect, Line};
 use sawlog_core::event::{Event, Found, Step};
@@ -63,6 +63,7 @@ pub struct Process {
     out: Outbox,
     /// Of all its threads, as if they were one.
     sessions: FetchSessions,
+    waits: Arc<FetchWaits>,
     inflater: Inflater,
     pool: Arc<Pool>,
     hold: bool,
@@ -91,6 +92,7 @@ impl Process {
             alarms: Alarms::default(),
             out: Outbox::default(),
             sessions,
+            waits: Arc::default(),
             inflater: Inflater::new(),
             pool: Arc::new(Pool::new(64 << 20)),
             hold: false,
@@ -211,6 +213,7 @@ impl Process {
             config: &self.found.config,
             shards: self.found.shards,
             sessions: &mut self.sessions,
+            waits: &self.waits,
             inflater: &mut self.inflater,
             pool: &self.pool,
         };
@@ -263,6 +266,7 @@ impl Process {
             .collect();
         for number in late {
             self.on_conn(now, number, wishes, |conn, host, out| conn.tick(host, out));
+            self.frames(now, number, wishes);
         }
     }
 

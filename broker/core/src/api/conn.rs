@@ -51,6 +51,8 @@ pub struct Conn {
     /// Bytes of records in answers that are not written yet.
     held: usize,
     software: Option<Box<str>>,
+    /// Until then it is not read: a Fetch could not wait, and its client was told to (KIP-219).
+    rests: Option<Deadline>,
     closed: bool,
 }
 
@@ -85,14 +87,15 @@ impl Conn {
             brings: 0,
             held: 0,
             software,
+            rests: None,
             closed: false,
         }
     }
 
     /// Whether another frame may be read: fewer than [`OPEN_MAX`] requests are open, what they are about and what they may
-    /// bring is bounded too, and the connection is not closed.
+    /// bring is bounded too, its client is not to rest, and the connection is not closed.
     pub fn room(&self) -> bool {
-        !self.full() && !self.closed
+        !self.full() && self.rests.is_none() && !self.closed
     }
 
     fn full(&self) -> bool {
@@ -213,7 +216,8 @@ impl Conn {
     /// Looks at the request whose time has come. Only the oldest waits for a time: those behind it have not begun to.
     pub fn tick(&mut self, host: &mut Host<'_>, out: &mut Outbox) {
         let now = host.now;
-        if !self.deadline().is_some_and(|due| due.passed(now)) {
+        self.rests.take_if(|rests| rests.passed(now));
+        if !self.due().is_some_and(|due| due.passed(now)) {
             return;
         }
         self.act(host, out, 0, |job, call| job.tick(call, now));
@@ -222,6 +226,10 @@ impl Conn {
 
     /// When [`Conn::tick`] has something to do.
     pub fn deadline(&self) -> Option<Deadline> {
+        self.due().into_iter().chain(self.rests).min()
+    }
+
+    fn due(&self) -> Option<Deadline> {
         self.open.front().and_then(|open| open.job.deadline())
     }
 
@@ -256,6 +264,9 @@ impl Conn {
                 );
                 return self.close(out, why);
             }
+            if let Some(rest) = open.job.rest() {
+                self.rests = Some(host.now.after(rest));
+            }
             self.rows -= open.rows;
             self.brings -= open.brings;
             self.held -= open.job.holds();
@@ -266,7 +277,14 @@ impl Conn {
 
     /// Begins the oldest request, if it has not begun; whether its reply is ready.
     fn begin(&mut self, host: &mut Host<'_>, out: &mut Outbox) -> bool {
-        self.act(host, out, 0, |job, call| job.begin(call));
+        // What comes behind a Fetch that waits is put together already, and waits as well.
+        let hurry = self.open.len() > 1 && host.waits.is_crowded();
+        self.act(host, out, 0, |job, call| {
+            job.begin(call);
+            if hurry {
+                job.hurry(call);
+            }
+        });
         self.open.front().is_some_and(|open| open.job.ready())
     }
 

@@ -3,13 +3,15 @@
 //! `max_wait` (gotcha 12). Never reads a byte: it asks each log once, then again only where a watch says that there may be
 //! more. Holds #131 for those that wait: a Fetch has records read only when its answer can leave with them. One that wants
 //! more than a byte is measured first, from where batches lie, each batch once; one behind another request waits its turn.
+//! Where those that wait hold as much as they may (`waits`), one is answered with what there is, and its client rests.
 //! Gotchas 11, 13 and 14; #26 is the log's to judge.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use sawlog_wire::messages::FetchResponse;
-use sawlog_wire::messages::fetch::FetchableTopicResponse;
+use sawlog_wire::messages::fetch::{FetchableTopicResponse, PartitionData};
 use sawlog_wire::primitives::DecodeError;
 use sawlog_wire::views::{FetchPartitionView, FetchView, TopicKey};
 use sawlog_wire::{Code, Pieces, Reader};
@@ -17,12 +19,20 @@ use sawlog_wire::{Code, Pieces, Reader};
 use super::fetch_sessions::{self, Kind};
 use super::fields::{epoch, isolation, timeout};
 use super::job::{Begun, Call, Job as AnyJob, bounded};
+use super::waits::{Counted, REST_MAX};
 use super::{fetch_rows, hints};
 use crate::answer::{FetchAnswer, FetchPart, Isolation, MeasureAnswer, Part, WatchPart};
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use crate::map::Set;
 use crate::now::{Deadline, Now};
+use crate::parked::Watch;
 use crate::proof;
+
+/// What a watch takes in its log, at most.
+const WATCH_BYTES: usize = 2 * size_of::<Watch>();
+
+/// Who names more has no room kept for what is not there.
+const MANY: usize = 32;
 
 /// Waits for the logs, or for more to be in them. The response is put together in place.
 pub(super) struct Job {
@@ -44,8 +54,12 @@ pub(super) struct Job {
     asked: usize,
     /// Some part came to an error or a parting of histories: the client is told at once.
     urgent: bool,
+    /// It may not wait any more: there is no memory for it.
+    hurried: bool,
     deadline: Deadline,
     phase: Phase,
+    /// What it holds, if that is much.
+    counted: Option<Counted>,
 }
 
 /// How far it is.
@@ -138,6 +152,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, body: &mut Reader<'_>) -> Result<Be
             job.collect(call, wanted, replica);
         }
     }
+    job.count(call);
     if proof::mutant("fetch-read-out-of-turn") {
         job.begin(call);
     }
@@ -159,8 +174,10 @@ impl Job {
             next: 0,
             asked: 0,
             urgent: false,
+            hurried: false,
             deadline: Deadline::default(),
             phase: Phase::Done,
+            counted: None,
         }
     }
 
@@ -223,8 +240,47 @@ impl Job {
         }
     }
 
+    /// Counts what it holds, and what its watches will: it grows no more but by what is read.
+    fn count(&mut self, call: &Call<'_, '_>) {
+        let rows = &mut self.response.responses;
+        if self.wants.len() + rows.len() > MANY {
+            self.wants.shrink_to_fit();
+            rows.shrink_to_fit();
+            for topic in rows.iter_mut() {
+                topic.partitions.shrink_to_fit();
+            }
+        }
+        let topics = rows.iter().map(|topic| {
+            size_of::<FetchableTopicResponse>()
+                + topic.topic.capacity()
+                + topic.partitions.capacity() * size_of::<PartitionData>()
+        });
+        let bytes = topics.sum::<usize>()
+            + self.wants.capacity() * size_of::<Want>()
+            + self.wants.len() * WATCH_BYTES;
+        self.counted = call.host.waits.count(bytes);
+    }
+
     pub(super) fn ready(&self) -> bool {
         self.phase == Phase::Done
+    }
+
+    /// It has waited for long enough: others need the memory.
+    pub(super) fn hurry(&mut self, call: &mut Call<'_, '_>) {
+        if !self.waits() {
+            return;
+        }
+        self.hurried = true;
+        match self.phase {
+            Phase::Measuring => self.read(call),
+            _ => self.finish(call),
+        }
+    }
+
+    /// How long its client is to rest, because it could not wait here.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let millis = u64::try_from(self.response.throttle_time_ms).unwrap_or(0);
+        (millis > 0).then(|| Duration::from_millis(millis))
     }
 
     /// Bytes of records in the response now.
@@ -454,8 +510,16 @@ impl Job {
         self.watch(call);
     }
 
-    /// Wants to be told of each log when there may be more.
+    /// Wants to be told of each log when there may be more, unless too much is held by those that wait.
     fn watch(&mut self, call: &mut Call<'_, '_>) {
+        if self
+            .counted
+            .as_ref()
+            .is_some_and(|counted| !counted.may_wait())
+        {
+            proof::sometimes("fetch-not-to-wait");
+            return self.hurry(call);
+        }
         let isolation = self.isolation;
         let still = |want: &&mut Want| want.state == State::Still;
         for (at, want) in (0..).zip(&mut self.wants).filter(|(_, want)| still(want)) {
@@ -482,6 +546,10 @@ impl Job {
 
     fn finish(&mut self, call: &mut Call<'_, '_>) {
         self.phase = Phase::Done;
+        if self.hurried {
+            let rest = self.deadline.left(call.host.now).min(REST_MAX);
+            self.response.throttle_time_ms = i32::try_from(rest.as_millis()).unwrap_or(0);
+        }
         fetch_sessions::settle(call.host.sessions, call.conn, self.kind, &mut self.response);
         self.unwatch(call);
     }

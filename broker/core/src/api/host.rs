@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use sawlog_wire::records::{Inflater, Pool};
 
 use super::session_cache::FetchSessions;
+use super::waits::FetchWaits;
 use crate::cluster::image::Image;
 use crate::config::BrokerConfig;
 use crate::now::Now;
@@ -22,6 +23,8 @@ pub struct Host<'h> {
     pub shards: u16,
     /// What the connections of this thread fetch again and again (KIP-227). Whoever sees a connection go ends its session.
     pub sessions: &'h mut FetchSessions,
+    /// What the open Fetches of the node hold, on all threads (#131).
+    pub waits: &'h Arc<FetchWaits>,
     /// The thread's own decompressor.
     pub inflater: &'h mut Inflater,
     /// Memory for decompression, shared by all threads (#130).

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use sawlog_wire::messages::{
     ApiKey, ApiVersionsResponse, DescribeClusterResponse, DescribeConfigsResponse,
@@ -105,6 +106,21 @@ impl Job {
     pub(super) fn begin(&mut self, call: &mut Call<'_, '_>) {
         if let Job::Fetch(job) = self {
             job.begin(call);
+        }
+    }
+
+    /// It is not to wait any more: there is no memory for those behind it.
+    pub(super) fn hurry(&mut self, call: &mut Call<'_, '_>) {
+        if let Job::Fetch(job) = self {
+            job.hurry(call);
+        }
+    }
+
+    /// How long the client is to rest after the response.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        match self {
+            Job::Fetch(job) => job.rest(),
+            _ => None,
         }
     }
 

@@ -39,6 +39,7 @@ mod produce;
 mod session_cache;
 mod settings;
 pub mod table;
+mod waits;
 
 #[cfg(test)]
 mod tests;
@@ -49,3 +50,4 @@ pub use host::Host;
 pub use outbox::Outbox;
 pub use produce::first_batch;
 pub use session_cache::FetchSessions;
+pub use waits::FetchWaits;

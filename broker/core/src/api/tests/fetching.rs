@@ -6,6 +6,7 @@ use sawlog_wire::messages::{ApiKey, FetchRequest, FetchResponse};
 
 use super::*;
 use crate::answer::{FetchPart, Isolation, MeasureAnswer, WatchPart};
+use crate::api::waits::WAIT_MAX;
 
 const KIB: i32 = 1024;
 
@@ -288,6 +289,94 @@ pub(super) fn a_fetch_behind_another_reads_nothing_until_its_turn_131() {
     assert_eq!(bench.frames().len(), 1, "its deadline is over");
     bench.answer(watched[0].0, Response::Watched);
     assert!(bench.asks().is_empty());
+}
+
+/// A Fetch of so many partitions of one topic, on a connection of its own; all of them are read, and there is nothing.
+fn wide(waits: &Arc<FetchWaits>, partitions: i32, request: FetchRequest) -> Bench {
+    let mut bench = Bench::new(&[("t", partitions)]);
+    bench.waits = waits.clone();
+    reads_nothing(&mut bench, partitions, request);
+    bench
+}
+
+fn reads_nothing(bench: &mut Bench, partitions: i32, mut request: FetchRequest) {
+    let one = request.topics[0].partitions[0].clone();
+    let named = |partition| FetchPartition {
+        partition,
+        ..one.clone()
+    };
+    request.topics[0].partitions = (0..partitions).map(named).collect();
+    bench.send(12, &request);
+    finds_nothing(bench);
+}
+
+/// Whatever was asked to be read or measured has nothing.
+fn finds_nothing(bench: &mut Bench) {
+    let asked = |part: &Part| matches!(part, Part::Fetch(_) | Part::Measure(_));
+    loop {
+        let asks = bench.asks();
+        if !asks.iter().any(|(_, _, part)| asked(part)) {
+            bench.out.asks = asks;
+            return;
+        }
+        for (_, waiter, part) in asks {
+            match part {
+                Part::Fetch(_) => bench.answer(waiter, there(0, &[])),
+                Part::Measure(_) => bench.answer(waiter, measured(0, 0)),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+pub(super) fn fetches_that_wait_hold_a_bounded_sum_and_who_finds_no_room_is_answered_131_132() {
+    const WIDE: i32 = 40;
+    for min_bytes in [1, 1000] {
+        let waits = Arc::new(FetchWaits::default());
+        let request = FetchRequest {
+            min_bytes,
+            max_wait_ms: i32::MAX,
+            ..fetch(&[("t", 0, 0)])
+        };
+        let all = (0..20).map(|_| wide(&waits, WIDE, request.clone()));
+        let (waiting, told): (Vec<_>, Vec<_>) = all.partition(|bench| bench.conn.open() == 1);
+        assert!(waits.used() <= WAIT_MAX, "{} bytes wait", waits.used());
+        assert!(!waiting.is_empty() && !told.is_empty());
+        for mut bench in told {
+            let (_, told) = bench.response::<FetchResponse>(ApiKey::Fetch, 12);
+            assert_eq!(told.throttle_time_ms, 500, "KIP-219");
+            assert_eq!(rows(told).len(), WIDE as usize, "answered in full");
+            // It asks no more often than that, whatever it sends.
+            bench.pass(499);
+            assert!(!bench.conn.room());
+            bench.pass(1);
+            assert!(bench.conn.room());
+            assert_eq!(bench.conn.deadline(), None);
+        }
+        // Who would have waited for less is told to rest for less.
+        let brief = FetchRequest {
+            max_wait_ms: 200,
+            ..request.clone()
+        };
+        let mut brief = wide(&waits, WIDE, brief);
+        let (_, told) = brief.response::<FetchResponse>(ApiKey::Fetch, 12);
+        assert_eq!(told.throttle_time_ms, 200);
+        // One that holds little waits as ever ...
+        let mut little = wide(&waits, 1, request.clone());
+        assert_eq!((little.conn.open(), little.conn.room()), (1, true));
+        // ... unless too much comes behind it: then all are answered.
+        little.change(|image| {
+            image.topics.insert("t".into(), Arc::new(topic("t", WIDE)));
+        });
+        reads_nothing(&mut little, WIDE, request.clone());
+        assert_eq!((little.frames().len(), little.conn.open()), (2, 0));
+        assert!(waits.used() <= WAIT_MAX);
+        // What waits no more leaves room for others.
+        drop(waiting);
+        assert_eq!(waits.used(), 0);
+        assert_eq!(wide(&waits, WIDE, request).conn.open(), 1);
+    }
 }
 
 #[test]

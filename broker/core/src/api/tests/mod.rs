@@ -24,7 +24,7 @@ use sawlog_wire::records::{BatchBuilder, Codec, Inflater, NewRecord, Pool};
 use sawlog_wire::{Code, Reader, Writer, frame};
 
 use super::table::Audience;
-use super::{Conn, Door, FetchSessions, Host, Outbox};
+use super::{Conn, Door, FetchSessions, FetchWaits, Host, Outbox};
 use crate::answer::{AppendAnswer, Command, Commanded, FetchAnswer, Part, Response};
 use crate::cluster::image::{Broker, Image, Partition, Topic};
 use crate::config::{BrokerConfig, TopicConfig};
@@ -43,6 +43,7 @@ struct Bench {
     config: BrokerConfig,
     now: Now,
     sessions: FetchSessions,
+    waits: Arc<FetchWaits>,
     inflater: Inflater,
     pool: Arc<Pool>,
     conn: Conn,
@@ -120,6 +121,7 @@ impl Bench {
                 wall: Wall(NOW_MS),
             },
             sessions: FetchSessions::new(&BrokerConfig::default(), ShardId(0), SHARDS),
+            waits: Arc::default(),
             inflater: Inflater::new(),
             pool: Arc::new(Pool::new(64 << 20)),
             conn: Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients),
@@ -143,6 +145,7 @@ impl Bench {
             config: &self.config,
             shards: SHARDS,
             sessions: &mut self.sessions,
+            waits: &self.waits,
             inflater: &mut self.inflater,
             pool: &self.pool,
         };

@@ -57,6 +57,14 @@ fn records_kept_for_a_fetch_that_waits_are_noticed() {
 }
 
 #[test]
+fn fetches_that_wait_without_a_bound_are_noticed() {
+    caught(
+        "fetches-wait-without-bound",
+        fetching::fetches_that_wait_hold_a_bounded_sum_and_who_finds_no_room_is_answered_131_132,
+    );
+}
+
+#[test]
 fn a_session_of_any_epoch_is_noticed() {
     caught(
         "session-epoch-ignored",
