@@ -269,12 +269,12 @@ impl Local {
         often.clamp(PATROL_LEAST, connection::PACE)
     }
 
-    /// Ends those that are silent for too long. While somebody waits for memory each looks whether it keeps its pace
+    /// Ends those that are silent or slow for too long. While somebody waits for memory each looks whether it keeps its pace
     /// (#133).
     fn patrol(&self) {
         let mut inner = self.inner.borrow_mut();
         let now = inner.clock.now();
-        inner.end_idle(now);
+        inner.patrol(now);
         inner.lane.tidy();
         self.frames.tidy();
         if self.memory.is_wanted() {
@@ -346,7 +346,7 @@ impl Local {
             Mail::Hold(shard, hold) => inner.set_hold(shard, hold),
             Mail::Settled(told) => {
                 let now = inner.clock.now();
-                inner.end_idle(now);
+                inner.patrol(now);
                 inner.settled.push(told);
             }
             Mail::End => inner.ended = true,

@@ -57,7 +57,11 @@ fn has_come(socket: &TcpStream) -> bool {
 /// Whether the connection has ended by now.
 fn has_ended(socket: &TcpStream) -> bool {
     socket.set_nonblocking(true).unwrap();
-    matches!(socket.peek(&mut [0; 8]), Ok(0))
+    match socket.peek(&mut [0; 8]) {
+        Ok(n) => n == 0,
+        // The node had not read all that was sent to it.
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 /// Waits for the answer.
@@ -193,5 +197,51 @@ fn a_connection_that_a_fault_of_one_topic_closes_late_ends_late() {
         let patience = Some(Duration::from_secs(60));
         socket.set_read_timeout(patience).unwrap();
         assert_eq!(socket.read(&mut [0; 8]).unwrap(), 0);
+    });
+}
+
+/// The first bytes of a Fetch.
+fn begins_a_frame(node: &Node) -> TcpStream {
+    let mut socket = TcpStream::connect(node.address()).unwrap();
+    socket.write_all(&[0, 0, 4, 0, 0, 1, 0, 4]).unwrap();
+    socket
+}
+
+#[test]
+fn a_peer_that_brings_a_frame_byte_by_byte_is_cut_and_one_that_brings_enough_is_not_133() {
+    story(async {
+        // One thread reads all sockets: what came before a request is read when that is answered.
+        let node = Node::builder().paused().set("sawlog.shards", "1");
+        let node = node.start().await.unwrap();
+        let kafka = client(&node).await;
+        let mut dribbles = begins_a_frame(&node);
+        let mut brings = TcpStream::connect(node.address()).unwrap();
+        brings.write_all(&(4_i32 << 20).to_be_bytes()).unwrap();
+        let silent = TcpStream::connect(node.address()).unwrap();
+        let waits = poll(&node, 0).await;
+        // The node has begun to count when it was here.
+        send(&kafka, "x").await;
+        comes(&waits);
+        for second in 0..24 {
+            node.clock().advance(Duration::from_secs(1)).await;
+            assert!(!has_ended(&dribbles), "cut after {second} s");
+            brings.set_nonblocking(false).unwrap();
+            dribbles.set_nonblocking(false).unwrap();
+            dribbles.write_all(&[0]).unwrap();
+            brings.write_all(&[0; 8 << 10]).unwrap();
+            send(&kafka, "x").await;
+        }
+        let mut cut = false;
+        for _ in 0..6 {
+            node.clock().advance(Duration::from_secs(6)).await;
+            cut |= has_ended(&dribbles);
+            brings.set_nonblocking(false).unwrap();
+            brings.write_all(&[0; 24 << 10]).unwrap();
+            send(&kafka, "x").await;
+        }
+        assert!(cut, "a byte a second");
+        for socket in [&brings, &silent, &waits] {
+            assert!(!has_ended(socket));
+        }
     });
 }

@@ -1,6 +1,7 @@
 //! One socket: reads what is there, cuts it into frames, writes what is to be written.
 //! Decides when to read (never while the node holds or 64 requests are open), and who is cut off when memory is short;
 //! understands no byte of a frame. Holds #129, #131 and #133: long frames share one bound, and none waits in it for ever.
+//! What came of a frame that is not whole is noted for whoever cuts those that are too slow (`rate`).
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::disk::buffer::{Aligned, Pool, taken};
 use crate::memory::trap;
 use crate::net::allowance::{Allowance, Held, Wanted};
+use crate::net::rate::Rate;
 use crate::net::seats::Seat;
 use crate::net::stranger;
 use crate::shard_loop::Local;
@@ -47,6 +49,19 @@ pub struct Link {
     pub wake: Notify,
     /// Whether a byte came or went since somebody last looked.
     pub moved: Cell<bool>,
+    /// What came of a frame that has begun and is not whole (#133).
+    pub frame: Cell<Option<Rate>>,
+}
+
+impl Link {
+    /// So many bytes came.
+    fn came(&self, n: usize) {
+        self.moved.set(true);
+        if let Some(mut rate) = self.frame.get() {
+            rate.moved(n);
+            self.frame.set(Some(rate));
+        }
+    }
 }
 
 /// Serves one connection until it ends. What it takes over is moved once: an `async fn` would keep room for its arguments
@@ -63,6 +78,7 @@ pub fn serve(
         socket,
         wake: Notify::new(),
         moved: Cell::new(true),
+        frame: Cell::new(None),
     });
     let id = local.join(door, link.clone());
     async move {
@@ -108,6 +124,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             let Some(frame) = inbox.cut().map_err(Ended::Refused)? else {
                 break;
             };
+            link.frame.set(None);
             match local.trap(&frame) {
                 None => local.frame(id, frame),
                 Some(met) => Box::pin(trap::spring(local, id, link, frame, met)).await?,
@@ -122,6 +139,9 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
         if wants.give_way {
             yield_now().await;
             continue;
+        }
+        if link.frame.get().is_none() && inbox.has_begun() {
+            link.frame.set(Some(Rate::begun(local.now().mono)));
         }
         if wants.read && starved.is_none() {
             inbox.keep_pace().map_err(Ended::Refused)?;
@@ -139,6 +159,8 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
             () = async { Box::pin(sleep(ASK_EVERY)).await }, if starved.is_some() => {
                 if inbox.room(|frame| local.skew(frame)).is_some() {
                     starved = None;
+                    // What could not be read is not its fault.
+                    link.frame.set(None);
                 } else if starved.as_ref().is_some_and(|(since, _)| since.elapsed() > WAIT_MAX) {
                     return Err(Ended::Refused(inbox.no_memory()));
                 }
@@ -154,7 +176,7 @@ async fn talk(local: &Local, id: ConnId, link: &Link) -> Ending {
                     Ok(0) => return Ok(()),
                     Ok(n) => {
                         inbox.came(n);
-                        link.moved.set(true);
+                        link.came(n);
                         if n < asked {
                             emptied(&link.socket);
                             inbox.rest();
@@ -280,6 +302,12 @@ impl Inbox {
             .take()
             .map(|filling| filling.counted(Some(held)));
         Err(())
+    }
+
+    /// Whether bytes came that were not cut.
+    fn has_begun(&self) -> bool {
+        let filling = self.filling.as_ref().map_or(0, Aligned::len);
+        self.ready.len() + filling > 0
     }
 
     /// A long frame that brings next to nothing while others wait for memory ends its connection (#131, #133).

@@ -13,6 +13,7 @@ use sawlog_core::now::{Deadline, Mono, Now};
 
 use super::connection::{self, Link};
 use super::gauge::{Gauge, Holding};
+use super::rate::{ANSWER_WHILE, FRAME_WHILE, LEAST, Rate};
 use crate::memory::late::Late;
 use crate::memory::trap::Trap;
 
@@ -64,11 +65,13 @@ pub struct Member {
     /// Since when its socket has taken next to nothing of what there is, and how much it took.
     behind: Option<Mono>,
     took: usize,
+    /// What its socket took, while there is more (#133).
+    takes: Option<Rate>,
     /// When something was last seen to have moved.
     active: Mono,
     /// Nothing is sent any more.
     given_up: bool,
-    /// Because nothing had moved for long.
+    /// Because nothing, or too little, had moved for long.
     pub idle: bool,
     answers: Holding,
     /// The request that it has to itself, where a fault may meet one (`memory`).
@@ -112,6 +115,7 @@ impl Member {
             stuck: None,
             behind: None,
             took: 0,
+            takes: None,
             given_up: false,
             idle: false,
             answers: Holding::new(answers, 0),
@@ -223,6 +227,12 @@ impl Member {
             self.link.moved.set(true);
         }
         self.took += before - self.unsent_bytes;
+        if self.unsent_bytes == 0 {
+            self.takes = None;
+        } else {
+            let takes = self.takes.get_or_insert(Rate::begun(now.mono));
+            takes.moved(before - self.unsent_bytes);
+        }
         // Who takes it is not the one to be cut, however much there is.
         if self.unsent_bytes == 0 {
             self.behind = None;
@@ -251,6 +261,29 @@ impl Member {
             self.active = now.mono;
         }
         now.since(self.active) >= max
+    }
+
+    /// Why it is too slow to be kept, if it is: by the frame that it began, or by the answers that it is owed (#133). While
+    /// its socket is not read nobody knows what came.
+    pub fn is_slow(&mut self, now: Now) -> Option<String> {
+        let frame = self.link.frame.get().and_then(|mut rate| {
+            if self.muted {
+                rate = Rate::begun(now.mono);
+            }
+            let slow = rate.is_too_slow(now.mono, FRAME_WHILE);
+            self.link.frame.set(Some(rate));
+            slow.map(|bytes| ("brings", "of the frame that it began", bytes, FRAME_WHILE))
+        });
+        let takes = self.takes.as_mut();
+        let takes = takes.and_then(|rate| rate.is_too_slow(now.mono, ANSWER_WHILE));
+        let takes = takes.map(|bytes| ("takes", "of its answers", bytes, ANSWER_WHILE));
+        let (does, what, bytes, long) = frame.or(takes)?;
+        let peer = self.link.socket.peer_addr();
+        let peer = peer.map_or_else(|_| "its client".to_owned(), |peer| peer.to_string());
+        Some(format!(
+            "{peer} {does} less than {LEAST} bytes a second {what}: {bytes} in {} s",
+            long.as_secs()
+        ))
     }
 
     /// Its socket took nothing for long.

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod gauge;
 pub mod listen;
 pub mod member;
+pub mod rate;
 pub mod seats;
 pub mod seldom;
 pub mod stranger;

@@ -1,5 +1,5 @@
 //! The connections that live on a shard's thread: from their sockets to their pure halves and back.
-//! Decides which sockets are woken, and when a reader that takes nothing is given up (#131); never what a request means.
+//! Decides which sockets are woken, and when a reader that takes nothing is given up (#131, #133); never what a request means.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -199,6 +199,11 @@ impl Local {
         member.held_back -= 1;
         member.send(piece);
         inner.flush(id, now);
+    }
+
+    /// The time.
+    pub fn now(&self) -> Now {
+        self.inner.borrow().clock.now()
     }
 
     /// The node's clock.
@@ -416,8 +421,25 @@ impl Inner {
         member.link.wake.notify_one();
     }
 
+    /// Ends connections whose peers are too slow (#133), and those that are idle.
+    pub(super) fn patrol(&mut self, now: Now) {
+        for (number, member) in &mut self.conns {
+            if member.close.is_some() {
+                continue;
+            }
+            let Some(why) = member.is_slow(now) else {
+                continue;
+            };
+            self.warnings.slow.warn(now, &closed(*number, &why));
+            member.give_up(why);
+            member.idle = true;
+            member.link.wake.notify_one();
+        }
+        self.end_idle(now);
+    }
+
     /// Ends connections on which nothing has moved for long and to which nothing is owed (`connections.max.idle.ms`).
-    pub(super) fn end_idle(&mut self, now: Now) {
+    fn end_idle(&mut self, now: Now) {
         let Some(max) = self.config.idle_max else {
             return;
         };
