@@ -344,3 +344,19 @@ fn pinned_by_name_is_caught_7() {
         super::tests::drops::a_reader_outlives_the_topic_that_had_the_name,
     );
 }
+
+#[test]
+fn a_spill_that_is_told_before_its_bytes_are_put_is_caught_94() {
+    caught(
+        "spilled-before-put",
+        super::tests::spills::a_process_dies_after_any_operation_of_a_spill,
+    );
+}
+
+#[test]
+fn a_wall_clock_that_retention_believes_is_caught_110() {
+    caught(
+        "wall-clock-believed",
+        super::tests::a_jump_of_the_wall_clock_retires_nothing_111,
+    );
+}

@@ -322,7 +322,7 @@ impl Engine {
                         self.tidy_direct(ops);
                     }
                     self.put_all(ops);
-                    if self.spill.puts > 0 {
+                    if self.spill.puts > 0 && !proof::mutant("spilled-before-put") {
                         return;
                     }
                     if self.spill.failed {

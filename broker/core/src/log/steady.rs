@@ -49,6 +49,9 @@ impl Steady {
         let Some(begun) = self.begun else {
             return Wall(0);
         };
+        if proof::mutant("wall-clock-believed") {
+            return now.wall;
+        }
         let passed = now.since(begun.mono);
         let from = if passed >= keeps {
             begun.wall

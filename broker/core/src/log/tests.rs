@@ -15,6 +15,7 @@ pub(super) mod drops;
 pub(super) mod find;
 mod names;
 pub(super) mod pressure;
+pub(super) mod spills;
 mod starts;
 pub(super) mod time;
 
@@ -344,7 +345,7 @@ fn retention_by_size_and_by_time_removes_closed_segments_only_89() {
 }
 
 #[test]
-fn a_jump_of_the_wall_clock_retires_nothing_111() {
+pub(super) fn a_jump_of_the_wall_clock_retires_nothing_111() {
     let mut world = World::fresh(small());
     let config = TopicConfig {
         segment_bytes: 8000,
