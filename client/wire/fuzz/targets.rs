@@ -18,7 +18,7 @@ use sawlog_wire::records::{
     Batch, BatchBuilder, BatchFault, Batches, Caps, Codec, InflateFault, Inflater, NewRecord, Pool,
     Records, Rules, validate,
 };
-use sawlog_wire::registry::{Entry, Kind, all};
+use sawlog_wire::registry::{Entry, InternalTopic, Kind, all, internal_topics};
 use sawlog_wire::views::{FetchView, ProduceView};
 use sawlog_wire::{Message, RequestHeader, frame};
 
@@ -123,6 +123,7 @@ pub(crate) fn targets() -> Vec<Target> {
         fetch,
     ));
     targets.extend(all().map(message));
+    targets.extend(internal_topics().iter().map(internal_topic));
     targets
 }
 
@@ -162,6 +163,7 @@ fn message(entry: Entry) -> Target {
     let group = match entry.kind {
         Kind::Request(_) | Kind::Response(_) => "message",
         Kind::Metadata(_) => "metadata",
+        Kind::CoordinatorKey(_) | Kind::CoordinatorValue(_) => "coordinator",
         _ => "data",
     };
     let mut dice = Dice::new(1);
@@ -210,6 +212,58 @@ fn message_target(entry: &Entry, input: &[u8]) -> Ran {
         Err(error) => Ran {
             pooled: body.len(),
             kind: kind((version, discriminant(&error))),
+        },
+    }
+}
+
+/// Records of an internal topic: the first byte of the input is the length of the key, and the value
+/// stands behind it; where nothing does, the record is a tombstone.
+fn internal_topic(topic: &'static InternalTopic) -> Target {
+    let mut dice = Dice::new(1);
+    let seeds = (0..4 * topic.records.len()).filter_map(|_| {
+        let (key, value) = topic.sample(&mut dice);
+        let mut input = vec![u8::try_from(key.len()).ok()?];
+        input.extend_from_slice(&key);
+        input.extend(value.unwrap_or_default());
+        Some(input)
+    });
+    let seeds = seeds.collect();
+    let pairs = topic.records.iter();
+    let per_byte = pairs.flat_map(|(key, value)| [memory::per_byte(key), memory::per_byte(value)]);
+    let per_byte = per_byte.max().unwrap_or(1).min(Bound::FRAMES.per_byte) + 1;
+    let fixed = 64 << 10;
+    target(
+        &format!("topic-{}", topic.name),
+        Bound { per_byte, fixed },
+        move |input| internal_topic_target(topic, input),
+        seeds,
+    )
+}
+
+fn internal_topic_target(topic: &InternalTopic, input: &[u8]) -> Ran {
+    let Some((length, rest)) = input.split_first() else {
+        return Ran::default();
+    };
+    let (key, value) = rest
+        .split_at_checked(usize::from(*length))
+        .unwrap_or((rest, &[]));
+    let key = Bytes::copy_from_slice(key);
+    let value = (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
+    let number = key.first_chunk::<2>().copied();
+    match (topic.recode)(&key, value.as_ref()) {
+        Ok((again_key, again_value)) => {
+            let twice = (topic.recode)(&again_key, again_value.as_ref());
+            let lengths = again_key.len() + again_value.as_ref().map_or(0, Bytes::len);
+            let kind = kind((number, again_value.is_some(), lengths.min(64)));
+            assert_eq!(twice, Ok((again_key, again_value)), "{number:?} comes back");
+            Ran {
+                pooled: lengths * 3 + rest.len(),
+                kind,
+            }
+        }
+        Err(error) => Ran {
+            pooled: rest.len(),
+            kind: kind((number, discriminant(&error))),
         },
     }
 }

@@ -27,6 +27,7 @@ pub mod message;
 
 pub mod code;
 pub mod control;
+pub mod coordinator;
 pub mod frame;
 pub mod header;
 pub mod layout;

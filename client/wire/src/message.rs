@@ -117,15 +117,15 @@ impl<T: Field + PartialEq> Declared<T> {
     #[inline]
     pub(crate) fn read(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
         if self.rules.in_body(at) {
-            self.read_value(reader, at)
+            self.checked(T::read(reader, at)?, at)
         } else {
             Ok((self.default)())
         }
     }
 
+    /// A value that has been read, if it is not null where it must not be.
     #[inline]
-    fn read_value(self, reader: &mut Reader<'_>, at: At) -> Result<T, DecodeError> {
-        let value = T::read(reader, at)?;
+    fn checked(self, value: T, at: At) -> Result<T, DecodeError> {
         if value.is_null() && !self.rules.nullable.contains(at.version) {
             return Err(DecodeError::Malformed {
                 what: "null in a version that has none",
@@ -145,7 +145,7 @@ impl<T: Field + PartialEq> Declared<T> {
     ) -> Result<bool, DecodeError> {
         let own = self.rules.tag == Some(number) && self.rules.carried.contains(at.version);
         if own {
-            *value = self.read_value(reader, at)?;
+            *value = self.checked(T::read_tagged(reader, at)?, at)?;
         }
         Ok(own)
     }
@@ -192,7 +192,7 @@ impl<T: Field + PartialEq> Declared<T> {
         unknown.write(writer, *next, u64::from(number))?;
         *next = u64::from(number) + 1;
         writer.uvarint(number);
-        writer.sized(|writer| value.write(writer, at))
+        writer.sized(|writer| value.write_tagged(writer, at))
     }
 
     /// Any value that survives the trip through this version.
@@ -228,7 +228,8 @@ impl<T: Field + PartialEq> Declared<T> {
 /// ```
 ///
 /// In place of `request KEY -> RESPONSE` stands `response`, `metadata NUMBER` for a record of the
-/// metadata log, or `data` for anything else. `unstable 6` behind the versions keeps the latest
+/// metadata log, `coordinator_key NUMBER` and `coordinator_value NUMBER` for those of an internal
+/// topic, or `data` for anything else. `unstable 6` behind the versions keeps the latest
 /// from being offered; `flexible never` is for layouts older than KIP-482.
 macro_rules! message {
     (
@@ -273,6 +274,16 @@ macro_rules! message {
     (@metadata $name:ident $number:literal) => {
         impl $crate::metadata::Record for $name {
             const NUMBER: u16 = $number;
+        }
+    };
+    (@coordinator_key $name:ident $number:literal) => {
+        impl $crate::coordinator::Key for $name {
+            const NUMBER: i16 = $number;
+        }
+    };
+    (@coordinator_value $name:ident $number:literal) => {
+        impl $crate::coordinator::Value for $name {
+            const NUMBER: i16 = $number;
         }
     };
     (@response $name:ident) => {};
@@ -419,6 +430,24 @@ macro_rules! part {
                     at: At,
                 ) -> Result<(), EncodeError> {
                     writer.i8(if value.is_some() { 1 } else { -1 });
+                    value.map_or(Ok(()), |value| value.write(writer, at))
+                }
+
+                #[inline]
+                fn read_nullable_tagged(
+                    reader: &mut Reader<'_>,
+                    at: At,
+                ) -> Result<Option<Self>, DecodeError> {
+                    reader.tagged_presence()?.then(|| Self::read(reader, at)).transpose()
+                }
+
+                #[inline]
+                fn write_nullable_tagged(
+                    value: Option<&Self>,
+                    writer: &mut Writer,
+                    at: At,
+                ) -> Result<(), EncodeError> {
+                    writer.uvarint(u32::from(value.is_some()));
                     value.map_or(Ok(()), |value| value.write(writer, at))
                 }
             }

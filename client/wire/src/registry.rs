@@ -22,6 +22,10 @@ pub enum Kind {
     Response(i16),
     /// A record of the metadata log with this number.
     Metadata(u16),
+    /// The key of a record of an internal topic, with its type.
+    CoordinatorKey(i16),
+    /// The value of a record of an internal topic, with its type.
+    CoordinatorValue(i16),
     /// Anything else.
     Data,
 }
@@ -107,6 +111,8 @@ impl fmt::Display for Entry {
             Kind::Request(key) => write!(f, "request {key} "),
             Kind::Response(key) => write!(f, "response {key} "),
             Kind::Metadata(number) => write!(f, "metadata {number} "),
+            Kind::CoordinatorKey(number) => write!(f, "coordinator-key {number} "),
+            Kind::CoordinatorValue(number) => write!(f, "coordinator-value {number} "),
             Kind::Data => f.write_str("data "),
         }?;
         write!(
@@ -120,6 +126,52 @@ impl fmt::Display for Entry {
     }
 }
 
+/// An internal topic with its records.
+#[derive(Clone, Copy, Debug)]
+pub struct InternalTopic {
+    /// Its name.
+    pub name: &'static str,
+    /// Key and value of each type of record.
+    pub records: &'static [(Entry, Entry)],
+    /// Reads a record, key and value with the numbers in front of them, and writes it again.
+    pub recode: Recode,
+}
+
+/// Key and value, or none of a tombstone, read and written again.
+pub type Recode = fn(&Bytes, Option<&Bytes>) -> Result<(Bytes, Option<Bytes>), DecodeError>;
+
+impl InternalTopic {
+    /// A random record: key and value with the numbers in front of them, or a tombstone.
+    pub fn sample(&self, dice: &mut Dice) -> (Bytes, Option<Bytes>) {
+        let place = dice.below(self.records.len() as u64) as usize;
+        let Some((key, value)) = self.records.get(place) else {
+            return (Bytes::new(), None);
+        };
+        let numbered = |number: i16, bytes: &Bytes| {
+            let mut writer = Writer::new();
+            writer.i16(number);
+            writer.slice(bytes);
+            writer.finish().into_bytes()
+        };
+        let Kind::CoordinatorKey(number) = key.kind else {
+            return (Bytes::new(), None);
+        };
+        let key = numbered(number, &(key.sample)(dice, 0));
+        let versions = value.versions;
+        let version = versions.from + dice.below((versions.to - versions.from + 1) as u64) as i16;
+        let written = !dice.one_in(4);
+        (
+            key,
+            written.then(|| numbered(version, &(value.sample)(dice, version))),
+        )
+    }
+}
+
+/// Every internal topic.
+pub fn internal_topics() -> &'static [InternalTopic] {
+    crate::coordinator::IN_TESTS
+}
+
 /// Every message of this crate.
 pub fn all() -> impl Iterator<Item = Entry> {
     let lists = [
@@ -127,5 +179,7 @@ pub fn all() -> impl Iterator<Item = Entry> {
         crate::metadata::ENTRIES,
         crate::control::ENTRIES,
     ];
-    lists.into_iter().flatten().copied()
+    let topics = internal_topics().iter().flat_map(|topic| topic.records);
+    let pairs = topics.flat_map(|&(key, value)| [key, value]);
+    lists.into_iter().flatten().copied().chain(pairs)
 }

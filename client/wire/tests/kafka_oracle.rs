@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use kafka::{json, process, seen::Unseen};
 use sawlog_wire::{
-    ApiKey, Code, Reader, RequestHeader, ResponseHeader, Writer,
+    ApiKey, Code, DecodeError, Reader, RequestHeader, ResponseHeader, Writer,
     metadata::MetadataRecord,
     random::Dice,
     records::{ControlKind, control::EndMarker},
@@ -159,6 +159,45 @@ fn kafka_frames_the_records_of_the_metadata_log_as_we_do() {
     assert!(frames.len() > 500);
     let answers = kafka.ask(frames.iter().map(|frame| format!("frame - 0 {frame}")));
     assert_eq!(answers, frames);
+}
+
+#[test]
+fn kafka_numbers_the_records_of_internal_topics_as_we_do() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    let mut dice = Dice::new(48);
+    for topic in registry::internal_topics() {
+        let line = |key: &[u8], value: Option<&[u8]>| {
+            let value = value.map_or("-".to_owned(), process::hex);
+            format!("{}/{value}", process::hex(key))
+        };
+        let mut lines = Vec::new();
+        let mut tombstones = 0;
+        for _ in 0..TIMES * topic.records.len() {
+            let (key, value) = topic.sample(&mut dice);
+            let again = (topic.recode)(&key, value.as_ref());
+            assert_eq!(again, Ok((key.clone(), value.clone())));
+            tombstones += u32::from(value.is_none());
+            lines.push(line(&key, value.as_deref()));
+        }
+        assert!(tombstones > 100);
+        let ask = |line: &String| format!("record {} 0 {line}", topic.name);
+        assert_eq!(kafka.ask(lines.iter().map(ask)), lines);
+
+        // Which numbers are types at all; of those that are, the key ends too early.
+        let numbers: Vec<i16> = (-2..200).chain([i16::MIN, i16::MAX]).collect();
+        let ask = |number: &i16| ask(&line(&number.to_be_bytes(), None));
+        let answers = kafka.ask(numbers.iter().map(ask));
+        for (number, answer) in numbers.into_iter().zip(answers) {
+            let key = number.to_be_bytes().to_vec().into();
+            let error = (topic.recode)(&key, None).expect_err("no key is without a field");
+            let unknown = matches!(error, DecodeError::UnknownRecordType { .. });
+            let theirs = answer.contains("UnknownRecordType");
+            assert!(answer.starts_with('!'), "{answer}");
+            assert_eq!(unknown, theirs, "{} {number}: {answer}", topic.name);
+        }
+    }
 }
 
 #[test]

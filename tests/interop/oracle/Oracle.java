@@ -4,9 +4,12 @@
 //   bytes   read a message and write it again                 -> HEX
 //   json    the same, and print what was read                 -> HEX JSON
 //   frame   read and write a record of the metadata log with its frame (NAME and VERSION unused)
+//   record  read and write a record of an internal topic with the numbers in front of key and value; NAME is
+//           the topic, VERSION unused, HEX is KEY/VALUE, or KEY/- for a tombstone -> KEY/VALUE
 //   header  the header versions of API key NAME (a number) in VERSION -> REQUEST RESPONSE
-//   all     every request, response and record of the metadata log (NAME, VERSION and HEX unused)
-//           -> NAME:LOWEST-HIGHEST for each, but for the keys that Kafka took out of service
+//   all     every request and response, record of the metadata log, key and value of the internal topics
+//           (NAME, VERSION and HEX unused)
+//           -> NAME:LOWEST-HIGHEST for each, but for the API keys that Kafka took out of service
 //   errors  every error code (NAME, VERSION and HEX unused) -> NUMBER:NAME:RETRY for each, where RETRY is
 //           Never, Again, or Refreshed for those that ask for new metadata first
 // A line out that starts with '!' tells why Kafka refuses.
@@ -32,6 +35,11 @@ import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.Readable;
+import org.apache.kafka.coordinator.common.runtime.CoordinatorRecord;
+import org.apache.kafka.coordinator.common.runtime.CoordinatorRecordSerde;
+import org.apache.kafka.coordinator.group.GroupCoordinatorRecordSerde;
+import org.apache.kafka.coordinator.share.ShareCoordinatorRecordSerde;
+import org.apache.kafka.coordinator.transaction.TransactionCoordinatorRecordSerde;
 import org.apache.kafka.metadata.MetadataRecordSerde;
 
 public class Oracle {
@@ -43,6 +51,11 @@ public class Oracle {
         "org.apache.kafka.coordinator.transaction.generated.%s",
         "org.apache.kafka.coordinator.share.generated.%s",
     };
+
+    private static final Map<String, CoordinatorRecordSerde> TOPICS = Map.of(
+        "__consumer_offsets", new GroupCoordinatorRecordSerde(),
+        "__transaction_state", new TransactionCoordinatorRecordSerde(),
+        "__share_group_state", new ShareCoordinatorRecordSerde());
 
     private record Kind(Constructor<?> read, Method print) {}
 
@@ -79,9 +92,25 @@ public class Oracle {
             }
         }
         for (MetadataRecordType type : MetadataRecordType.values()) {
-            told.add(versions(type.newMetadataRecord().getClass().getSimpleName()));
+            told.add(versions(name(type.newMetadataRecord())));
+        }
+        for (var type : org.apache.kafka.coordinator.group.generated.CoordinatorRecordType.values()) {
+            told.add(versions(name(type.newRecordKey()))).add(versions(name(type.newRecordValue())));
         }
         return told.toString();
+    }
+
+    private static String name(Message message) {
+        return message.getClass().getSimpleName();
+    }
+
+    private static String record(CoordinatorRecordSerde topic, String key, String value) {
+        ByteBuffer inKey = ByteBuffer.wrap(HexFormat.of().parseHex(key));
+        ByteBuffer inValue = value.equals("-") ? null : ByteBuffer.wrap(HexFormat.of().parseHex(value));
+        CoordinatorRecord read = topic.deserialize(inKey, inValue);
+        byte[] written = topic.serializeValue(read);
+        String told = written == null ? "-" : HexFormat.of().formatHex(written);
+        return HexFormat.of().formatHex(topic.serializeKey(read)) + "/" + told;
     }
 
     private static String errors() {
@@ -110,6 +139,10 @@ public class Oracle {
             return errors();
         }
         String name = words[1];
+        if (words[0].equals("record")) {
+            String[] both = words[3].split("/", -1);
+            return record(TOPICS.get(name), both[0], both[1]);
+        }
         short version = Short.parseShort(words[2]);
         ByteBuffer bytes = ByteBuffer.wrap(HexFormat.of().parseHex(words[3]));
         if (words[0].equals("header")) {

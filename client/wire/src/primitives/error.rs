@@ -23,6 +23,13 @@ pub enum DecodeError {
         /// The version asked for.
         version: i16,
     },
+    /// The topic has no type of record with this number: a later version may have written it.
+    UnknownRecordType {
+        /// The internal topic.
+        topic: &'static str,
+        /// The number that the key begins with.
+        number: i16,
+    },
     /// Bytes are left over behind the value.
     TrailingBytes {
         /// How many.
@@ -38,6 +45,9 @@ impl fmt::Display for DecodeError {
             Self::Malformed { what } => write!(f, "malformed: {what}"),
             Self::UnsupportedVersion { message, version } => {
                 write!(f, "{message} has no version {version}")
+            }
+            Self::UnknownRecordType { topic, number } => {
+                write!(f, "{topic} has no record of type {number}")
             }
             Self::TrailingBytes { left } => write!(f, "{left} bytes left over behind the value"),
         }

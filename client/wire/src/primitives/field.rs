@@ -53,6 +53,18 @@ pub trait Field: Sized {
     /// Writes it.
     fn write(&self, writer: &mut Writer, at: At) -> Result<(), EncodeError>;
 
+    /// Reads the value of a tagged field.
+    #[inline]
+    fn read_tagged(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
+        Self::read(reader, at)
+    }
+
+    /// Writes it as the value of a tagged field.
+    #[inline]
+    fn write_tagged(&self, writer: &mut Writer, at: At) -> Result<(), EncodeError> {
+        self.write(writer, at)
+    }
+
     /// Whether it is null.
     #[inline]
     fn is_null(&self) -> bool {
@@ -75,6 +87,22 @@ pub trait Nullable: Field {
     /// Writes it, or null.
     fn write_nullable(value: Option<&Self>, writer: &mut Writer, at: At)
     -> Result<(), EncodeError>;
+
+    /// Reads the value of a tagged field that may be null: a structure says so in another way there.
+    #[inline]
+    fn read_nullable_tagged(reader: &mut Reader<'_>, at: At) -> Result<Option<Self>, DecodeError> {
+        Self::read_nullable(reader, at)
+    }
+
+    /// Writes it, or null, as the value of a tagged field.
+    #[inline]
+    fn write_nullable_tagged(
+        value: Option<&Self>,
+        writer: &mut Writer,
+        at: At,
+    ) -> Result<(), EncodeError> {
+        Self::write_nullable(value, writer, at)
+    }
 }
 
 const NULL: DecodeError = DecodeError::Malformed {
@@ -97,6 +125,16 @@ impl<T: Nullable> Field for Option<T> {
     #[inline]
     fn write(&self, writer: &mut Writer, at: At) -> Result<(), EncodeError> {
         T::write_nullable(self.as_ref(), writer, at)
+    }
+
+    #[inline]
+    fn read_tagged(reader: &mut Reader<'_>, at: At) -> Result<Self, DecodeError> {
+        T::read_nullable_tagged(reader, at)
+    }
+
+    #[inline]
+    fn write_tagged(&self, writer: &mut Writer, at: At) -> Result<(), EncodeError> {
+        T::write_nullable_tagged(self.as_ref(), writer, at)
     }
 
     #[inline]

@@ -229,6 +229,12 @@ impl<'a> Reader<'a> {
         Ok(self.i8()? >= 0)
     }
 
+    /// The same in a tagged field, where it is an unsigned varint: 0 for null, 1 before a structure.
+    #[inline]
+    pub fn tagged_presence(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.uvarint()? as i32 > 0)
+    }
+
     /// Reads the next `count` bytes with `read`, which must use them all.
     #[inline]
     pub fn within<T>(

@@ -63,7 +63,14 @@ fn structure(layout: &Layout, reader: &mut Reader<'_>, at: At) -> Result<Value, 
                 continue;
             };
             let nullable = row.rules.nullable.contains(at.version);
-            let value = reader.within(length, |inner| value(&row.kind, nullable, inner, at))?;
+            let value = reader.within(length, |inner| match &row.kind {
+                // Whether it is null is said in another way than outside of tags.
+                Type::Struct(_) if nullable && inner.uvarint()? == 0 => Ok(Value::Null),
+                kind => {
+                    let nullable = nullable && !matches!(kind, Type::Struct(_));
+                    value(kind, nullable, inner, at)
+                }
+            })?;
             fields.insert(folded(row.name), value);
         }
     }

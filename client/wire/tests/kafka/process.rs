@@ -46,7 +46,10 @@ fn fetch() -> Result<String, String> {
     if !there("java") {
         return Err("no Java here".into());
     }
-    if Path::new(folder).join("complete").exists() {
+    // What was fetched for another list of classes is fetched again.
+    let wanted = std::fs::read_to_string(format!("{ORACLE}/pom.xml")).map_err(|e| e.to_string())?;
+    let complete = Path::new(folder).join("complete");
+    if std::fs::read_to_string(&complete).is_ok_and(|fetched| fetched == wanted) {
         return Ok(folder.into());
     }
     if !there("mvn") {
@@ -61,7 +64,7 @@ fn fetch() -> Result<String, String> {
         let why = String::from_utf8_lossy(&fetched.stdout);
         return Err(format!("Maven cannot fetch Kafka's classes: {why}"));
     }
-    std::fs::write(Path::new(folder).join("complete"), "").map_err(|error| error.to_string())?;
+    std::fs::write(complete, wanted).map_err(|error| error.to_string())?;
     Ok(folder.into())
 }
 

@@ -92,11 +92,17 @@ fn want(layout: &Layout, at: At, path: &str, wanted: &mut BTreeSet<String>) {
             Type::String | Type::Bytes | Type::Records | Type::Array(_)
         );
         match row.rules.tag {
-            // Its default does not travel: null of one that may be null, else empty.
+            // Its default does not travel: null of one that may be null, else empty. One that may be
+            // null and says what its default is has another than null, so its null does travel.
             Some(_) => {
                 ["absent", "present"].into_iter().for_each(&mut add);
-                if nullable && variable {
-                    add("empty");
+                let is_structure = matches!(row.kind, Type::Struct(_));
+                match row.default {
+                    Some(_) if nullable && (variable || is_structure) => {
+                        ["null", "filled"].into_iter().for_each(&mut add);
+                    }
+                    None if nullable && variable => add("empty"),
+                    _ => {}
                 }
             }
             None => {
