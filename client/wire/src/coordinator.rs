@@ -231,12 +231,17 @@ macro_rules! coordinator_records {
 }
 
 pub mod group;
+pub mod share;
+pub mod transaction;
 
 pub use group::{GroupRecord, GroupRecordType};
+pub use share::{ShareRecord, ShareRecordType};
+pub use transaction::{TransactionRecord, TransactionRecordType};
 
 /// Every internal topic, for tests.
 #[cfg(any(test, feature = "random"))]
-pub(crate) const IN_TESTS: &[crate::registry::InternalTopic] = &[group::IN_TESTS];
+pub(crate) const IN_TESTS: &[crate::registry::InternalTopic] =
+    &[group::IN_TESTS, transaction::IN_TESTS, share::IN_TESTS];
 
 #[cfg(test)]
 mod tests {

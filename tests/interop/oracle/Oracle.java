@@ -97,6 +97,12 @@ public class Oracle {
         for (var type : org.apache.kafka.coordinator.group.generated.CoordinatorRecordType.values()) {
             told.add(versions(name(type.newRecordKey()))).add(versions(name(type.newRecordValue())));
         }
+        for (var type : org.apache.kafka.coordinator.transaction.generated.CoordinatorRecordType.values()) {
+            told.add(versions(name(type.newRecordKey()))).add(versions(name(type.newRecordValue())));
+        }
+        for (var type : org.apache.kafka.coordinator.share.generated.CoordinatorRecordType.values()) {
+            told.add(versions(name(type.newRecordKey()))).add(versions(name(type.newRecordValue())));
+        }
         return told.toString();
     }
 
