@@ -26,6 +26,7 @@
 pub mod message;
 
 pub mod code;
+pub mod consumer_protocol;
 pub mod control;
 pub mod coordinator;
 pub mod frame;

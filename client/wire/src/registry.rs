@@ -178,6 +178,7 @@ pub fn all() -> impl Iterator<Item = Entry> {
         crate::messages::ENTRIES,
         crate::metadata::ENTRIES,
         crate::control::ENTRIES,
+        crate::consumer_protocol::ENTRIES,
     ];
     let topics = internal_topics().iter().flat_map(|topic| topic.records);
     let pairs = topics.flat_map(|&(key, value)| [key, value]);

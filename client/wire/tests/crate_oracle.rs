@@ -39,7 +39,7 @@ macro_rules! known {
     };
 }
 
-/// All its requests and responses; of our keys it lacks 88, 89, 93 and 94.
+/// All its requests and responses, and the consumer protocol; of our keys it lacks 88, 89, 93 and 94.
 #[rustfmt::skip]
 const KNOWN: &[fn() -> Theirs] = known![
     ProduceRequest, ProduceResponse, FetchRequest, FetchResponse, ListOffsetsRequest,
@@ -98,7 +98,7 @@ const KNOWN: &[fn() -> Theirs] = known![
     ReadShareGroupStateSummaryResponse, DescribeShareGroupOffsetsRequest,
     DescribeShareGroupOffsetsResponse, AlterShareGroupOffsetsRequest,
     AlterShareGroupOffsetsResponse, DeleteShareGroupOffsetsRequest,
-    DeleteShareGroupOffsetsResponse,
+    DeleteShareGroupOffsetsResponse, ConsumerProtocolSubscription, ConsumerProtocolAssignment,
 ];
 
 #[test]

@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 
 use kafka::{json, process, seen::Unseen};
 use sawlog_wire::{
-    ApiKey, Code, DecodeError, Reader, RequestHeader, ResponseHeader, Writer,
+    ApiKey, Code, DecodeError, Message, Reader, RequestHeader, ResponseHeader, Writer,
+    consumer_protocol::{ConsumerProtocolAssignment, ConsumerProtocolSubscription},
     metadata::MetadataRecord,
     random::Dice,
     records::{ControlKind, control::EndMarker},
@@ -198,6 +199,47 @@ fn kafka_numbers_the_records_of_internal_topics_as_we_do() {
             assert_eq!(unknown, theirs, "{} {number}: {answer}", topic.name);
         }
     }
+}
+
+#[test]
+fn kafka_reads_subscriptions_and_assignments_of_later_versions_as_we_do() {
+    let Some(mut kafka) = process::start() else {
+        return;
+    };
+    let mut dice = Dice::new(49);
+    let (mut lines, mut written) = (Vec::new(), Vec::new());
+    let of_consumers = |entry: &registry::Entry| entry.name.starts_with("ConsumerProtocol");
+    for entry in registry::all().filter(of_consumers) {
+        for version in 0..9_i16 {
+            let known = version.min(entry.versions.to);
+            for _ in 0..20 {
+                let mut bytes = version.to_be_bytes().to_vec();
+                bytes.extend((entry.sample)(&mut dice, known));
+                let mut writer = Writer::new();
+                let mut reader = Reader::new(&bytes);
+                if entry.name == ConsumerProtocolSubscription::NAME {
+                    let read = ConsumerProtocolSubscription::read_versioned(&mut reader);
+                    read.expect("our own bytes")
+                        .write_versioned(&mut writer, known)
+                } else {
+                    let read = ConsumerProtocolAssignment::read_versioned(&mut reader);
+                    read.expect("our own bytes")
+                        .write_versioned(&mut writer, known)
+                }
+                .expect("a version of it");
+                written.push(process::hex(&writer.finish().into_bytes()));
+                // What a later version has put behind.
+                bytes.extend(std::iter::repeat_n(7, usize::from(known < version)));
+                lines.push(format!(
+                    "consumer {} {known} {}",
+                    entry.name,
+                    process::hex(&bytes)
+                ));
+            }
+        }
+    }
+    assert_eq!(lines.len(), 2 * 9 * 20);
+    assert_eq!(kafka.ask(lines.into_iter()), written);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //   frame   read and write a record of the metadata log with its frame (NAME and VERSION unused)
 //   record  read and write a record of an internal topic with the numbers in front of key and value; NAME is
 //           the topic, VERSION unused, HEX is KEY/VALUE, or KEY/- for a tombstone -> KEY/VALUE
+//   consumer  read a subscription or an assignment of consumers with the version in front of it, and write it
+//           again in VERSION with that in front -> HEX
 //   header  the header versions of API key NAME (a number) in VERSION -> REQUEST RESPONSE
 //   all     every request and response, record of the metadata log, key and value of the internal topics
 //           (NAME, VERSION and HEX unused)
@@ -25,6 +27,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.StringJoiner;
+import org.apache.kafka.clients.consumer.internals.ConsumerProtocol;
 import org.apache.kafka.common.metadata.MetadataRecordType;
 import org.apache.kafka.common.errors.InvalidMetadataException;
 import org.apache.kafka.common.errors.RetriableException;
@@ -151,6 +154,12 @@ public class Oracle {
         }
         short version = Short.parseShort(words[2]);
         ByteBuffer bytes = ByteBuffer.wrap(HexFormat.of().parseHex(words[3]));
+        if (words[0].equals("consumer")) {
+            Message read = name.equals("ConsumerProtocolSubscription")
+                ? ConsumerProtocol.deserializeConsumerProtocolSubscription(bytes)
+                : ConsumerProtocol.deserializeConsumerProtocolAssignment(bytes);
+            return hex(MessageUtil.toVersionPrefixedByteBuffer(version, read));
+        }
         if (words[0].equals("header")) {
             ApiKeys key = ApiKeys.forId(Integer.parseInt(name));
             return key.requestHeaderVersion(version) + " " + key.responseHeaderVersion(version);
