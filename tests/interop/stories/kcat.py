@@ -13,6 +13,8 @@ from asking import Broker
 from clients import new_topic, stored
 from target import ROOT
 
+PARTITIONS = 16
+
 
 def kcat(target, *words, stdin=b"", check=True):
     got = subprocess.run(["kcat", "-b", target.address, *map(str, words)], input=stdin, capture_output=True, timeout=60)
@@ -36,17 +38,39 @@ def stories(target, asked):
     yield "-L lists broker, topic and partitions", listing
 
     def codec(name):
-        topic = new_topic(target, partitions=2)
+        topic = new_topic(target, partitions=PARTITIONS)
         lines = b"".join(b"line %d of the same kind of text\n" % i for i in range(2000))
         kcat(target, "-P", "-t", topic, "-p", 1, "-z", name, "-X", "linger.ms=500", stdin=lines)
         got, held = read(target, topic, 1, "-o", "beginning"), stored(target, topic, 1)
         assert got == lines, f"{len(got)} of {len(lines)} bytes; stored are {[(b['base'], b['count'], b['codec']) for b in held]}"
-        assert read(target, topic, 0, "-o", "beginning") == b""
+        assert all(read(target, topic, p, "-o", "beginning") == b"" for p in range(PARTITIONS) if p != 1)
         # librdkafka sends plain what compression would not make smaller: a record or two that it sent ahead.
         assert {b["codec"] for b in held if b["count"] > 9} == {name}, [(b["base"], b["count"], b["codec"]) for b in held]
 
     for name in ("none", "gzip", "snappy", "lz4", "zstd"):
         yield f"-P and -C by partition, {name}: equal, and stored as {name}", lambda name=name: codec(name)
+
+    def each_partition():
+        topic = new_topic(target, partitions=PARTITIONS)
+        lines = [b"".join(b"%d of %d\n" % (i, p) for i in range(100)) for p in range(PARTITIONS)]
+        for p in range(PARTITIONS):
+            kcat(target, "-P", "-t", topic, "-p", p, stdin=lines[p])
+        # All of them at once, with the partition beside each record.
+        told = kcat(target, "-C", "-t", topic, "-e", "-q", "-o", "beginning", "-f", "%p %s\n").stdout.splitlines(keepends=True)
+        for p in range(PARTITIONS):
+            assert b"".join(line.split(b" ", 1)[1] for line in told if line.startswith(b"%d " % p)) == lines[p], f"partition {p}"
+
+    yield "16 partitions, written one by one and read all at once", each_partition
+
+    def large(name):
+        topic, path = new_topic(target), target.folder / f"large-{name}"
+        path.write_bytes((os.urandom(1000) * 1000)[:1_000_000])
+        kcat(target, "-P", "-t", topic, "-p", 0, "-z", name, "-X", "message.max.bytes=2000000", path)
+        assert read(target, topic, 0, "-o", "beginning", "-D", "") == path.read_bytes()
+        assert [b["codec"] for b in stored(target, topic, 0)] == [name]
+
+    for name in ("none", "gzip", "snappy", "lz4", "zstd"):
+        yield f"one record of 1 MB, {name}", lambda name=name: large(name)
 
     def as_the_topic_wants():
         broker = Broker(target.address)
