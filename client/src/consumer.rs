@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sawlog_engine::trouble::Trouble;
 use sawlog_wire::Uuid;
 use tokio::sync::mpsc;
 
@@ -135,6 +136,7 @@ impl ConsumerBuilder {
                 topic_id,
                 next,
                 until: assigned.until.unwrap_or(i64::MAX),
+                trouble: Trouble::default(),
             };
             if read.next < read.until {
                 reads.push((assigned.place.clone(), read));
@@ -195,7 +197,9 @@ pub struct Consumer {
 
 impl Consumer {
     /// The next messages of some partition, in the order of that partition. `None` once every partition was read up to its
-    /// end. After an error the other partitions go on. A topic that was deleted is one, with the code
+    /// end. After an error the other partitions go on. Errors that may pass are tried again, and are told once they have
+    /// lasted for `default.api.timeout.ms` ([`Builder::call_timeout`](crate::Builder::call_timeout)): a broker's with its
+    /// code and [`Kind::TimedOut`](crate::Kind::TimedOut). A topic that was deleted is an error, with the code
     /// UNKNOWN_TOPIC_OR_PARTITION, and UNKNOWN_TOPIC_ID where another topic has its name by then: no record of that one is
     /// read (KIP-516; brokers older than Kafka 3.1 know no ids to fetch by). Kafka: Fetch. Cancel safe.
     pub async fn next_batch(&mut self) -> Result<Option<Batch>, Error> {

@@ -2,6 +2,7 @@
 //! it happened decides which one it is.
 
 use std::fmt;
+use std::time::Duration;
 
 use sawlog_engine::connection::{Broken, Outcome, Refusal};
 use sawlog_wire::{Code, DecodeError, ErrorCode};
@@ -24,6 +25,8 @@ pub enum Kind {
     Invalid,
     /// There is no room for it now.
     Full,
+    /// The broker refused for as long as a call may take, with what might have passed: [`Error::code`] says what.
+    TimedOut,
 }
 
 /// An error.
@@ -63,6 +66,16 @@ impl Error {
         Error {
             code,
             ..Error::new(Kind::Refused, format!("{what}: {text}"))
+        }
+    }
+
+    /// The same refusal, which has lasted for as long as a call may take.
+    pub(crate) fn lasting(self, limit: Duration) -> Error {
+        let text = format!("{}, for {} seconds now", self.text, limit.as_secs());
+        Error {
+            kind: Kind::TimedOut,
+            text,
+            ..self
         }
     }
 
@@ -126,14 +139,14 @@ impl Error {
         match self.kind {
             Kind::Unsupported | Kind::Protocol => true,
             Kind::Refused => self.code.is_some_and(fatal),
-            Kind::Unreachable | Kind::Lost | Kind::Invalid | Kind::Full => false,
+            Kind::Unreachable | Kind::Lost | Kind::Invalid | Kind::Full | Kind::TimedOut => false,
         }
     }
 
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         match self.kind {
-            Kind::Unreachable | Kind::Lost | Kind::Full => true,
+            Kind::Unreachable | Kind::Lost | Kind::Full | Kind::TimedOut => true,
             Kind::Refused => self.code.is_some_and(Code::retriable),
             Kind::Unsupported | Kind::Protocol | Kind::Invalid => false,
         }
@@ -186,6 +199,7 @@ mod tests {
             Kind::Protocol,
             Kind::Invalid,
             Kind::Full,
+            Kind::TimedOut,
         ];
         for kind in kinds {
             let error = Error::new(kind, "");

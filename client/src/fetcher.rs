@@ -2,14 +2,16 @@
 //! broker and program work at once. Decides what is asked of whom and what an error of a partition means; never where
 //! reading begins, nor when a topic counts as gone (`presence`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sawlog_engine::backoff::Backoff;
+use sawlog_engine::connection::Outcome;
 use sawlog_engine::metadata::{BrokerId, Topic};
-use sawlog_engine::presence::{Doubts, Presence, Told};
+use sawlog_engine::presence::{Doubts, PATIENCE, Presence, Told};
 use sawlog_engine::session::{Session, Wanted};
+use sawlog_engine::trouble::Trouble;
 use sawlog_wire::messages::fetch::PartitionData;
 use sawlog_wire::messages::{FetchRequest, FetchResponse};
 use sawlog_wire::records::Batches;
@@ -20,7 +22,7 @@ use tokio::time::sleep;
 use crate::client::{Client, Lane, roll};
 use crate::conn::Coming;
 use crate::consumer::Batch;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::offsets::{Place, said};
 use crate::record::Unpacker;
 
@@ -55,6 +57,8 @@ pub(crate) struct Read {
     pub(crate) topic_id: Uuid,
     pub(crate) next: i64,
     pub(crate) until: i64,
+    /// Of this partition, whoever leads it.
+    pub(crate) trouble: Trouble,
 }
 
 type Reads = BTreeMap<Place, Read>;
@@ -89,6 +93,8 @@ struct Fetcher {
     /// Of the topics that it began with; those by no id are named in answers.
     names: BTreeMap<Uuid, Arc<str>>,
     session: Session,
+    /// The session, with the last answer.
+    forgotten: bool,
     unpacker: Unpacker,
     backoff: Backoff,
     doubts: Doubts,
@@ -117,6 +123,7 @@ impl Fetcher {
                 .collect(),
             reads,
             session: Session::default(),
+            forgotten: false,
             unpacker: Unpacker::new(),
             backoff: Backoff::default(),
             doubts: Doubts::default(),
@@ -151,10 +158,15 @@ impl Fetcher {
             if !self.reads.is_empty() {
                 coming = self.ask().await.ok();
             }
+            let begun = self.client.now();
             for found in found {
                 if !self.hand_on(found).await {
                     return;
                 }
+            }
+            let waited = self.client.now().since(begun);
+            for read in self.reads.values_mut() {
+                read.trouble.unasked(waited);
             }
         }
     }
@@ -193,14 +205,21 @@ impl Fetcher {
     /// What an answer brought; `None` when it must be asked again. Positions are moved on.
     async fn take_in(&mut self, answer: FetchResponse) -> Option<Vec<Found>> {
         if !self.session.answered(answer.error_code, answer.session_id) {
+            // Once is what sessions do; of who forgets each one no more is hoped than of any other refusal.
+            if std::mem::replace(&mut self.forgotten, true) {
+                let error = Error::refused("Fetch", answer.error_code, None);
+                self.unreachable(error).await;
+            }
             return None;
         }
+        self.forgotten = false;
         if !answer.error_code.is_none() {
             let error = Error::refused("Fetch", answer.error_code, None);
             self.unreachable(error).await;
             return None;
         }
         let (mut found, mut moved) = (Vec::new(), false);
+        let mut refused = BTreeSet::new();
         for topic in answer.responses {
             let name = if topic.topic_id.is_zero() {
                 topic.topic.into()
@@ -215,9 +234,16 @@ impl Fetcher {
                 let place = (name.clone(), part.partition_index);
                 if !part.error_code.is_none() {
                     moved |= self.refused(&place, &part).await;
+                    refused.insert(place);
                     continue;
                 }
                 found.extend(self.found(place, part));
+            }
+        }
+        // A session leaves out those of which there is nothing new.
+        for (place, read) in &mut self.reads {
+            if !refused.contains(place) {
+                read.trouble.passed();
             }
         }
         if moved {
@@ -255,13 +281,22 @@ impl Fetcher {
     /// A partition cannot be read, now or at all. True: somebody else may lead it.
     async fn refused(&mut self, place: &Place, part: &PartitionData) -> bool {
         // Read no more since it was asked for.
-        if !self.reads.contains_key(place) {
+        let Some(read) = self.reads.get_mut(place) else {
             return false;
-        }
-        let error = Error::refused(&said(place), part.error_code, None);
+        };
+        let mut error = Error::refused(&said(place), part.error_code, None);
         if error.is_retriable() {
-            self.client.forget(&place.0).await;
-            return true;
+            let limit = self.client.limit();
+            // Whether a topic is gone takes that long to tell, and is told in words of its own.
+            let least = match error.code() {
+                Some(Code::UnknownTopicOrPartition | Code::UnknownTopicId) => PATIENCE * 2,
+                _ => limit,
+            };
+            if !read.trouble.lasts(self.client.now(), limit.max(least)) {
+                self.client.forget(&place.0).await;
+                return true;
+            }
+            error = error.lasting(limit);
         }
         if self.reads.remove(place).is_some() {
             let _ = self.to.send(Err(error)).await;
@@ -272,6 +307,16 @@ impl Fetcher {
     /// The leader does not answer. Retriable errors are tried again for as long as a call is; then they are told.
     async fn unreachable(&mut self, error: Error) {
         if !error.is_retriable() {
+            return self.end(error).await;
+        }
+        let (now, limit) = (self.client.now(), self.client.limit());
+        let mut lasts = false;
+        for read in self.reads.values_mut() {
+            lasts |= read.trouble.lasts(now, limit);
+        }
+        if lasts {
+            let refused = error.kind() == Kind::Refused;
+            let error = if refused { error.lasting(limit) } else { error };
             return self.end(error).await;
         }
         let topics: Vec<Arc<str>> = self.reads.keys().map(|(topic, _)| topic.clone()).collect();
@@ -293,6 +338,8 @@ impl Fetcher {
 
     async fn end(&mut self, error: Error) {
         self.reads.clear();
+        // Whatever became of a request to read, it changed nothing.
+        let error = error.with_outcome(Outcome::NotWritten);
         let _ = self.to.send(Err(error)).await;
     }
 

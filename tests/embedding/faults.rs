@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sawlog_broker::memory::{ApiKey, Code, Fault, Node};
 use sawlog_client::{
-    Acks, At, Client, ConfigChange, Kind, Mode, NewTopic, Outcome, Record, Resource,
+    Acks, Assignment, At, Client, ConfigChange, Kind, Mode, NewTopic, Outcome, Record, Resource,
 };
 
 use crate::{client, send, story, values};
@@ -373,6 +373,38 @@ fn where_every_answer_is_late_all_of_them_come() {
             values = work => values,
         };
         assert_eq!(values, ["x"]);
+    });
+}
+
+#[test]
+fn a_refusal_that_lasts_is_told_to_who_reads_and_the_other_partitions_go_on() {
+    story(async {
+        let node = Node::start().await.unwrap();
+        let limit = Duration::from_millis(500);
+        let kafka = Client::builder(&node.brokers()).call_timeout(limit);
+        let kafka = kafka.connect().await.unwrap();
+        let topic = NewTopic::new("orders").partitions(2);
+        for (_, made) in kafka.create_topics(vec![topic]).await.unwrap() {
+            made.unwrap();
+        }
+        let producer = kafka.producer().await.unwrap();
+        producer.send(record(0, "x")).await.unwrap();
+        let fails = Fault::on(ApiKey::Fetch).partition("orders", 0);
+        let fails = fails.with(Code::KafkaStorageError).always();
+        let fails = node.fail(fails);
+        let both = [0, 1].map(|partition| Assignment::new("orders", partition));
+        let mut consumer = kafka.assign(both).await.unwrap();
+        let error = consumer.next_batch().await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code()),
+            (Kind::TimedOut, Some(Code::KafkaStorageError))
+        );
+        assert!(error.is_retriable() && !error.is_fatal(), "{error}");
+        // It was tried again before.
+        assert!(fails.met() > 2, "{}", fails.met());
+        producer.send(record(1, "y")).await.unwrap();
+        let batch = consumer.next_batch().await.unwrap().unwrap();
+        assert_eq!((batch.partition, batch.messages.len()), (1, 1));
     });
 }
 

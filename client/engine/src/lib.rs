@@ -7,6 +7,7 @@
 //! * [`versions`]: which keys and versions a broker serves, and which of them to speak.
 //! * [`metadata`]: brokers, topics, leaders, as the answers so far tell them.
 //! * [`presence`]: whether a topic is still the one that reading began with.
+//! * [`trouble`]: when errors that may pass have lasted.
 //! * [`backoff`]: how long to wait before the next attempt.
 //! * [`partitioner`]: which partition a record goes to.
 //! * [`session`]: what a Fetch must name, when the broker remembers the last one.
@@ -24,4 +25,5 @@ pub mod presence;
 pub mod produce;
 pub mod session;
 pub mod time;
+pub mod trouble;
 pub mod versions;

@@ -1,0 +1,68 @@
+//! How long a partition has been in trouble: errors that may pass, one after the other, and nothing good between them.
+//! Decides when they have lasted, so that it is told; never what is tried meanwhile, or how often.
+//!
+//! A retriable error promises nothing: a disk that is damaged answers one for ever. Who waits learns of it once it has
+//! lasted as long as any call may take, the first time and the last being told apart by a clock, not by a count.
+
+use core::time::Duration;
+
+use crate::time::Mono;
+
+/// Since when nothing but errors that may pass came. At first there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Trouble {
+    since: Option<Mono>,
+}
+
+impl Trouble {
+    /// One more error that may pass. True: they have lasted for `limit`, and it is to be told.
+    pub fn lasts(&mut self, now: Mono, limit: Duration) -> bool {
+        now.since(*self.since.get_or_insert(now)) >= limit
+    }
+
+    /// It has passed.
+    pub fn passed(&mut self) {
+        self.since = None;
+    }
+
+    /// Nobody asked for so long, because nobody took what came: that proves nothing.
+    pub fn unasked(&mut self, wait: Duration) {
+        if let Some(since) = &mut self.since {
+            *since = since.after(wait);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    fn at(millis: u64) -> Mono {
+        Mono(millis * 1_000)
+    }
+
+    #[test]
+    fn errors_that_last_are_told_and_what_passes_begins_anew() {
+        let mut trouble = Trouble::default();
+        assert!(!trouble.lasts(at(10_000), LIMIT), "the first is no news");
+        assert!(!trouble.lasts(at(12_999), LIMIT));
+        assert!(trouble.lasts(at(13_000), LIMIT));
+        trouble.passed();
+        assert!(!trouble.lasts(at(14_000), LIMIT), "it had passed");
+        assert!(trouble.lasts(at(17_000), LIMIT));
+    }
+
+    #[test]
+    fn a_reader_that_was_slow_does_not_make_an_error_last() {
+        let mut trouble = Trouble::default();
+        assert!(!trouble.lasts(at(0), LIMIT));
+        trouble.unasked(Duration::from_secs(60));
+        assert!(!trouble.lasts(at(60_500), LIMIT));
+        assert!(trouble.lasts(at(63_000), LIMIT));
+        let mut none = Trouble::default();
+        none.unasked(LIMIT);
+        assert_eq!(none, Trouble::default());
+    }
+}
