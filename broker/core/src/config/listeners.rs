@@ -79,7 +79,13 @@ pub(super) fn parse(list: &Value) -> Result<Vec<Endpoint>, String> {
 }
 
 fn one(text: &str) -> Result<Endpoint, String> {
-    let wrong = || format!("'{text}' is not of the form NAME://HOST:PORT");
+    let wrong = || match text.rsplit('/').next() {
+        Some(AUTO) => format!(
+            "'{text}' is not of the form NAME://HOST:PORT. {AUTO} is a HOST, and with PORT 0 the port is as it was reached: \
+             PLAINTEXT://{AUTO}:0"
+        ),
+        _ => format!("'{text}' is not of the form NAME://HOST:PORT"),
+    };
     let (name, address) = text.split_once("://").ok_or_else(wrong)?;
     let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
     let legal = !name.is_empty()

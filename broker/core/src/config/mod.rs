@@ -269,7 +269,7 @@ pub fn topic<'a>(
                 name,
                 ours.chain(SHOWN.iter().map(|key| key.name)),
                 kafka::TOPIC,
-                "topic setting",
+                ("topic setting", "`sawlog topic describe --configs TOPIC`"),
             ));
         };
         let text = value.unwrap_or_default();
@@ -322,7 +322,12 @@ fn inert(name: &str, value: &str) -> Result<(), Complaint> {
     let ours = BROKER.iter().map(|key| key.name);
     let ours = ours.chain(SHOWN_OF_BROKER.iter().map(|key| key.name));
     let ours = ours.chain(MOOT.iter().map(|key| key.name));
-    Err(unknown(name, ours, kafka::BROKER, "setting"))
+    Err(unknown(
+        name,
+        ours,
+        kafka::BROKER,
+        ("setting", "`sawlog broker --print-config`"),
+    ))
 }
 
 /// The items of a setting in this list that is itself a list, with commas between; none of any other.
@@ -375,7 +380,7 @@ fn unknown<'a>(
     name: &str,
     ours: impl Iterator<Item = &'a str> + Clone,
     theirs: &'a str,
-    what: &str,
+    (what, listed): (&str, &str),
 ) -> Complaint {
     let shown: String = name.chars().take(80).collect();
     let mut theirs = theirs.split_whitespace();
@@ -389,7 +394,10 @@ fn unknown<'a>(
     }
     let attempt = match nearest::nearest(name, ours.clone().chain(&mut theirs)) {
         Some(near) => format!("Did you mean {near}?"),
-        None => format!("Known are {}", ours.collect::<Vec<_>>().join(", ")),
+        None => match nearest::sharing(name, ours) {
+            near if near.is_empty() => format!("{listed} lists those there are"),
+            near => format!("Like it in a part are {}", near.join(", ")),
+        },
     };
     Complaint {
         what: format!("{shown} cannot be used"),

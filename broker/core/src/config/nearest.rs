@@ -1,4 +1,4 @@
-//! Which known name somebody probably meant. Decides how alike two names are; knows no setting.
+//! Which known name somebody probably meant. Decides how alike two names are, and how many are offered; knows no setting.
 
 use alloc::vec::Vec;
 
@@ -15,6 +15,28 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
         .filter(|(far, _)| *far <= bound)
         .min()
         .map(|(_, name)| name)
+}
+
+/// As many names as are offered where none is like the one that was given.
+const SHARING_MAX: usize = 5;
+
+/// The names that have most parts of `wanted`, in the order they are known in: none if not one has any.
+pub(super) fn sharing<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    if wanted.len() > 128 {
+        return Vec::new();
+    }
+    let parts = |name: &'a str| name.split('.');
+    let common = |name| parts(name).filter(|part| wanted.split('.').any(|one| one == *part));
+    let mut near: Vec<(usize, &str)> = Vec::new();
+    for name in names {
+        let shared = common(name).count();
+        if shared > 0 && !near.iter().any(|(_, other)| *other == name) {
+            near.push((shared, name));
+        }
+    }
+    near.sort_by_key(|(shared, _)| core::cmp::Reverse(*shared));
+    near.truncate(SHARING_MAX);
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 /// How many letters must be put in, left out, replaced or swapped with their neighbour to make one name the other.
@@ -45,6 +67,26 @@ fn slips(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_share_parts_are_offered_few_and_the_nearest_first() {
+        let names = [
+            "a.ms",
+            "retention.ms",
+            "b.ms",
+            "retention.check.ms",
+            "retention.ms",
+            "c.ms",
+            "d.ms",
+            "e.ms",
+        ];
+        assert_eq!(
+            sharing("retention.check.every.ms", names.into_iter()),
+            ["retention.check.ms", "retention.ms", "a.ms", "b.ms", "c.ms"]
+        );
+        assert!(sharing("bogus.key", names.into_iter()).is_empty());
+        assert!(sharing(&"ms.".repeat(1 << 20), names.into_iter()).is_empty());
+    }
 
     #[test]
     fn a_swap_is_one_slip_and_what_is_alike_in_nothing_is_not_offered() {

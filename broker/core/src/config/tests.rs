@@ -345,6 +345,26 @@ fn clients_of_a_listener_on_every_address_are_told_the_one_that_they_reached() {
     assert_eq!(told(one, ""), "bound");
     assert_eq!(told(one, "PLAINTEXT://auto:0"), "reached None");
     assert_eq!(told(one, "PLAINTEXT://auto:19092"), "reached Some(19092)");
+    for half in ["auto", "PLAINTEXT://auto"] {
+        let wrong = wrong(&[("listeners", one), ("advertised.listeners", half)]).remove(0);
+        assert!(wrong.contains("PLAINTEXT://auto:0"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_name_like_no_other_is_not_answered_with_all_of_them() {
+    let unlike = [
+        ("bogus.key", "`sawlog broker --print-config`"),
+        ("retention.lenght.of.all.ms", "log.retention.ms"),
+    ];
+    for (name, said) in unlike {
+        let of_broker = wrong(&[(name, "1")]).remove(0);
+        let of_topic = topic(&TopicConfig::default(), [(name, Some("1"))]).unwrap_err();
+        assert!(of_broker.contains(said), "{of_broker}");
+        for told in [of_broker, of_topic.to_string()] {
+            assert!(told.len() < 300, "{told}");
+        }
+    }
 }
 
 #[test]
