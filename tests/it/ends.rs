@@ -160,6 +160,161 @@ fn a_reader_that_goes_is_no_failure() {
     broker.stop().unwrap();
 }
 
+/// What a shell runs, its exit code and what it said on both, when it has ended.
+fn shell(line: &str) -> (Option<i32>, String, String) {
+    let mut child = Command::new("bash")
+        .args(["-c", line])
+        .env("SAWLOG", binary().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ended = wait_until(line, || child.try_wait().unwrap().is_some());
+    if ended.is_err() {
+        let _ = child.kill();
+    }
+    ended.unwrap();
+    let told = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (told.status.code(), text(told.stdout), text(told.stderr))
+}
+
+#[test]
+fn a_reader_that_goes_is_noticed_where_nothing_more_comes() {
+    let folder = Folder::new("ends-idle").unwrap();
+    let broker = broker(&folder);
+    sawlog(broker.address, &["produce", "t"], b"one\n");
+    for words in ["consume t -f", "consume t", "consume t -o csv"] {
+        let line = format!(
+            "set -o pipefail; $SAWLOG {words} -b {} | head -1 | wc -l",
+            broker.address
+        );
+        let told = shell(&line);
+        assert_eq!(told, (Some(0), "1\n".to_owned(), String::new()), "{words}");
+    }
+    // Before the first record too.
+    let line = format!(
+        "set -o pipefail; $SAWLOG consume t --from latest -f -b {} | true",
+        broker.address
+    );
+    assert_eq!(shell(&line), (Some(0), String::new(), String::new()));
+    broker.stop().unwrap();
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_who_writes_to_it_without_a_word() {
+    if !has("script") {
+        let name = "a_terminal_that_is_closed_ends_who_writes_to_it_without_a_word";
+        return not_run(name, "script is not there");
+    }
+    let folder = Folder::new("ends-terminal").unwrap();
+    let broker = broker(&folder);
+    sawlog(broker.address, &["produce", "t"], b"one\n");
+    let (code, said) = (folder.join("code"), folder.join("said"));
+    let sawlog = |words: &str| {
+        let binary = binary().unwrap().display();
+        format!(
+            "{binary} {words} -b {} 2>> {}",
+            broker.address,
+            said.display()
+        )
+    };
+    for (number, words) in [
+        // It waits, and has nothing to write.
+        sawlog("consume t -f"),
+        // It writes when the terminal has gone already.
+        format!("echo one; read line; {}", sawlog("topic list")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Who does not hear of it by a signal, which would end it as well.
+        let line = format!("trap '' HUP; {words}; echo $? >> {}", code.display());
+        let mut terminal = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut shown = BufReader::new(terminal.stdout.take().unwrap());
+        let mut first = String::new();
+        shown.read_line(&mut first).unwrap();
+        assert_eq!(first.trim_end(), "one");
+        // The side that shows what is written goes, and the terminal with it.
+        terminal.kill().unwrap();
+        terminal.wait().unwrap();
+        let expected = "0\n".repeat(number + 1);
+        wait_until("an exit code", || {
+            std::fs::read_to_string(&code).is_ok_and(|codes| codes.len() >= expected.len())
+        })
+        .unwrap();
+        assert_eq!(std::fs::read_to_string(&code).unwrap(), expected, "{words}");
+        assert_eq!(std::fs::read_to_string(&said).unwrap(), "", "{words}");
+    }
+    broker.stop().unwrap();
+}
+
+/// A broker in memory whose requests go wrong.
+fn mock(fails: &str) -> (Running, SocketAddr) {
+    let mut child = Command::new(binary().unwrap())
+        .args(["mock", "--topic", "t:1", "--until-eof", "--fail", fails])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+    let stdout = BufReader::new(stdout);
+    let mut mock = Running {
+        child,
+        stdin,
+        stdout,
+    };
+    let ready = mock.line();
+    let address = ready.trim_end().rsplit(' ').next().unwrap();
+    let address = address.parse().unwrap();
+    (mock, address)
+}
+
+#[test]
+fn an_error_that_lasts_ends_who_reads_with_5_and_its_name() {
+    for (fails, named) in [
+        ("Fetch@t/0=KAFKA_STORAGE_ERROR:*", "[KAFKA_STORAGE_ERROR]"),
+        ("Fetch=KAFKA_STORAGE_ERROR:*", "[KAFKA_STORAGE_ERROR]"),
+        ("Fetch=NOT_LEADER_OR_FOLLOWER:*", "[NOT_LEADER_OR_FOLLOWER]"),
+        (
+            "Fetch=FETCH_SESSION_ID_NOT_FOUND:*",
+            "[FETCH_SESSION_ID_NOT_FOUND]",
+        ),
+        (
+            "Fetch=close:*",
+            "the broker closed the connection. Look whether",
+        ),
+    ] {
+        let (mock, address) = mock(fails);
+        sawlog(address, &["produce", "t"], b"one\n");
+        for words in [
+            &["consume", "t", "--from", "0", "-n", "1", "--timeout", "1"][..],
+            &["consume", "t", "-e", "--timeout", "1"],
+            &["consume", "t", "-f", "--timeout", "1"],
+        ] {
+            let (code, said) = Running::start(address, words).end();
+            assert_eq!(code, Some(5), "{fails}, {words:?}: {said}");
+            assert!(said.contains(named), "{fails}, {words:?}: {said}");
+        }
+        drop(mock);
+    }
+}
+
+#[test]
+fn an_error_that_passes_is_nothing_to_tell() {
+    let (mock, address) = mock("Fetch@t/0=KAFKA_STORAGE_ERROR:3");
+    sawlog(address, &["produce", "t"], b"one\n");
+    assert_eq!(sawlog(address, &["consume", "t", "-n", "1"], b""), "one\n");
+    drop(mock);
+}
+
 #[test]
 fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
     let folder = Folder::new("ends-broker").unwrap();

@@ -27,6 +27,8 @@ enum Heed {
     Code,
     /// After so many lines somebody presses Ctrl-C.
     Until(usize),
+    /// The same, and its exit code alone is compared: the lines hold times.
+    Up(usize),
 }
 
 enum Item {
@@ -51,6 +53,8 @@ fn items(session: &str) -> Vec<Item> {
             heed = Heed::Sorted;
         } else if let Some(count) = line.strip_prefix("@ until ") {
             heed = Heed::Until(count.parse().unwrap());
+        } else if let Some(count) = line.strip_prefix("@ up ") {
+            heed = Heed::Up(count.parse().unwrap());
         } else if line == "% stop" {
             items.push(Item::Stop);
         } else if !["| ", "! ", "= "].iter().any(|mark| line.starts_with(mark))
@@ -77,6 +81,7 @@ impl Session {
         write("pairs.txt", "7\tpaid\n8\topen\n");
         write("colons.txt", "9:sent\n");
         write("README.md", "# A file\n");
+        write("server.properties", "num.partitions=6\n");
         write("orders.csv", "key,value\n10,paid\n11,\"open, and\nlate\"\n");
         write(
             "topics.json",
@@ -91,13 +96,19 @@ impl Session {
     fn run(&self, heed: &Heed, command: &str) -> String {
         let line = command.replace("broker-1:9092", &self.address);
         let line = match heed {
-            Heed::Until(_) => format!("exec {line}"),
+            Heed::Until(_) | Heed::Up(_) => format!("exec {line}"),
             _ => line,
         };
         let mut path = binary().unwrap().parent().unwrap().as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap());
-        let mut child = Command::new("bash")
+        let mut bash = Command::new("bash");
+        if command.starts_with("sawlog broker") {
+            // A port that is free, and no words about the time.
+            bash.env("KAFKA_LISTENERS", "PLAINTEXT://127.0.0.1:0");
+            bash.env("SAWLOG_LOG", "error");
+        }
+        let mut child = bash
             .args(["-c", &line])
             .current_dir(self.folder.path())
             .env("PATH", path)
@@ -121,7 +132,7 @@ impl Session {
             words
         });
         let mut told = Vec::new();
-        if let Heed::Until(count) = heed {
+        if let Heed::Until(count) | Heed::Up(count) = heed {
             for _ in 0..*count {
                 told.push(lines.recv_timeout(PATIENCE).unwrap());
             }
@@ -143,7 +154,7 @@ impl Session {
             answer.push('\n');
         };
         let words = words.join().unwrap();
-        if !matches!(heed, Heed::Code) {
+        if !matches!(heed, Heed::Code | Heed::Up(_)) {
             told.iter().for_each(|line| put("|", line));
             words.lines().for_each(|line| put("!", line));
         }
@@ -209,6 +220,7 @@ fn every_example_answers_what_is_written_down() {
                     Heed::Sorted => told.push_str("@ sorted\n"),
                     Heed::First(count) => told.push_str(&format!("@ first {count}\n")),
                     Heed::Until(count) => told.push_str(&format!("@ until {count}\n")),
+                    Heed::Up(count) => told.push_str(&format!("@ up {count}\n")),
                 }
                 let answer = session.run(&heed, &command);
                 told.push_str(&format!("$ {command}\n{answer}"));

@@ -22,7 +22,7 @@ pub(crate) struct Cluster {
         value_name = "HOST:PORT,..."
     )]
     brokers: String,
-    /// Give up after so many seconds without an answer
+    /// Give up after so many seconds without an answer, or with errors alone that may pass
     #[arg(
         long,
         env = "SAWLOG_TIMEOUT",
@@ -76,7 +76,7 @@ pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 /// What to try where a broker refuses, by what it says.
-fn advice(code: Option<Code>) -> &'static str {
+pub(crate) fn advice(code: Option<Code>) -> &'static str {
     match code {
         Some(Code::UnknownTopicOrPartition) => {
             "`sawlog topic list` shows what is there, `sawlog topic create` makes it"
@@ -101,6 +101,7 @@ fn advice(code: Option<Code>) -> &'static str {
             "`sawlog topic describe --configs TOPIC` shows how old and how far ahead its records may be \
              (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
         }
+        Some(Code::PolicyViolation) => "Ask for less at once: fewer, or in several requests",
         Some(Code::OffsetOutOfRange) => "`sawlog topic offsets` shows what there is",
         Some(Code::KafkaStorageError) => {
             "Look at the broker's log: its disk cannot be used, or what lies there is damaged"
@@ -116,7 +117,7 @@ fn advice(code: Option<Code>) -> &'static str {
 /// The exit code of an error.
 pub(crate) fn exit_of(error: &Error) -> Exit {
     match (error.kind(), error.code()) {
-        (Kind::Unreachable | Kind::Lost | Kind::Full, _) => Exit::Unreachable,
+        (Kind::Unreachable | Kind::Lost | Kind::Full | Kind::TimedOut, _) => Exit::Unreachable,
         (Kind::Invalid, None) => Exit::Usage,
         (_, Some(Code::UnknownTopicOrPartition | Code::UnknownTopicId)) => Exit::NotFound,
         (
@@ -149,6 +150,7 @@ pub(crate) fn complaint(what: &str, error: &Error) -> Complaint {
         Exit::Unreachable if error.outcome() == Outcome::Unknown => {
             "It may have been carried out all the same: look before you try again"
         }
+        Exit::Unreachable if error.code().is_some() => advice(error.code()),
         Exit::Unreachable => "Look whether the broker runs, and name it with --brokers HOST:PORT",
         Exit::Usage => "Look at --help",
         _ => advice(error.code()),

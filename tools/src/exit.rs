@@ -38,7 +38,7 @@ impl From<Exit> for ExitCode {
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody reads our output any more: `sawlog ... | head` is no error.
+    /// Nobody reads our output any more: `sawlog ... | head` is no error, and neither is a terminal that was closed.
     Unread,
     /// With an exit code of its own.
     Told(Exit, Box<Complaint>),
@@ -62,7 +62,7 @@ impl Failure {
 
     /// Writing the answer failed.
     pub(crate) fn writing(error: &io::Error) -> Failure {
-        if error.kind() == io::ErrorKind::BrokenPipe {
+        if crate::unread::means_unread(error) {
             return Failure::Unread;
         }
         let what = "cannot write to standard output".to_owned();

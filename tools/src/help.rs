@@ -43,14 +43,17 @@ fn unless_empty(argument: Arg) -> Arg {
 
 fn examples_first(command: Command) -> Command {
     let more = command.get_after_help().map(ToString::to_string);
-    let parts = more.as_deref().and_then(|more| more.split_once("\n\n"));
-    let command = match parts {
-        Some((examples, codes)) => command
-            .after_help(None::<&'static str>)
-            .before_long_help(examples.to_owned())
-            .after_long_help(codes.to_owned()),
-        None => command,
+    let (examples, codes) = match more.as_deref() {
+        // Of commands that only hold others, each of those says how it ends.
+        Some(more) => more.split_once("\n\n").unwrap_or((more, "")),
+        None => ("", ""),
     };
+    let mut command = command
+        .after_help(None::<&'static str>)
+        .before_long_help(examples.to_owned());
+    if !codes.is_empty() {
+        command = command.after_long_help(codes.to_owned());
+    }
     command
         .mut_args(unless_empty)
         .mut_subcommands(examples_first)
@@ -59,6 +62,25 @@ fn examples_first(command: Command) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_of_every_command_begins_with_examples_and_no_short_one_has_any() {
+        fn each(command: &mut Command) {
+            let (long, short) = (command.render_long_help(), command.render_help());
+            let name = command.get_name().to_owned();
+            assert!(
+                long.to_string().starts_with("Examples:\n  sawlog "),
+                "{name}: {long}"
+            );
+            assert!(!short.to_string().contains("Examples"), "{name}: {short}");
+            for below in command.get_subcommands_mut() {
+                each(below);
+            }
+        }
+        let mut root = root();
+        root.build();
+        each(&mut root);
+    }
 
     #[test]
     fn help_is_a_word_too() {

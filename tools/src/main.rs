@@ -22,6 +22,7 @@ mod stop;
 mod table;
 mod tally;
 mod text;
+mod unread;
 mod when;
 
 #[global_allocator]
@@ -30,6 +31,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A partitioned, durable log that speaks the Apache Kafka protocol.
 #[derive(Parser)]
 #[command(name = "sawlog", version, disable_help_subcommand = true)]
+#[command(after_help = "Examples:
+  sawlog broker                                  one node in ./data, at localhost:9092
+  sawlog topic create orders --partitions 12
+  sawlog produce orders < orders.txt
+  sawlog consume orders --until-end
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 some items failed, 4 not found, 5 no broker in time, 6 refused, 7 a check found a
+problem, 130 interrupted.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -41,25 +41,16 @@ fn short(command: &Command, page: &mut String) {
 }
 
 fn commands(command: &Command, page: &mut String) {
-    let below: Vec<&Command> = command
-        .get_subcommands()
-        .filter(|below| below.get_name() != "help")
-        .collect();
-    if below.is_empty() {
-        let name = command.get_bin_name().unwrap_or_default().to_owned();
-        let help = command
-            .clone()
-            .term_width(100)
-            .render_long_help()
-            .to_string();
-        let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-        page.push_str(&format!(
-            "\n## {name}\n\n```text\n{}\n```\n",
-            lines.join("\n")
-        ));
-    }
-    for command in below {
-        commands(command, page);
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut own = command.clone().term_width(100);
+    let help = own.render_long_help().to_string();
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    page.push_str(&format!(
+        "\n## {name}\n\n```text\n{}\n```\n",
+        lines.join("\n")
+    ));
+    for below in command.get_subcommands() {
+        commands(below, page);
     }
 }
 

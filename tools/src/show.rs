@@ -1,4 +1,4 @@
-//! What a command answers on standard output: lines for people, or JSON objects or YAML items for programs.
+//! What a command answers on standard output: lines for people, or JSON objects, YAML items or names for programs.
 //! Decides the form and the end of a pipe that nobody reads; never what is said.
 
 use std::io::{BufWriter, StdoutLock, Write};
@@ -18,11 +18,15 @@ pub(crate) enum Form {
     Json,
     /// A YAML list
     Yaml,
+    /// Names only, one a line: of files, settings, topics
+    Name,
 }
 
 /// Standard output, in the form asked for.
 pub(crate) struct Show {
     form: Form,
+    /// The last name that was said: items of one thing, one behind the other, are one name.
+    named: Option<String>,
     out: BufWriter<StdoutLock<'static>>,
 }
 
@@ -30,7 +34,11 @@ impl Show {
     /// Begins to answer.
     pub(crate) fn new(form: Form) -> Show {
         let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-        Show { form, out }
+        Show {
+            form,
+            named: None,
+            out,
+        }
     }
 
     /// Begins to print lines that have a form of their own.
@@ -48,6 +56,13 @@ impl Show {
             Form::Text => text(),
             Form::Json => json().to_string(),
             Form::Yaml => return self.raw(yaml(&json()).as_bytes()),
+            Form::Name => match name(&json()) {
+                Some(name) if self.named.as_ref() != Some(&name) => {
+                    self.named = Some(name.clone());
+                    name
+                }
+                _ => return Ok(()),
+            },
         };
         self.line(line.as_bytes())
     }
@@ -56,7 +71,7 @@ impl Show {
     pub(crate) fn heading(&mut self, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.form {
             Form::Text => self.line(text().as_bytes()),
-            Form::Json | Form::Yaml => Ok(()),
+            Form::Json | Form::Yaml | Form::Name => Ok(()),
         }
     }
 
@@ -83,6 +98,13 @@ impl Show {
     }
 }
 
+/// What an item is the name of, or is about; none for what is said of all of them.
+fn name(item: &Value) -> Option<String> {
+    let mut fields = ["file", "name", "topic"].into_iter();
+    let name = fields.find_map(|field| item.get(field)?.as_str())?;
+    Some(name.to_owned())
+}
+
 /// One item of a YAML list. Strings, lists and what is in them are written as in JSON, which YAML takes.
 pub(crate) fn yaml(item: &Value) -> String {
     let Value::Object(fields) = item else {
@@ -100,6 +122,22 @@ pub(crate) fn yaml(item: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_item_has_the_name_of_its_file_its_setting_or_its_topic() {
+        for (item, expected) in [
+            (json!({"kind": "damage", "file": "a.log"}), Some("a.log")),
+            (
+                json!({"name": "log.dirs", "scope": "broker"}),
+                Some("log.dirs"),
+            ),
+            (json!({"bench": "produce", "topic": "perf"}), Some("perf")),
+            (json!({"kind": "verdict", "path": "data"}), None),
+            (json!(["file"]), None),
+        ] {
+            assert_eq!(name(&item).as_deref(), expected, "{item}");
+        }
+    }
 
     #[test]
     fn yaml_quotes_what_could_be_something_else() {

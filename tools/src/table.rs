@@ -30,6 +30,12 @@ pub(crate) struct Output {
     output: Listing,
 }
 
+impl From<Listing> for Output {
+    fn from(output: Listing) -> Output {
+        Output { output }
+    }
+}
+
 /// A list in the making. A row is a JSON object; `shown` of its fields stand in the table.
 pub(crate) struct Table {
     listing: Listing,

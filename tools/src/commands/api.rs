@@ -11,6 +11,8 @@ use crate::table::{Output, Table};
 
 /// Look at the protocol that brokers speak
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog api versions")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -15,6 +15,12 @@ use crate::settings::{Given, Sources};
 /// Settings have Kafka's names. They come from --data, then from -X, then from the environment (KAFKA_LOG_RETENTION_HOURS
 /// is log.retention.hours), then from the file, then from the defaults. `sawlog config explain KEY` tells what one does.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog broker                                              one node in ./data, at localhost:9092
+  sawlog broker --config server.properties --check-config
+  sawlog broker -X log.retention.hours=24 --print-config
+
+Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 no such file.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     given: Given,
@@ -69,12 +75,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// What is said cannot be meant, or lies in a file that is not there.
 fn usage(error: anyhow::Error) -> Failure {
-    let absent = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::NotFound;
-    let exit = match error.downcast_ref::<std::io::Error>().is_some_and(absent) {
-        true => Exit::NotFound,
-        false => Exit::Usage,
+    let Some(cause) = error.downcast_ref::<std::io::Error>() else {
+        return Failure::Ended(Exit::Usage, error);
     };
-    Failure::Ended(exit, error)
+    let exit = match cause.kind() {
+        std::io::ErrorKind::NotFound => Exit::NotFound,
+        _ => Exit::Usage,
+    };
+    let next = "Look at the name behind --config; without one a node has its defaults";
+    Failure::told(exit, format!("cannot {error}"), cause.to_string(), next)
 }
 
 fn announce(line: &str) {

@@ -9,6 +9,8 @@ use crate::table::{Output, Table};
 
 /// Look at a cluster
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog cluster info")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sawlog_broker::memory::{ApiKey, Code, Fault, Node};
 use sawlog_client::{Client, NewTopic};
+use sawlog_core::complaint::Complaint;
 use sawlog_core::config;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -100,8 +101,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
     {
         return Err(Failure::Told(Exit::Usage, Box::new(wrong)));
     }
-    let told = |complaint| Failure::Told(Exit::Failed, Box::new(complaint));
-    let node = node.start().await.map_err(told)?;
+    let node = node.start().await.map_err(not_started)?;
     make(&node, &arguments.topic).await?;
     for fault in &arguments.fail {
         node.fail(fault.clone());
@@ -117,6 +117,16 @@ async fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         () = end_of_input(), if arguments.until_eof => {}
     }
     Ok(Exit::Done)
+}
+
+/// Why there is no node. Where it listens is said with a flag of its own here.
+fn not_started(mut complaint: Complaint) -> Failure {
+    if complaint.what.starts_with("cannot listen on") {
+        complaint.attempt =
+            "Give another address with --listen HOST:PORT; port 0 takes one that is free"
+                .to_owned();
+    }
+    Failure::Told(Exit::Failed, Box::new(complaint))
 }
 
 /// Makes the topics that are to be there from the start, before anything goes wrong.

@@ -19,6 +19,9 @@ mod report;
 
 /// Measure how fast a cluster takes records and gives them back
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog bench produce perf -n 100k --size 100 -z zstd
+  sawlog bench consume perf")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -4,7 +4,8 @@
 use sawlog_client::{Client, Config, ConfigChange, Resource};
 
 use super::look::{own, settings};
-use super::{Delete, Set, explain, present, title};
+use super::{Delete, Set, explain, name, present, thing, title};
+use crate::cluster::exit_of;
 use crate::exit::{Exit, Failure, say};
 use crate::tally::{How, Tally};
 
@@ -27,7 +28,15 @@ pub(super) async fn set(arguments: &Set) -> Result<Exit, Failure> {
     for resource in present(&kafka, arguments.whose.resources(), &mut tally).await? {
         let what = format!("cannot change {}", title(&resource));
         // Who may change what he may not see is not kept from it.
-        let found = settings(&kafka, &resource).await.unwrap_or_default();
+        let found = match settings(&kafka, &resource).await {
+            Ok(found) => found,
+            // Of what is not there nothing is to change, whether it is tried or only judged.
+            Err(error) if exit_of(&error) == Exit::NotFound => {
+                tally.changed(&name(&resource), thing(&resource), &what, &Err(error));
+                continue;
+            }
+            Err(_) => Vec::new(),
+        };
         for change in &changes {
             say(&format!("{}: {}", title(&resource), step(change, &found)));
         }
@@ -41,7 +50,7 @@ pub(super) async fn set(arguments: &Set) -> Result<Exit, Failure> {
         )
         .await?;
     }
-    Ok(tally.exit())
+    tally.end(arguments.how.results, SHOWN, arguments.how.mode())
 }
 
 pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
@@ -52,7 +61,7 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
         let found = match settings(&kafka, &resource).await {
             Ok(found) => found,
             Err(error) => {
-                tally.count(&what, &Err(error));
+                tally.changed(&name(&resource), thing(&resource), &what, &Err(error));
                 continue;
             }
         };
@@ -80,6 +89,7 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
                 None => {
                     let (what, why) =
                         (format!("{what}: {key}"), "there is no setting of this name");
+                    tally.untried(&name(&resource), thing(&resource), &format!("{key}: {why}"));
                     tally.refuse(Exit::NotFound, what, why, explain::nearest(key));
                 }
             }
@@ -96,8 +106,11 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
             .await?;
         }
     }
-    Ok(tally.exit())
+    tally.end(arguments.how.results, SHOWN, arguments.how.mode())
 }
+
+/// What is shown of whose settings were to be changed.
+const SHOWN: &[&str] = &["resource", "name", "done", "error"];
 
 async fn change(
     kafka: &Client,
@@ -111,7 +124,7 @@ async fn change(
         .alter_configs(&[(resource.clone(), changes)], how.mode())
         .await;
     for (_, result) in &done {
-        if tally.count(what, result) {
+        if tally.changed(&name(resource), thing(resource), what, result) {
             how.say("changed", &title(resource));
         }
     }
@@ -158,7 +171,61 @@ fn shown(value: Option<&String>) -> String {
 fn next(config: &Config, resource: &Resource) -> String {
     let mut said = config.synonyms.iter();
     match said.find(|said| said.source != own(resource)) {
-        Some(said) => format!("{} ({})", shown(said.value.as_ref()), said.source.name()),
+        Some(said) => {
+            let value = said.value.as_deref();
+            let value = value.map(|value| in_unit_of(&config.name, &said.name, value));
+            format!("{} ({})", shown(value.as_ref()), said.source.name())
+        }
         None => "what the brokers have".to_owned(),
+    }
+}
+
+/// Units of time that names of settings end with, in milliseconds.
+const UNITS: [(&str, i64); 3] = [(".ms", 1), (".minutes", 60_000), (".hours", 3_600_000)];
+
+/// A value that was said under a name with another unit, as log.retention.hours says what log.retention.ms is.
+fn in_unit_of(name: &str, said: &str, value: &str) -> String {
+    let millis = |name: &str| {
+        let mut units = UNITS.iter();
+        units.find_map(|(end, millis)| name.ends_with(end).then_some(*millis))
+    };
+    let converted = || {
+        let (own, other) = (millis(name)?, millis(said)?);
+        // Below zero it stands for something, and in any unit for the same.
+        let number = value.parse::<i64>().ok().filter(|number| *number >= 0)?;
+        let whole = number.checked_mul(other)?;
+        (own != other && whole % own == 0).then(|| (whole / own).to_string())
+    };
+    converted().unwrap_or_else(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_is_told_in_the_unit_of_the_setting_that_is_taken_back() {
+        for (name, said, value, told) in [
+            (
+                "log.retention.ms",
+                "log.retention.hours",
+                "168",
+                "604800000",
+            ),
+            ("log.retention.ms", "log.retention.minutes", "5", "300000"),
+            ("retention.ms", "log.retention.ms", "7200000", "7200000"),
+            ("log.retention.ms", "log.retention.hours", "-1", "-1"),
+            ("log.roll.hours", "log.roll.ms", "7200000", "2"),
+            ("log.roll.hours", "log.roll.ms", "1", "1"),
+            ("segment.bytes", "log.segment.bytes", "16777216", "16777216"),
+            (
+                "log.retention.ms",
+                "log.retention.hours",
+                "9223372036854775807",
+                "9223372036854775807",
+            ),
+        ] {
+            assert_eq!(in_unit_of(name, said, value), told, "{name} by {said}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use clap::ArgMatches;
 use sawlog_client::{Client, Resource};
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, failure, wait_for};
 use crate::exit::{Exit, Failure};
@@ -16,6 +17,10 @@ mod own;
 
 /// Look at settings of topics and brokers, change them, compare them
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog config describe --topic orders --changed
+  sawlog config set --topic orders retention.ms=3600000 segment.bytes=16777216
+  sawlog config explain retention.ms")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -106,6 +111,7 @@ struct Describe {
   sawlog config set --topic orders retention.ms=1 --dry-run
   sawlog config set --topic orders --append cleanup.policy=delete
   sawlog config set --broker 1 log.retention.ms=7200000
+  sawlog config set --topic orders,nosuch retention.ms=7200000 -o json
   sawlog config set --brokers-default log.retention.ms=86400000
 
 Exit codes: 0 changed, 1 none was changed, 2 usage, 3 some were not changed, 4 no such topic or broker, 5 no broker in
@@ -195,6 +201,24 @@ fn title(resource: &Resource) -> String {
     }
 }
 
+/// The same, for programs: kind and name.
+fn thing(resource: &Resource) -> Value {
+    match resource {
+        Resource::Topic(name) => json!({"resource": "topic", "name": name}),
+        Resource::Broker(id) => json!({"resource": "broker", "name": id.to_string()}),
+        _ => json!({"resource": "brokers", "name": null}),
+    }
+}
+
+/// Its name alone; all brokers have none of their own.
+fn name(resource: &Resource) -> String {
+    match resource {
+        Resource::Topic(name) => name.clone(),
+        Resource::Broker(id) => id.to_string(),
+        _ => "brokers".to_owned(),
+    }
+}
+
 /// Leaves out brokers that are not there, and says so: nobody could be asked.
 async fn present(
     kafka: &Client,
@@ -209,7 +233,9 @@ async fn present(
             Resource::Broker(id) if !known.brokers.iter().any(|broker| broker.id == *id) => {
                 let what = format!("cannot use broker {id}");
                 let next = "`sawlog cluster info` shows the brokers".to_owned();
-                tally.refuse(Exit::NotFound, what, "there is no such broker", next);
+                let why = "there is no such broker";
+                tally.untried(&name(&resource), thing(&resource), why);
+                tally.refuse(Exit::NotFound, what, why, next);
             }
             _ => there.push(resource),
         }

@@ -2,13 +2,17 @@
 //! record looks like is the affair of `line`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 use sawlog_client::{Assignment, At, Client, Consumer, Error, Place, Start};
+use sawlog_core::complaint::Complaint;
+use sawlog_wire::Code;
 
-use crate::cluster::{Cluster, failure, wait_for};
+use crate::cluster::{Cluster, advice, failure, wait_for};
 use crate::exit::{Exit, Failure};
 use crate::options;
 use crate::stop::Stop;
+use crate::unread::unread;
 use crate::when;
 
 mod line;
@@ -140,6 +144,13 @@ async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<
     let failed = |error: Error| failure(&what, &error);
     let places = places(&kafka, arguments).await?;
     let ends = ends_of(&kafka, &places, to).await.map_err(failed)?;
+    if let (Where::Offset(offset), Some(Where::Latest)) = (from, to) {
+        let mut both = places.iter().zip(&ends);
+        let beyond = both.find(|(_, end)| end.is_some_and(|end| offset > end));
+        if let Some(((topic, partition), Some(end))) = beyond {
+            return Err(beyond_the_end(topic, *partition, offset, *end));
+        }
+    }
     let start = match from {
         Where::Earliest => Start::Earliest,
         Where::Latest => Start::Latest,
@@ -155,6 +166,17 @@ async fn begin(arguments: &Arguments, from: Where, to: Option<Where>) -> Result<
             end.into_iter().fold(assigned, Assignment::until)
         });
     kafka.assign(assigned).build().await.map_err(failed)
+}
+
+/// What a broker says too, of one that is asked to read on from there.
+fn beyond_the_end(topic: &str, partition: i32, offset: i64, end: i64) -> Failure {
+    let complaint = Complaint {
+        what: format!("cannot read {topic}"),
+        why: format!("partition {partition} ends at {end}, before {offset}"),
+        attempt: advice(Some(Code::OffsetOutOfRange)).to_owned(),
+        code: Some(Code::OffsetOutOfRange),
+    };
+    Failure::Told(Exit::Failed, Box::new(complaint))
 }
 
 async fn places(kafka: &Client, arguments: &Arguments) -> Result<Vec<Place>, Failure> {
@@ -213,10 +235,13 @@ async fn print(
     let printer = Printer::begin(line)?;
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let mut ended = Ok(Exit::Done);
+    // Where nothing comes, nothing is written, and a write that fails does not tell.
+    let mut unread = pin!(unread());
     while left > 0 {
         let next = tokio::select! {
             next = consumer.next_batch() => next,
             () = printer.unread() => break,
+            () = &mut unread => break,
             () = stop.asked() => {
                 ended = Ok(Exit::Interrupted);
                 break;

@@ -16,6 +16,9 @@ mod verify;
 
 /// Read what lies on disk: of a running node too, without its lock
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog log verify data       all that a node has on disk
+  sawlog log dump data")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

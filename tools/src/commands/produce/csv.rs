@@ -5,7 +5,7 @@ use bytes::Bytes;
 use sawlog_client::Record;
 use serde_json::Value;
 
-use super::input::{Wrong, of_json};
+use super::input::{Wrong, of_json, without_place};
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,7 +100,8 @@ fn number(bytes: &[u8]) -> Option<i64> {
 /// Headers stand in their cell as in the JSON form.
 fn headers(bytes: &[u8], record: &mut Record) -> Result<(), String> {
     let parsed: Result<Vec<Value>, _> = serde_json::from_slice(bytes);
-    let list = parsed.map_err(|error| format!("headers are no JSON list: {error}"))?;
+    let list =
+        parsed.map_err(|error| format!("headers are no JSON list: {}", without_place(&error)))?;
     let mut headers = Vec::new();
     for header in list {
         headers.push(of_json(header)?);

@@ -56,6 +56,11 @@ impl Fault {
     pub(super) fn is_absent(&self) -> bool {
         self.absent
     }
+
+    /// Whether it cannot be read at all, as a directory.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.at.is_none()
+    }
 }
 
 impl fmt::Display for Fault {
@@ -378,10 +383,17 @@ fn put(field: Field, form: Form, bytes: &[u8], record: &mut Record) -> Result<()
     Ok(())
 }
 
+/// What is wrong with JSON. Where, we say ourselves: what it calls line 1 is a line of a file to us, or a cell.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    told.strip_suffix(&place).unwrap_or(&told).to_owned()
+}
+
 /// What the broker assigns is left out unless it is to be kept: offset and leader epoch always are, for it assigns them anew.
 fn json(piece: &[u8], keep: bool, record: &mut Record) -> Result<(), Wrong> {
     let parsed: Value = serde_json::from_slice(piece)
-        .map_err(|error| (error.column().saturating_sub(1), error.to_string()))?;
+        .map_err(|error| (error.column().saturating_sub(1), without_place(&error)))?;
     let Value::Object(mut fields) = parsed else {
         return Err((0, "it is no JSON object".to_owned()));
     };

@@ -262,9 +262,10 @@ impl Sending {
             return Err(failure(&what, &unsent.error));
         }
         if let Some(fault) = fault {
-            let (exit, next) = match fault.is_absent() {
-                true => (Exit::NotFound, "Look at its name"),
-                false => (Exit::Failed, "Mend the input; --help shows the forms"),
+            let (exit, next) = match (fault.is_absent(), fault.is_unreadable()) {
+                (true, _) => (Exit::NotFound, "Look at its name"),
+                (_, true) => (Exit::Failed, "Name a file that can be read"),
+                _ => (Exit::Failed, "Mend the input; --help shows the forms"),
             };
             return Err(Failure::told(
                 exit,

@@ -9,9 +9,10 @@ use sawlog_client::metadata::Metadata;
 use sawlog_client::{Client, Config, ConfigChange, Error, Mode, NewTopic, Resource};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Number, json};
 
 use super::Apply;
+use super::change::TOPIC;
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
 use crate::tally::Tally;
@@ -57,6 +58,7 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
                 as_it_says = false;
                 let next =
                     "Say what it has, or leave \"replication\" out: nothing here moves replicas";
+                tally.untried(&wanted.name, json!({"topic": wanted.name}), &refused);
                 tally.refuse(Exit::Failed, what, &refused, next.to_owned());
             }
             Ok(plan) => {
@@ -67,7 +69,8 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
             }
             Err(why) => {
                 as_it_says = false;
-                tally.count(&what, &Err(why));
+                let topic = json!({"topic": wanted.name});
+                tally.changed(&wanted.name, topic, &what, &Err(why));
             }
         }
     }
@@ -75,7 +78,7 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
         if as_it_says {
             say("everything is as the file says");
         }
-        return Ok(tally.exit());
+        return tally.end(arguments.sure.results, TOPIC, arguments.sure.mode());
     }
     for step in &steps {
         say(&step.told());
@@ -84,7 +87,7 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
         for step in steps {
             step.carry_out(&kafka, Mode::Validate, &mut tally).await?;
         }
-        return Ok(tally.exit());
+        return tally.end(arguments.sure.results, TOPIC, arguments.sure.mode());
     }
     if arguments.sure.ask("Apply?")? {
         for step in steps {
@@ -92,7 +95,7 @@ pub(super) async fn run(arguments: &Apply) -> Result<Exit, Failure> {
                 .await?;
         }
     }
-    Ok(tally.exit())
+    tally.end(arguments.sure.results, TOPIC, arguments.sure.mode())
 }
 
 fn read(arguments: &Apply) -> Result<Vec<Wanted>, Failure> {
@@ -323,7 +326,8 @@ impl Step {
             }
         };
         for (name, result) in results {
-            tally.count(&format!("cannot apply {name}"), &result);
+            let what = format!("cannot apply {name}");
+            tally.changed(&name, json!({"topic": name}), &what, &result);
         }
         Ok(())
     }

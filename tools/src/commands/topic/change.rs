@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stdin};
 use std::sync::Arc;
 
 use sawlog_client::{At, ConfigChange, Mode, NewTopic, Place, Resource};
+use serde_json::{Value, json};
 
 use super::look::{Ends, places, topics};
 use super::{AddPartitions, Alter, Create, Delete, Sure, Trim};
@@ -12,6 +13,16 @@ use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
 use crate::tally::Tally;
 use crate::when;
+
+/// What is shown of a topic that was to be changed.
+pub(super) const TOPIC: &[&str] = &["topic", "done", "error"];
+/// The same of a partition.
+const PARTITION: &[&str] = &["topic", "partition", "first", "done", "error"];
+
+/// A partition, and where it begins now.
+fn part(place: &Place, first: Option<i64>) -> Value {
+    json!({"topic": &*place.0, "partition": place.1, "first": first})
+}
 
 /// `KEY=VALUE`.
 fn pair(option: &str, text: &str) -> Result<(String, String), Failure> {
@@ -50,11 +61,12 @@ pub(super) async fn create(arguments: &Create) -> Result<Exit, Failure> {
     let made = made.map_err(|error| failure("cannot create topics", &error))?;
     let mut tally = Tally::default();
     for (name, result) in &made {
-        if tally.count(&format!("cannot create {name}"), result) {
+        let what = format!("cannot create {name}");
+        if tally.changed(name, json!({"topic": name}), &what, result) {
             how.say("created", name);
         }
     }
-    Ok(tally.exit())
+    tally.end(how.results, TOPIC, how.mode())
 }
 
 pub(super) async fn alter(arguments: &Alter) -> Result<Exit, Failure> {
@@ -72,11 +84,12 @@ pub(super) async fn alter(arguments: &Alter) -> Result<Exit, Failure> {
     let done = kafka.alter_configs(&wanted, how.mode()).await;
     let mut tally = Tally::default();
     for (name, (_, result)) in arguments.topics.iter().zip(&done) {
-        if tally.count(&format!("cannot change {name}"), result) {
+        let what = format!("cannot change {name}");
+        if tally.changed(name, json!({"topic": name}), &what, result) {
             how.say("changed", name);
         }
     }
-    Ok(tally.exit())
+    tally.end(how.results, TOPIC, how.mode())
 }
 
 pub(super) async fn add_partitions(arguments: &AddPartitions) -> Result<Exit, Failure> {
@@ -91,14 +104,15 @@ pub(super) async fn add_partitions(arguments: &AddPartitions) -> Result<Exit, Fa
     let done = done.map_err(|error| failure("cannot add partitions", &error))?;
     let mut tally = Tally::default();
     for (name, result) in &done {
-        if tally.count(&format!("cannot add partitions to {name}"), result) {
+        let what = format!("cannot add partitions to {name}");
+        if tally.changed(name, json!({"topic": name}), &what, result) {
             how.say(
                 "extended",
                 &format!("{name} to {} partitions", arguments.total),
             );
         }
     }
-    Ok(tally.exit())
+    tally.end(how.results, TOPIC, how.mode())
 }
 
 pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
@@ -123,7 +137,8 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
                 names.push(name);
             }
             Some(Err(error)) => {
-                tally.count(&format!("cannot delete {name}"), &Err(error));
+                let what = format!("cannot delete {name}");
+                tally.changed(name, json!({"topic": name}), &what, &Err(error));
             }
             // Named twice.
             None => {}
@@ -131,16 +146,17 @@ pub(super) async fn delete(arguments: &Delete) -> Result<Exit, Failure> {
     }
     let names: Vec<&str> = names.iter().map(|name| &**name).collect();
     if names.is_empty() || !arguments.sure.ask("Delete?")? {
-        return Ok(tally.exit());
+        return tally.end(arguments.sure.results, TOPIC, Mode::Do);
     }
     let done = kafka.delete_topics(&names).await;
     let done = done.map_err(|error| failure("cannot delete topics", &error))?;
     for (name, result) in &done {
-        if tally.count(&format!("cannot delete {name}"), result) {
+        let what = format!("cannot delete {name}");
+        if tally.changed(name, json!({"topic": name}), &what, result) {
             say(&format!("deleted {name}"));
         }
     }
-    Ok(tally.exit())
+    tally.end(arguments.sure.results, TOPIC, Mode::Do)
 }
 
 pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {
@@ -202,6 +218,7 @@ pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {
                 format!("it ends at {end}"),
             );
             let next = "`sawlog topic offsets` shows what there is".to_owned();
+            tally.untried(topic, part(place, None), &why);
             tally.refuse(Exit::Failed, what, &why, next);
             continue;
         }
@@ -220,20 +237,21 @@ pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {
             }
             Ok(_) => {}
             Err(error) => {
-                tally.count(&what, &Err(error));
+                tally.changed(topic, part(place, None), &what, &Err(error));
             }
         }
     }
     if plan.is_empty() {
         say("there is nothing to trim");
-        return Ok(tally.exit());
+        return tally.end(arguments.sure.results, PARTITION, Mode::Do);
     }
     if !arguments.sure.ask("Trim?")? {
-        return Ok(tally.exit());
+        return tally.end(arguments.sure.results, PARTITION, Mode::Do);
     }
     for (place, result) in kafka.delete_records(&plan).await {
         let done = result.as_ref().map(|_| ()).map_err(Clone::clone);
-        if tally.count(&what, &done) {
+        let begins = result.as_ref().ok().copied();
+        if tally.changed(topic, part(&place, begins), &what, &done) {
             say(&format!(
                 "{topic} partition {} begins at {}",
                 place.1,
@@ -241,7 +259,7 @@ pub(super) async fn trim(arguments: &Trim) -> Result<Exit, Failure> {
             ));
         }
     }
-    Ok(tally.exit())
+    tally.end(arguments.sure.results, PARTITION, Mode::Do)
 }
 
 impl Sure {

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, wait_for};
 use crate::exit::{Exit, Failure};
 use crate::options;
 use crate::table::Output;
-use crate::tally::How;
+use crate::tally::{How, Results};
 
 mod apply;
 mod change;
@@ -15,6 +15,10 @@ mod look;
 
 /// Make topics, look at them, change and delete them
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sawlog topic create orders --partitions 12
+  sawlog topic list -o wide
+  sawlog topic describe orders")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -93,6 +97,7 @@ struct Describe {
 #[command(after_help = "Examples:
   sawlog topic create orders --partitions 12
   sawlog topic create metrics --config sawlog.durability=replicated --config retention.ms=3600000
+  sawlog topic create orders bills -o json
 
 Exit codes: 0 made, 1 none was made, 2 usage, 3 some were not made, 5 no broker in time.")]
 struct Create {
@@ -244,6 +249,8 @@ struct Sure {
     /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    results: Results,
 }
 
 /// Runs one of the commands.

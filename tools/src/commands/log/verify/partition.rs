@@ -19,7 +19,7 @@ use crate::commands::log::place::{self, unreadable};
 use crate::commands::log::segment::{Next, Segment, zeros_from};
 use crate::exit::Failure;
 
-const SEGMENT: &str = "All other offsets are served. Stop the node and restore the file, and its sidecar, from a backup of this directory";
+const SEGMENT: &str = "Until a reader meets it all other offsets are served, then none of the partition until the next start. Stop the node and restore the file, and its sidecar, from a backup of this directory";
 const SIDECAR: &str = "The records may be whole all the same. Stop the node and restore the file from a backup of this directory";
 
 /// How far a segment was found in order.
