@@ -24,8 +24,17 @@ pub struct Lock {
 impl Lock {
     /// Makes the directory if need be.
     pub fn of(dir: &Path) -> Result<Lock, Complaint> {
-        let made_dir = !dir.exists();
+        let missing = |at: &&Path| !at.as_os_str().is_empty() && !at.exists();
+        let missing: Vec<&Path> = dir.ancestors().take_while(missing).collect();
+        let made_dir = !missing.is_empty();
         std::fs::create_dir_all(dir).map_err(|error| unusable(dir, &error))?;
+        // The names of what was made last as long as what will lie in it.
+        for made in missing {
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+            if let Ok(above) = std::fs::File::open(above.unwrap_or(Path::new("."))) {
+                above.sync_all().map_err(|error| unusable(made, &error))?;
+            }
+        }
         let path = dir.join(".lock");
         let made = !path.exists();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;

@@ -276,7 +276,10 @@ impl Local {
         let now = inner.clock.now();
         inner.patrol(now);
         inner.lane.tidy();
-        self.frames.tidy();
+        // All shards share it.
+        if inner.id == ShardId(0) {
+            self.frames.tidy();
+        }
         if self.memory.is_wanted() {
             for member in inner.conns.values() {
                 member.link.wake.notify_one();

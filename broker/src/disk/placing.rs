@@ -121,29 +121,42 @@ impl Waiting {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Until the end, and then whatever is still to be done.
     fn serve(&self, files: &Files) {
         let mut queue = self.lock();
+        let mut told = true;
         loop {
             let Some((dir, jobs)) = queue.take() else {
-                if queue.over && queue.jobs.is_empty() {
+                if !told {
+                    // Another log's write may last: nobody waits for it who need not.
+                    drop(queue);
+                    self.done().tell();
+                    told = true;
+                    queue = self.lock();
+                } else if queue.over && queue.jobs.is_empty() {
                     return;
+                } else {
+                    queue = self
+                        .more
+                        .wait(queue)
+                        .unwrap_or_else(PoisonError::into_inner);
                 }
-                queue = self
-                    .more
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             drop(queue);
             let begun = Instant::now();
             let outcomes = carry_out(files, jobs);
             let now = Instant::now();
-            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut done = self.done();
             done.add(now, outcomes);
-            let idle = self.lock().written(&dir);
+            self.lock().written(&dir);
             // The next write may take as long as this one.
-            if idle || done.is_due(now, now - begun) {
+            told = done.is_due(now, now - begun);
+            if told {
                 done.tell();
             }
             drop(done);
@@ -175,10 +188,9 @@ impl Queue {
         Some((dir, jobs))
     }
 
-    /// Others may write this log again. Whether there is nothing else to do.
-    fn written(&mut self, dir: &Arc<str>) -> bool {
+    /// Others may write this log again.
+    fn written(&mut self, dir: &Arc<str>) {
         self.busy.retain(|busy| busy != dir);
-        self.jobs.is_empty() && self.busy.is_empty()
     }
 }
 
@@ -380,12 +392,13 @@ mod tests {
         let (b, jobs) = queue.take().unwrap();
         assert_eq!((&*a, &*b, begins(&jobs)), ("a", "b", vec![0]));
         assert!(queue.take().is_none(), "its turn has not come");
-        assert!(!queue.written(&b), "a is still written, and waited for");
-        assert!(queue.take().is_none());
-        assert!(!queue.written(&a), "one job is left");
+        queue.written(&b);
+        assert!(queue.take().is_none(), "a is still written");
+        queue.written(&a);
         let (a, jobs) = queue.take().unwrap();
         assert_eq!(begins(&jobs), [1]);
-        assert!(queue.written(&a));
+        queue.written(&a);
+        assert!(queue.busy.is_empty());
     }
 
     #[test]

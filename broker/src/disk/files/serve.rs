@@ -15,7 +15,7 @@ use super::{Files, Kind, is_segment, read_into};
 use crate::disk::buffer::{Aligned, PAGE};
 use crate::net::allowance::Held;
 
-/// Runs at least so long are served around the page cache, but for those of segments.
+/// Runs at least so long are served around the page cache, but for those of segments; shorter ones never.
 const AROUND: u32 = 256 << 10;
 /// What is not in memory is asked of the disk in such steps: a commit that comes meanwhile waits for one of them or two, not
 /// for all.
@@ -23,7 +23,8 @@ const STEP: usize = 512 << 10;
 /// So long after a commit the page cache is not filled: where memory was never used before, the processor pays more for
 /// that than for all else, and commits wait for it.
 const BUSY_MS: u64 = 200;
-/// What is taken from the page cache at a time while nothing shall be brought there.
+/// What is taken from the page cache at a time while nothing shall be brought there; what is brought there for a small
+/// reader.
 const LOOK: usize = 128 << 10;
 
 impl Files {
@@ -32,6 +33,9 @@ impl Files {
     /// page cache again and again is not there.
     pub fn serve(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
         let long = len as usize;
+        if is_segment(file) && len < AROUND {
+            return self.read_little(file, at, long);
+        }
         if is_segment(file) {
             let mut buffer = self.pool.take(long);
             if self.read_cached(file, at, &mut buffer, long, false)? {
@@ -43,19 +47,46 @@ impl Files {
         self.read_around(file, at, long, None)
     }
 
+    /// Reads a few bytes of a segment through the page cache, whoever commits: what a small reader wants next lies beside
+    /// them, and what lies there is asked for with what is missing.
+    fn read_little(&self, file: &FileName, at: u64, len: usize) -> io::Result<Bytes> {
+        let descriptor = self.descriptor(file, Kind::Buffered, false)?;
+        let mut buffer = self.pool.take(len);
+        while buffer.len() < len {
+            let (here, most) = (at + buffer.len() as u64, len - buffer.len());
+            let n = match take_some(&descriptor, buffer.spare(most), here) {
+                Some(n) => n,
+                None => {
+                    let beside = NonZeroU64::new(LOOK.max(most) as u64);
+                    let _ = fadvise(&*descriptor, here, beside, Advice::WillNeed);
+                    read_into(&descriptor, buffer.spare(most), here)?
+                }
+            };
+            if n == 0 {
+                break;
+            }
+            buffer.filled(n);
+        }
+        Ok(buffer.freeze())
+    }
+
     /// The same again for bytes that were not what they should be: what lies on the medium decides. The page cache may hold
     /// what was there before a write that went around it, and forgets it here.
     pub fn serve_again(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
         let descriptor = self.descriptor(file, Kind::Buffered, false)?;
-        let part = NonZeroU64::new(u64::from(len));
-        let _ = fadvise(&*descriptor, at, part, Advice::DontNeed);
+        // Whole pages: of a part nothing is forgotten.
+        let page = PAGE as u64;
+        let begin = at / page * page;
+        let end = (at + u64::from(len)).next_multiple_of(page);
+        let part = NonZeroU64::new(end - begin);
+        let _ = fadvise(&*descriptor, begin, part, Advice::DontNeed);
         if self.direct {
             return self.read_around(file, at, len as usize, None);
         }
         self.read(file, at, len)
     }
 
-    /// Reads on in a segment: up to `len` bytes, whole blocks, from `at` on. Gives also whether the file may go on.
+    /// Reads on in a segment: up to `len` bytes from `at` on. Gives also whether the file may go on.
     pub fn read_on(
         &self,
         file: &FileName,
