@@ -3,7 +3,7 @@
 //!
 //! A heap in huge pages keeps two megabytes for a few bytes; buffers in small ones cost a tenth of the CPU of a request.
 //! So each has pages of its own kind (decision 0015). A run lies at the lowest place that has room for it: what is in use
-//! stays dense, and what is free can serve any length, so that the most that is ever resident is the most that was in use.
+//! stays dense, and what is free can serve any length. A huge page of which a part is in use stays resident.
 //!
 //! The one file of the broker that is not safe Rust by itself: one mapping is shared by many runs that are written to. A
 //! [`Run`] is made by [`Regions::take`] only, out of what is free, and what is free overlaps no run. Holds #7 for what is

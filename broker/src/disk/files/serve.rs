@@ -110,7 +110,7 @@ impl Files {
 
     /// Reads a segment from `at` on, up to `len` bytes, through the page cache. `on`: what follows will be wanted, too.
     /// Which bytes the disk is asked for is said here: what the kernel guesses depends on the machine, from 128 KiB to
-    /// 8 MiB and more. False: they are not there, and to bring them there is not for now.
+    /// 8 MiB and more. False: the page cache has not all of them, and is not filled while somebody commits.
     fn read_cached(
         &self,
         file: &FileName,
