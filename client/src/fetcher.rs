@@ -11,7 +11,7 @@ use sawlog_engine::connection::Outcome;
 use sawlog_engine::metadata::{BrokerId, Topic};
 use sawlog_engine::presence::{Doubts, PATIENCE, Presence, Told};
 use sawlog_engine::session::{Session, Wanted};
-use sawlog_engine::trouble::Trouble;
+use sawlog_engine::trouble::{Trouble, lasting};
 use sawlog_wire::messages::fetch::PartitionData;
 use sawlog_wire::messages::{FetchRequest, FetchResponse};
 use sawlog_wire::records::Batches;
@@ -310,14 +310,20 @@ impl Fetcher {
             return self.end(error).await;
         }
         let (now, limit) = (self.client.now(), self.client.limit());
-        let mut lasts = false;
-        for read in self.reads.values_mut() {
-            lasts |= read.trouble.lasts(now, limit);
-        }
-        if lasts {
+        let all = self.reads.iter_mut();
+        let all = all.map(|(place, read)| (place.clone(), &mut read.trouble));
+        let lasting = lasting(all, now, limit);
+        if !lasting.is_empty() {
             let refused = error.kind() == Kind::Refused;
             let error = if refused { error.lasting(limit) } else { error };
-            return self.end(error).await;
+            if lasting.len() == self.reads.len() {
+                return self.end(error).await;
+            }
+            let error = error.with_outcome(Outcome::NotWritten);
+            for place in lasting {
+                self.reads.remove(&place);
+                let _ = self.to.send(Err(error.clone())).await;
+            }
         }
         let topics: Vec<Arc<str>> = self.reads.keys().map(|(topic, _)| topic.clone()).collect();
         for topic in topics {

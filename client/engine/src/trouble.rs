@@ -1,9 +1,10 @@
 //! How long a partition has been in trouble: errors that may pass, one after the other, and nothing good between them.
-//! Decides when they have lasted, so that it is told; never what is tried meanwhile, or how often.
+//! Decides when they have lasted, and for which partitions; never what is tried meanwhile, or how often.
 //!
 //! A retriable error promises nothing: a disk that is damaged answers one for ever. Who waits learns of it once it has
 //! lasted as long as any call may take, the first time and the last being told apart by a clock, not by a count.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::time::Mono;
@@ -31,6 +32,17 @@ impl Trouble {
             *since = since.after(wait);
         }
     }
+}
+
+/// One more error that may pass, which met all of these: those for which they have lasted. One that was in trouble before
+/// does not end the others.
+pub fn lasting<'t, K>(
+    all: impl Iterator<Item = (K, &'t mut Trouble)>,
+    now: Mono,
+    limit: Duration,
+) -> Vec<K> {
+    all.filter_map(|(key, trouble)| trouble.lasts(now, limit).then_some(key))
+        .collect()
 }
 
 #[cfg(test)]
@@ -64,5 +76,17 @@ mod tests {
         let mut none = Trouble::default();
         none.unasked(LIMIT);
         assert_eq!(none, Trouble::default());
+    }
+
+    #[test]
+    fn what_met_all_ends_those_alone_for_which_it_has_lasted() {
+        let mut troubles = [Trouble::default(); 3];
+        assert!(!troubles[1].lasts(at(0), LIMIT), "before the others");
+        let met = |troubles: &mut [Trouble; 3], now| {
+            lasting((0..).zip(troubles.iter_mut()), at(now), LIMIT)
+        };
+        assert_eq!(met(&mut troubles, 2_000), [0; 0]);
+        assert_eq!(met(&mut troubles, 3_000), [1]);
+        assert_eq!(met(&mut troubles, 5_000), [0, 1, 2]);
     }
 }
