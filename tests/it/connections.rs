@@ -93,8 +93,8 @@ fn who_comes_when_all_seats_are_taken_is_closed_and_the_next_one_gets_in_when_on
     }
 }
 
-/// Gives broker 1 a setting while it runs, or takes it back.
-fn tell(through: &mut Connection, key: &str, value: Option<&str>) {
+/// Gives broker 1 a setting while it runs, or takes it back; what is said against it.
+fn told(through: &mut Connection, key: &str, value: Option<&str>) -> Option<String> {
     let config = AlterableConfig {
         name: key.to_owned(),
         config_operation: i8::from(value.is_none()),
@@ -112,10 +112,16 @@ fn tell(through: &mut Connection, key: &str, value: Option<&str>) {
         ..Default::default()
     };
     through.send(1, &request).unwrap();
-    let told = through
+    let mut told = through
         .receive::<IncrementalAlterConfigsRequest>(1)
         .unwrap();
-    assert!(told.responses[0].error_code.is_none(), "{told:?}");
+    let row = told.responses.remove(0);
+    assert_eq!(row.error_code.is_none(), row.error_message.is_none());
+    row.error_message
+}
+
+fn tell(through: &mut Connection, key: &str, value: Option<&str>) {
+    assert_eq!(told(through, key, value), None, "{key}={value:?}");
 }
 
 #[test]
@@ -131,6 +137,8 @@ fn how_many_may_come_changes_while_the_broker_runs_and_outlives_its_restart_134(
     tell(&mut inside[0], one, Some("10.0.0.7:1, 127.0.0.1:3"));
     inside.push(gets_in(&broker).unwrap());
     full(&broker);
+    let why = told(&mut inside[0], one, Some("127.0.0.1:0")).unwrap();
+    assert!(why.contains("nobody from 127.0.0.1"), "{why}");
     tell(&mut inside[0], "max.connections", Some("1"));
     tell(&mut inside[0], one, None);
     tell(&mut inside[0], "max.connections.per.ip", Some("9"));

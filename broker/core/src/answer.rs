@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use sawlog_wire::code::Code;
@@ -178,6 +179,8 @@ pub struct CommandPart {
     pub command: Command,
     /// When to give up waiting for the metadata log; what was wanted may still come (#114).
     pub deadline: Deadline,
+    /// The address it came from, if it came over a network: who asks must be able to come again (#134).
+    pub from: Option<IpAddr>,
 }
 
 /// What the controller can be asked to change, in Kafka's words.

@@ -57,6 +57,7 @@ impl Bench {
             ConnId { shard, number },
             Door::of("PLAINTEXT"),
             Audience::Clients,
+            None,
         );
         let out = Outbox::default();
         Bench {

@@ -80,7 +80,7 @@ pub fn serve(
         moved: Cell::new(true),
         frame: Cell::new(None),
     });
-    let id = local.join(door, link.clone());
+    let id = local.join(door, seat.address(), link.clone());
     async move {
         let _seat = seat;
         let why = talk(&local, id, &link).await;

@@ -103,6 +103,13 @@ impl Seats {
     }
 }
 
+impl Seat {
+    /// Where its connection comes from, of either version in its own form.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.lock();

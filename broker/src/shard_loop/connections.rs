@@ -1,6 +1,7 @@
 //! The connections that live on a shard's thread: from their sockets to their pure halves and back.
 //! Decides which sockets are woken, and when a reader that takes nothing is given up (#131, #133); never what a request means.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +47,8 @@ fn closed(number: u64, why: &str) -> String {
 }
 
 impl Local {
-    /// A connection that came through this door begins to live here.
-    pub fn join(&self, door: Arc<Door>, link: Rc<Link>) -> ConnId {
+    /// A connection that came through this door, from this address, begins to live here.
+    pub fn join(&self, door: Arc<Door>, from: IpAddr, link: Rc<Link>) -> ConnId {
         let mut inner = self.inner.borrow_mut();
         let id = ConnId {
             shard: inner.id,
@@ -58,7 +59,7 @@ impl Local {
             true => Audience::Controllers,
             false => Audience::Clients,
         };
-        let conn = Conn::new(id, door, audience);
+        let conn = Conn::new(id, door, audience, Some(from));
         let now = inner.clock.now();
         let mut member = Member::new(conn, link, &inner.answers, now);
         member.late = inner

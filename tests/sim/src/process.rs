@@ -117,7 +117,7 @@ impl Process {
     /// A client's connection arrives.
     pub fn accept(&mut self, number: u64) {
         let id = self.id_of(number);
-        let conn = Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients);
+        let conn = Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients, None);
         self.members.insert(
             number,
             Member {

@@ -45,7 +45,11 @@ pub(super) fn split<R: Message>(
 /// Asks the controller, who lives on shard 0.
 pub(super) fn send(call: &mut Call<'_, '_>, command: Command, wait: Duration) {
     let deadline = call.host.now.after(wait);
-    let part = CommandPart { command, deadline };
+    let part = CommandPart {
+        command,
+        deadline,
+        from: call.from,
+    };
     call.ask_shard(ShardId(0), 0, Part::Command(Box::new(part)));
 }
 

@@ -8,6 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use sawlog_wire::header::RequestHeader;
@@ -41,6 +42,7 @@ pub struct Conn {
     id: ConnId,
     door: Arc<Door>,
     audience: Audience,
+    from: Option<IpAddr>,
     /// The number of the oldest open request.
     first: u64,
     open: VecDeque<Open>,
@@ -73,14 +75,15 @@ impl core::fmt::Debug for Open {
 }
 
 impl Conn {
-    /// A connection that came through this door. Its number is never used twice.
-    pub fn new(id: ConnId, door: Arc<Door>, audience: Audience) -> Conn {
+    /// A connection that came through this door, from this address where there is a network. Its number is never used twice.
+    pub fn new(id: ConnId, door: Arc<Door>, audience: Audience, from: Option<IpAddr>) -> Conn {
         // Who has one request open at a time, as most have, holds the room of one and not of four (#131).
         let (open, software) = (VecDeque::with_capacity(1), None);
         Conn {
             id,
             door,
             audience,
+            from,
             first: 0,
             open,
             rows: 0,
@@ -145,6 +148,7 @@ impl Conn {
             audience: self.audience,
             version: header.version,
             conn: self.id,
+            from: self.from,
             request,
             asks: &mut out.asks,
             warn: &mut out.warn,
@@ -305,6 +309,7 @@ impl Conn {
             audience: self.audience,
             version: open.version,
             conn: self.id,
+            from: self.from,
             request: self.first + at as u64,
             asks: &mut out.asks,
             warn: &mut out.warn,

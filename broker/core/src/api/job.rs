@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use sawlog_wire::messages::{
@@ -32,6 +33,8 @@ pub(super) struct Call<'c, 'h> {
     pub(super) audience: super::table::Audience,
     pub(super) version: i16,
     pub(super) conn: ConnId,
+    /// The client's address, if it came over a network.
+    pub(super) from: Option<IpAddr>,
     pub(super) request: u64,
     pub(super) asks: &'c mut Vec<(ShardId, Waiter, Part)>,
     pub(super) warn: &'c mut Vec<String>,

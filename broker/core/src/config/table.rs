@@ -343,7 +343,8 @@ pub const BROKER: &[BrokerKey] = &[
         when: When::Running,
         text: "Addresses for which another number holds than max.connections.per.ip, as ADDRESS:NUMBER with commas between. \
                Kafka takes names of hosts too; here they are not looked up. From an address with 0 nobody gets in, tools that \
-               would change it included: that is done from another one.",
+               would change it included: that is done from another one, and a change that would shut out the address it \
+               comes from is refused.",
         set: |config, value| {
             connections::overrides(value.text()).map(|all| config.connections.overrides = all)
         },

@@ -5,6 +5,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use sawlog_wire::Code;
 use sawlog_wire::messages::{
@@ -18,6 +19,7 @@ use crate::cluster::image::{BROKER_RESOURCE, Image, TOPIC_RESOURCE};
 use crate::cluster::record::Record;
 use crate::config::{self, SHOWN, SHOWN_OF_BROKER, ShownKey};
 use crate::controller::Refused;
+use crate::controller::asker::Asker;
 use crate::ids::BrokerId;
 use crate::map::{Map, Set};
 
@@ -54,14 +56,18 @@ struct Judged<'r> {
 }
 
 /// AlterConfigs: what is not named goes back to its default.
-pub(super) fn replace(image: &Image, request: &AlterConfigsRequest) -> (Vec<Record>, Commanded) {
+pub(super) fn replace(
+    image: &Image,
+    request: &AlterConfigsRequest,
+    from: Option<IpAddr>,
+) -> (Vec<Record>, Commanded) {
     let asked = request.resources.iter().map(|resource| Asked {
         kind: resource.resource_type,
         name: &resource.resource_name,
         ops: resource.configs.iter().map(set).collect(),
     });
     let others = Others::GoBackToTheirDefaults;
-    let (mut log, judged) = judge_all(image, asked.collect(), others);
+    let (mut log, judged) = judge_all(Asker::new(image, from), asked.collect(), others);
     if request.validate_only {
         log.clear();
     }
@@ -85,13 +91,14 @@ pub(super) fn replace(image: &Image, request: &AlterConfigsRequest) -> (Vec<Reco
 pub(super) fn change(
     image: &Image,
     request: &IncrementalAlterConfigsRequest,
+    from: Option<IpAddr>,
 ) -> (Vec<Record>, Commanded) {
     let asked = request.resources.iter().map(|resource| Asked {
         kind: resource.resource_type,
         name: &resource.resource_name,
         ops: resource.configs.iter().map(op).collect(),
     });
-    let (mut log, judged) = judge_all(image, asked.collect(), Others::Stay);
+    let (mut log, judged) = judge_all(Asker::new(image, from), asked.collect(), Others::Stay);
     if request.validate_only {
         log.clear();
     }
@@ -141,7 +148,7 @@ fn no_value(name: &str) -> Refused {
 
 /// Judges each resource; one that is named twice is refused.
 fn judge_all<'r>(
-    image: &Image,
+    mut asker: Asker<'_>,
     asked: Vec<Asked<'r>>,
     others: Others,
 ) -> (Vec<Record>, Vec<Judged<'r>>) {
@@ -155,7 +162,7 @@ fn judge_all<'r>(
             let text = "the request names this resource more than once";
             Err(Refused(Code::InvalidRequest, text.to_string()))
         } else {
-            ops.and_then(|ops| settle(image, kind, name, &ops, others))
+            ops.and_then(|ops| settle(&mut asker, kind, name, &ops, others))
         };
         let (code, message) = match done {
             Ok(records) => {
@@ -176,13 +183,13 @@ fn judge_all<'r>(
 
 /// The records that bring a resource from what it has to what it is to have.
 fn settle(
-    image: &Image,
+    asker: &mut Asker<'_>,
     kind: i8,
     name: &str,
     ops: &[Op<'_>],
     others: Others,
 ) -> Result<Vec<Record>, Refused> {
-    let none = Map::new();
+    let (image, none) = (asker.image, Map::new());
     let (had, lists) = match kind {
         TOPIC_RESOURCE => (of_topic(image, name)?, SHOWN),
         BROKER_RESOURCE => (of_broker(image, name)?, SHOWN_OF_BROKER),
@@ -205,6 +212,7 @@ fn settle(
             config::running(key, value)
                 .map_err(|complaint| Refused(Code::InvalidRequest, complaint.to_string()))?;
         }
+        asker.comes_again(name, &have)?;
     }
     let record = |key: &str, value: Option<&String>| {
         Record::from(ConfigRecord {

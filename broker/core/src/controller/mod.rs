@@ -2,6 +2,7 @@
 //! Decides on the metadata as it will be once everything proposed is committed; never publishes it, never answers before
 //! the commit (`node` does both). Holds #43 and #44: its image is a copy, thrown away with the leadership.
 
+mod asker;
 mod configs;
 mod delete;
 mod partitions;
@@ -14,6 +15,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use sawlog_wire::Code;
 use sawlog_wire::metadata::ProducerIdsRecord;
@@ -51,8 +53,8 @@ pub enum Ask {
     /// The first of a term: finalize what a new cluster begins with (#46), register this node, raise the epochs of all
     /// that it leads (#3).
     Activate(Box<Registration>),
-    /// A client's command; topic ids are drawn from the dice.
-    Command(Box<Command>, Dice),
+    /// A client's command, and the address that it came from, if any; topic ids are drawn from the dice.
+    Command(Box<Command>, Option<IpAddr>, Dice),
     /// A block of producer ids for this registration (#73).
     ProducerIds(BrokerId, BrokerEpoch),
 }
@@ -96,14 +98,16 @@ impl Machine for Controller {
     fn decide(&self, _now: Now, ask: &Ask) -> Decision<Record, Reply> {
         match ask {
             Ask::Activate(registration) => register::decide(&self.ahead, registration),
-            Ask::Command(command, dice) => {
+            Ask::Command(command, from, dice) => {
                 let (image, config) = (&self.ahead, &*self.config);
                 let (log, answer) = match &**command {
                     Command::CreateTopics(request) => topics::decide(image, config, request, *dice),
                     Command::DeleteTopics(request) => delete::decide(image, request),
                     Command::CreatePartitions(request) => partitions::decide(image, request),
-                    Command::AlterConfigs(request) => configs::replace(image, request),
-                    Command::IncrementalAlterConfigs(request) => configs::change(image, request),
+                    Command::AlterConfigs(request) => configs::replace(image, request, *from),
+                    Command::IncrementalAlterConfigs(request) => {
+                        configs::change(image, request, *from)
+                    }
                 };
                 Decision {
                     log,

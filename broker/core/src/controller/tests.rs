@@ -61,7 +61,7 @@ fn create(controller: &mut Controller, topics: Vec<CreatableTopic>) -> Vec<Creat
     let at = controller.ahead().offset;
     let dice = Dice([at.0 as u8; 16]);
     let command = Command::CreateTopics(request);
-    match decide(controller, at, Ask::Command(Box::new(command), dice)) {
+    match decide(controller, at, Ask::Command(Box::new(command), None, dice)) {
         Reply::Command(answer) => match *answer {
             Commanded::CreateTopics(response) => response.topics,
             other => panic!("{other:?}"),
@@ -303,7 +303,7 @@ fn an_image_made_again_from_its_own_records_is_the_same() {
 fn commanded(command: Command) -> (Commanded, Controller) {
     let mut controller = active();
     create(&mut controller, vec![topic("a.b"), topic("c")]);
-    let ask = Ask::Command(Box::new(command), Dice([9; 16]));
+    let ask = Ask::Command(Box::new(command), None, Dice([9; 16]));
     let at = controller.ahead().offset;
     match decide(&mut controller, at, ask) {
         Reply::Command(answer) => (*answer, controller),
@@ -356,7 +356,11 @@ fn topics_are_deleted_by_name_or_by_id_once_or_not_at_all_45() {
         ..Default::default()
     };
     let at = controller.ahead().offset;
-    let ask = Ask::Command(Box::new(Command::DeleteTopics(request)), Dice([9; 16]));
+    let ask = Ask::Command(
+        Box::new(Command::DeleteTopics(request)),
+        None,
+        Dice([9; 16]),
+    );
     let answer = decide(&mut controller, at, ask);
     let Reply::Command(answer) = answer else {
         panic!("{answer:?}")
@@ -485,7 +489,7 @@ fn a_running_brokers_settings_change_where_they_may_and_go_back_when_they_are_ta
             ..Default::default()
         };
         let command = Command::IncrementalAlterConfigs(request);
-        let ask = Ask::Command(Box::new(command), Dice([9; 16]));
+        let ask = Ask::Command(Box::new(command), None, Dice([9; 16]));
         let at = controller.ahead().offset;
         let Reply::Command(answer) = decide(&mut controller, at, ask) else {
             panic!("another reply")
@@ -521,4 +525,82 @@ fn a_running_brokers_settings_change_where_they_may_and_go_back_when_they_are_ta
     assert_eq!(change("1", "no.such.key", None, false), (none, 3 << 20));
     assert_eq!(change("1", key, None, false), (none, 2 << 20));
     assert_eq!(change("", key, None, false), (none, 1 << 30));
+}
+
+#[test]
+fn nobody_shuts_out_the_address_that_he_asks_from_134() {
+    use sawlog_wire::messages::IncrementalAlterConfigsRequest;
+    use sawlog_wire::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+    let mut controller = active();
+    let key = "max.connections.per.ip.overrides";
+    // A request of several resources, each with one value or none.
+    let mut change = |from: &str, resources: &[(&str, Option<&str>)]| {
+        let resource = |&(whose, value): &(&str, Option<&str>)| AlterConfigsResource {
+            resource_type: 4,
+            resource_name: whose.into(),
+            configs: vec![AlterableConfig {
+                name: key.into(),
+                config_operation: i8::from(value.is_none()),
+                value: value.map(Into::into),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: resources.iter().map(resource).collect(),
+            ..Default::default()
+        };
+        let command = Box::new(Command::IncrementalAlterConfigs(request));
+        let ask = Ask::Command(command, from.parse().ok(), Dice([9; 16]));
+        let at = controller.ahead().offset;
+        let Reply::Command(answer) = decide(&mut controller, at, ask) else {
+            panic!("another reply")
+        };
+        let Commanded::IncrementalAlterConfigs(answer) = *answer else {
+            panic!("another answer")
+        };
+        let rows = answer.responses.into_iter();
+        let codes = rows.map(|row| {
+            let why = row.error_message.unwrap_or_default();
+            assert_eq!(
+                why.is_empty(),
+                !why.contains("where this request comes from"),
+                "{why}"
+            );
+            row.error_code.code().unwrap()
+        });
+        codes.collect::<Vec<_>>()
+    };
+    let (none, refused) = (Code::None, Code::InvalidRequest);
+    let (here, there) = ("127.0.0.1", "10.0.0.7");
+    let both = Some("127.0.0.1:0,10.0.0.7:0");
+    for whose in ["", "1"] {
+        assert_eq!(change(here, &[(whose, Some("127.0.0.1:0"))]), [refused]);
+        assert_eq!(change("::ffff:127.0.0.1", &[(whose, both)]), [refused]);
+        assert_eq!(change(there, &[(whose, both)]), [refused]);
+        assert_eq!(change(here, &[(whose, Some("127.0.0.1:1"))]), [none]);
+        assert_eq!(change(here, &[(whose, None)]), [none]);
+    }
+    // What all brokers are told counts where this one is told nothing, and comes to count when that is taken away.
+    assert_eq!(change(here, &[("1", Some("127.0.0.1:9"))]), [none]);
+    assert_eq!(change(here, &[("", Some("127.0.0.1:0"))]), [none]);
+    assert_eq!(change(here, &[("1", None)]), [refused]);
+    assert_eq!(change(here, &[("", None), ("1", None)]), [none, none]);
+    let steps = [("1", Some("127.0.0.1:9")), ("", Some("127.0.0.1:0"))];
+    assert_eq!(change(here, &steps), [none, none]);
+    assert_eq!(change(there, &[("1", None)]), [none], "he gets in himself");
+    // Who is shut out, and has a connection from before, may change other things, and let himself in again.
+    assert_eq!(change(here, &[("1", both)]), [none]);
+    assert_eq!(change(here, &[("1", Some("127.0.0.1:2"))]), [none]);
+    // Nobody who did not come over a network is shut out.
+    assert_eq!(change("", &[("1", both)]), [none]);
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn an_asker_who_may_shut_himself_out_is_caught_134() {
+    crate::proof::caught(
+        "asker-shut-out",
+        nobody_shuts_out_the_address_that_he_asks_from_134,
+    );
 }

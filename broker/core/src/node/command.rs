@@ -43,15 +43,19 @@ impl Running {
         part: CommandPart,
         out: &mut Vec<Effect>,
     ) {
-        let CommandPart { command, deadline } = part;
+        let CommandPart {
+            command,
+            deadline,
+            from,
+        } = part;
         let Some(head) = &self.head else {
             let why = "this shard has no controller";
             out.push(refusal(waiter, &command, Code::NotController, why));
             return;
         };
-        let ask = Ask::Command(Box::new(command), self.dice);
+        let ask = Ask::Command(Box::new(command), from, self.dice);
         let Decision { log, reply } = head.controller.decide(now, &ask);
-        let (Ask::Command(command, _), Reply::Command(answer)) = (ask, reply) else {
+        let (Ask::Command(command, ..), Reply::Command(answer)) = (ask, reply) else {
             return;
         };
         // What was seen may itself not be committed yet: a refusal waits for that, like a promise.

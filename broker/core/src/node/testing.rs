@@ -83,7 +83,11 @@ pub(crate) fn found(shards: u16) -> Found {
 
 /// A command to the controller.
 pub(crate) fn command(command: Command, deadline: Deadline) -> Part {
-    Part::Command(Box::new(CommandPart { command, deadline }))
+    Part::Command(Box::new(CommandPart {
+        command,
+        deadline,
+        from: None,
+    }))
 }
 
 impl World {

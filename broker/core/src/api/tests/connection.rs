@@ -215,7 +215,7 @@ fn a_listener_for_controllers_serves_what_asks_the_quorum_and_nothing_of_records
             shard: ShardId(1),
             number: 6,
         };
-        bench.conn = Conn::new(id, Door::of(listener), audience);
+        bench.conn = Conn::new(id, Door::of(listener), audience, None);
     };
     let asks = |endpoint_type| DescribeClusterRequest {
         endpoint_type,

@@ -124,7 +124,7 @@ impl Bench {
             waits: Arc::default(),
             inflater: Inflater::new(),
             pool: Arc::new(Pool::new(64 << 20)),
-            conn: Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients),
+            conn: Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients, None),
             out: Outbox::default(),
             correlation: 0,
         }

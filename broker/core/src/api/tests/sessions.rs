@@ -151,7 +151,7 @@ impl Bench {
     fn speaks(&mut self, number: u64) {
         let shard = ShardId(1);
         let id = ConnId { shard, number };
-        self.conn = Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients);
+        self.conn = Conn::new(id, Door::of("PLAINTEXT"), Audience::Clients, None);
     }
 
     /// A connection asks for a session about so many partitions of `t`; the number it is given.
