@@ -15,6 +15,7 @@ use sawlog_core::effect::Line;
 use sawlog_core::event::{Event, Found};
 use sawlog_core::ids::{BootId, Endpoint, ShardId};
 use sawlog_core::log::EngineConf;
+use sawlog_core::node::identity;
 use sawlog_wire::code::Code;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -48,8 +49,17 @@ const ANSWERS_MAX: usize = 256 << 20;
 pub struct Options {
     /// The settings, checked.
     pub config: BrokerConfig,
+    /// The cluster that it must belong to, if it was said ([`cluster_id`]).
+    pub cluster_id: Option<Arc<str>>,
     /// Called once with the ready line.
     pub ready: fn(&str),
+}
+
+/// What the environment says of the cluster, as Kafka's image takes it.
+pub fn cluster_id() -> Result<Option<Arc<str>>, Complaint> {
+    let said = std::env::var_os("CLUSTER_ID").unwrap_or_default();
+    // What is no text has a character that none may have, and is refused for that.
+    Ok(identity::cluster_id(&said.to_string_lossy())?.map(Into::into))
 }
 
 /// Runs a node until it is told to stop; the error is for people and means a non-zero exit code.
@@ -60,7 +70,8 @@ pub fn run(options: Options) -> Result<(), Complaint> {
     let seats = seats(&config, shards);
     let dir = PathBuf::from(&*config.log_dir);
     let lock = Lock::of(&dir)?;
-    let result = serve(options.ready, &dir, config, shards, seats, clock);
+    let founded = (options.cluster_id, config);
+    let result = serve(options.ready, &dir, founded, shards, seats, clock);
     if result.is_err() {
         lock.undo(&dir);
     }
@@ -70,7 +81,7 @@ pub fn run(options: Options) -> Result<(), Complaint> {
 fn serve(
     ready: fn(&str),
     dir: &Path,
-    config: Arc<BrokerConfig>,
+    (cluster_id, config): (Option<Arc<str>>, Arc<BrokerConfig>),
     shards: u16,
     seats: Seats,
     clock: Clock,
@@ -89,7 +100,7 @@ fn serve(
             behind_max: config.cache_bytes / u64::from(shards) / 2,
             ..EngineConf::default()
         },
-        cluster_id: std::env::var("CLUSTER_ID").ok().map(Into::into),
+        cluster_id,
     };
     tracing::info!(directory = %dir.display(), durable_writes = %files.way(), shards, "starting");
     let (lines, said) = mpsc::unbounded_channel();

@@ -152,6 +152,14 @@ fn the_directory_of_another_node_or_cluster_is_refused_and_nothing_is_changed_19
             "[INCONSISTENT_CLUSTER_ID]",
         ],
     );
+    let words = [
+        "CLUSTER_ID=\"a b\" cannot be",
+        "the character ' '",
+        "random-uuid",
+    ];
+    is_refused(&start.clone().under(["env", "CLUSTER_ID=a b"]), &words);
+    let nothing = start.clone().under(["env", "CLUSTER_ID="]);
+    nothing.ready().unwrap().stop().unwrap();
     all_there(&start);
 }
 

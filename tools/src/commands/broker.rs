@@ -51,6 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let sources = Sources::read(&arguments.given, variables).map_err(usage)?;
     let config = sources.settle().map_err(usage)?;
+    let cluster_id =
+        boot::cluster_id().map_err(|complaint| Failure::Told(Exit::Usage, Box::new(complaint)))?;
     if arguments.print_config || arguments.check_config {
         for warning in &sources.warnings {
             say(warning);
@@ -68,9 +70,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         tracing::warn!("{warning}");
     }
     let ready = announce;
-    boot::run(boot::Options { config, ready })
-        .map(|()| Exit::Done)
-        .map_err(|complaint| Failure::Told(Exit::Failed, Box::new(complaint)))
+    boot::run(boot::Options {
+        config,
+        cluster_id,
+        ready,
+    })
+    .map(|()| Exit::Done)
+    .map_err(|complaint| Failure::Told(Exit::Failed, Box::new(complaint)))
 }
 
 /// What is said cannot be meant, or lies in a file that is not there.

@@ -13,6 +13,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use sawlog_wire::Code;
+
+use crate::complaint::Complaint;
 use crate::ids::{BrokerId, Uuid};
 use crate::now::Dice;
 
@@ -21,6 +24,8 @@ pub const FILE: &str = "meta.properties";
 
 /// The format that Kafka's KRaft nodes write.
 const VERSION: &str = "1";
+/// The most characters of a cluster's id: Kafka's bound on names.
+const CLUSTER_ID_MAX: usize = 249;
 const CHECKSUM: &str = "#crc32c=";
 
 /// Whose directory it is. Minted once, stable for ever.
@@ -141,6 +146,35 @@ impl Identity {
     }
 }
 
+/// The id in `CLUSTER_ID`, of a cluster that is to be founded or must be this one; empty says nothing. Kafka 4 takes any text
+/// and its tools make 22 characters of base64; here too any will do that comes back from `meta.properties` as it was, in
+/// Kafka's reading of that file as in ours, and that fits every answer it stands in.
+pub fn cluster_id(said: &str) -> Result<Option<&str>, Complaint> {
+    let why = match said
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || matches!(c, '\\' | '#'))
+    {
+        Some(c) => format!("it has the character {c:?}"),
+        None if said.len() > CLUSTER_ID_MAX => {
+            format!(
+                "it has {} characters, {CLUSTER_ID_MAX} is the most",
+                said.len()
+            )
+        }
+        None => return Ok((!said.is_empty()).then_some(said)),
+    };
+    Err(Complaint {
+        what: format!(
+            "CLUSTER_ID={:?} cannot be a cluster's id",
+            said.chars().take(64).collect::<String>()
+        ),
+        why,
+        attempt: "Give one like 4L6g3nShT-eMCtK--X86sw, as `kafka-storage random-uuid` makes them, or leave CLUSTER_ID out"
+            .to_string(),
+        code: Some(Code::InvalidConfig),
+    })
+}
+
 /// An id that Kafka has not reserved and that no tool takes for an option.
 fn fresh(dice: Dice, mut turn: u64) -> Uuid {
     loop {
@@ -178,6 +212,49 @@ mod tests {
             assert!(!minted.cluster.starts_with('-'));
             assert!(!minted.directory.to_string().starts_with('-'));
             assert_eq!(Identity::decode(minted.encode().as_bytes()), Ok(minted));
+        }
+    }
+
+    #[test]
+    fn what_a_cluster_may_be_called_is_read_back_and_the_rest_is_refused_19() {
+        // The second is what many compose files have, the next ones are what Kafka 4.3.1 formats a directory with.
+        let long = "x".repeat(249);
+        let good = [
+            "4L6g3nShT-eMCtK--X86sw",
+            "MkU3OEVBNTcwNTJENDM2Qk==",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "my_cluster.1",
+            "nonsense!",
+            "a=b",
+            &long,
+        ];
+        for said in good {
+            let taken = cluster_id(said).unwrap();
+            assert_eq!(taken, Some(said));
+            let minted = Identity::mint(BrokerId(7), taken, Dice([3; 16]));
+            let read = Identity::decode(minted.encode().as_bytes());
+            assert_eq!(read.map(|read| read.cluster), Ok(said.to_string()));
+        }
+        assert_eq!(cluster_id(""), Ok(None));
+        let long = "x".repeat(250);
+        for said in [
+            " x",
+            "x ",
+            "#crc32c=1",
+            "a b",
+            "a\nb",
+            "a\\b",
+            "na\u{ef}ve",
+            "\0",
+            &long,
+        ] {
+            let told = cluster_id(said).unwrap_err().to_string();
+            assert!(told.starts_with("CLUSTER_ID=\""), "{told}");
+            assert!(
+                told.contains("random-uuid") && !told.contains('\n'),
+                "{told}"
+            );
+            assert!(told.len() < 300, "{told}");
         }
     }
 
