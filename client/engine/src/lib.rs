@@ -12,7 +12,7 @@
 //! * [`partitioner`]: which partition a record goes to.
 //! * [`session`]: what a Fetch must name, when the broker remembers the last one.
 //! * [`produce`]: from records to requests, and again, until each is decided.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "mutants")), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -23,6 +23,7 @@ pub mod metadata;
 pub mod partitioner;
 pub mod presence;
 pub mod produce;
+mod proof;
 pub mod session;
 pub mod time;
 pub mod trouble;

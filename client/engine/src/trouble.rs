@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::proof;
 use crate::time::Mono;
 
 /// Since when nothing but errors that may pass came. At first there is none.
@@ -18,17 +19,25 @@ pub struct Trouble {
 impl Trouble {
     /// One more error that may pass. True: they have lasted for `limit`, and it is to be told.
     pub fn lasts(&mut self, now: Mono, limit: Duration) -> bool {
+        if proof::mutant("first-trouble-told") {
+            return true;
+        }
         now.since(*self.since.get_or_insert(now)) >= limit
     }
 
     /// It has passed.
     pub fn passed(&mut self) {
+        if proof::mutant("trouble-never-passes") {
+            return;
+        }
         self.since = None;
     }
 
     /// Nobody asked for so long, because nobody took what came: that proves nothing.
     pub fn unasked(&mut self, wait: Duration) {
-        if let Some(since) = &mut self.since {
+        if let Some(since) = &mut self.since
+            && !proof::mutant("unasked-time-counts")
+        {
             *since = since.after(wait);
         }
     }
@@ -41,8 +50,13 @@ pub fn lasting<'t, K>(
     now: Mono,
     limit: Duration,
 ) -> Vec<K> {
-    all.filter_map(|(key, trouble)| trouble.lasts(now, limit).then_some(key))
-        .collect()
+    let mut others = false;
+    all.filter_map(|(key, trouble)| {
+        let lasts = trouble.lasts(now, limit);
+        others |= lasts && proof::mutant("one-trouble-ends-others");
+        (lasts || others).then_some(key)
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -88,5 +102,25 @@ mod tests {
         assert_eq!(met(&mut troubles, 2_000), [0; 0]);
         assert_eq!(met(&mut troubles, 3_000), [1]);
         assert_eq!(met(&mut troubles, 5_000), [0, 1, 2]);
+    }
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn each_bug_of_this_rule_is_caught() {
+        let begins = errors_that_last_are_told_and_what_passes_begins_anew as fn();
+        for (bug, check) in [
+            ("first-trouble-told", begins),
+            ("trouble-never-passes", begins),
+            (
+                "unasked-time-counts",
+                a_reader_that_was_slow_does_not_make_an_error_last,
+            ),
+            (
+                "one-trouble-ends-others",
+                what_met_all_ends_those_alone_for_which_it_has_lasted,
+            ),
+        ] {
+            proof::caught(bug, check);
+        }
     }
 }

@@ -5,6 +5,15 @@ use anyhow::Result;
 
 use crate::run::{cargo, step};
 
+/// Those that have known bugs which their own tests switch on.
+const WITH_BUGS: &[&str] = &[
+    "sawlog-core",
+    "sawlog-wire",
+    "sawlog-engine",
+    "sawlog-broker",
+    "sawlog-sim",
+];
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this package
@@ -25,8 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // The tests that switch a known bug on and demand that it is noticed are compiled only with the bugs.
     let mut call = cargo(["test"]);
     match args.package.as_deref() {
-        None => call.args(["--package", "sawlog-core", "--package", "sawlog-wire"]),
-        Some(name @ ("sawlog-core" | "sawlog-wire")) => call.args(["--package", name]),
+        None => call.args(WITH_BUGS.iter().flat_map(|name| ["--package", name])),
+        Some(name) if WITH_BUGS.contains(&name) => call.args(["--package", name]),
         Some(_) => return Ok(()),
     };
     step(
