@@ -128,7 +128,14 @@ fn structure(layout: &Layout, reader: &mut Reader<'_>, at: At) -> Result<Value, 
                 continue;
             };
             let nullable = row.rules.nullable.contains(at.version);
-            let value = reader.within(length, |inner| value(&row.kind, nullable, inner, at))?;
+            let value = reader.within(length, |inner| match &row.kind {
+                // In a tag its presence is said otherwise than before a field in line.
+                Type::Struct(layout) if nullable => match inner.tagged_presence()? {
+                    true => structure(layout, inner, at),
+                    false => Ok(Value::Null),
+                },
+                kind => value(kind, nullable, inner, at),
+            })?;
             fields.insert(camel(row.name), value);
         }
     }
@@ -173,6 +180,9 @@ fn value(
 mod tests {
     use super::*;
     use sawlog_wire::Writer;
+    use sawlog_wire::coordinator::group::consumer::{
+        ClassicMemberMetadata, ConsumerGroupMemberMetadataValue,
+    };
     use sawlog_wire::metadata::{FeatureLevelRecord, PartitionRecord, TopicRecord};
 
     fn printed(record: impl Into<MetadataRecord>, version: i16) -> String {
@@ -211,6 +221,35 @@ mod tests {
             printed(partition, 2),
             r#"{"type":"PARTITION_RECORD","version":2,"data":{"partitionId":-1,"topicId":"AAAAAAAAAAAAAAAAAAAAAA","replicas":[1],"isr":[1],"removingReplicas":[],"addingReplicas":[],"leader":-1,"leaderEpoch":-1,"partitionEpoch":-1,"directories":["AAAAAAAAAAAAAAAAAAAAAQ"]}}"#
         );
+    }
+
+    #[test]
+    fn a_structure_in_a_tag_is_there_or_null() {
+        // No record of the metadata log has one yet.
+        let printed = |said: Option<ClassicMemberMetadata>| {
+            let value = ConsumerGroupMemberMetadataValue {
+                classic_member_metadata: said,
+                ..Default::default()
+            };
+            let mut writer = Writer::new();
+            value.encode(&mut writer, 0).unwrap();
+            let bytes = writer.finish().into_bytes();
+            let (mut reader, at) = (Reader::new(&bytes), ConsumerGroupMemberMetadataValue::at(0));
+            let layout = ConsumerGroupMemberMetadataValue::LAYOUT;
+            let mut fields = structure(layout, &mut reader, at).unwrap();
+            assert_eq!(fields["rebalanceTimeoutMs"], json!(-1));
+            assert_eq!(reader.left(), 0);
+            fields["classicMemberMetadata"].take()
+        };
+        let said = ClassicMemberMetadata {
+            session_timeout_ms: 5,
+            ..Default::default()
+        };
+        assert_eq!(
+            printed(Some(said)),
+            json!({"sessionTimeoutMs": 5, "supportedProtocols": []})
+        );
+        assert_eq!(printed(None), Value::Null);
     }
 
     #[test]
