@@ -316,6 +316,35 @@ fn an_error_that_passes_is_nothing_to_tell() {
 }
 
 #[test]
+fn a_topic_of_which_it_is_not_said_whether_it_is_there_is_not_made() {
+    let folder = Folder::new("ends-apply").unwrap();
+    let file = folder.join("topics.json");
+    let topics = r#"[{"topic": "t", "configs": {"retention.ms": 60000}}, {"topic": "u"}]"#;
+    std::fs::write(&file, topics).unwrap();
+    let file = file.to_str().unwrap();
+    let apply = ["topic", "apply", "-f", file, "--yes", "--timeout", "2"];
+    for (fails, code, named) in [
+        (
+            "TOPIC_AUTHORIZATION_FAILED:*",
+            3,
+            "[TOPIC_AUTHORIZATION_FAILED]",
+        ),
+        ("LEADER_NOT_AVAILABLE:*", 3, "[LEADER_NOT_AVAILABLE]"),
+        ("LEADER_NOT_AVAILABLE:2", 0, "~ t: retention.ms=60000"),
+    ] {
+        let (mock, address) = mock(&format!("Metadata@t={fails}"));
+        let (ended, said) = Running::start(address, &apply).end();
+        assert_eq!(ended, Some(code), "{fails}: {said}");
+        assert!(
+            said.contains(named) && said.contains("+ u"),
+            "{fails}: {said}"
+        );
+        assert!(!said.contains("+ t"), "{fails}: {said}");
+        drop(mock);
+    }
+}
+
+#[test]
 fn a_broker_that_dies_ends_commands_with_5_and_says_what_is_known() {
     let folder = Folder::new("ends-broker").unwrap();
     let broker = broker(&folder);

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read as _;
 
-use sawlog_client::metadata::Metadata;
 use sawlog_client::{Client, Config, ConfigChange, Error, Mode, NewTopic, Resource};
+use sawlog_wire::Code;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::{Number, json};
 
 use super::Apply;
 use super::change::TOPIC;
+use super::look::Topics;
 use crate::cluster::failure;
 use crate::exit::{Exit, Failure, say};
 use crate::tally::Tally;
@@ -189,15 +190,24 @@ struct Plan {
 
 /// Topics as they are, and the settings of those that the file says settings of.
 struct Have {
-    known: Metadata,
+    topics: Topics,
     configs: BTreeMap<String, Result<Vec<Config>, Error>>,
 }
 
 impl Have {
     async fn ask(kafka: &Client, wanted: &[Wanted]) -> Result<Have, Error> {
         let names: Vec<&str> = wanted.iter().map(|wanted| wanted.name.as_str()).collect();
-        let known = kafka.metadata(Some(&names)).await?;
-        let there = |wanted: &&Wanted| known.topics.contains_key(&wanted.name);
+        let topics = kafka.topics(&names).await;
+        // Where nobody answered nothing is known of any.
+        let silent = |error: &&Error| error.code().is_none();
+        if let Some(error) = topics
+            .values()
+            .filter_map(|one| one.as_ref().err())
+            .find(silent)
+        {
+            return Err(error.clone());
+        }
+        let there = |wanted: &&Wanted| topics.get(&wanted.name).is_some_and(Result::is_ok);
         let say_some = wanted.iter().filter(|wanted| !wanted.configs().is_empty());
         let resources: Vec<Resource> = say_some
             .filter(there)
@@ -210,13 +220,21 @@ impl Have {
         });
         Ok(Have {
             configs: configs.collect(),
-            known,
+            topics,
         })
     }
 }
 
 fn plan(have: &Have, wanted: &Wanted) -> Result<Plan, Error> {
-    let Some(topic) = have.known.topics.get(&wanted.name) else {
+    let topic = match have.topics.get(&wanted.name) {
+        Some(Ok(topic)) => Some(topic),
+        // Whatever else is said of it, it may be there.
+        Some(Err(error)) if error.code() != Some(Code::UnknownTopicOrPartition) => {
+            return Err(error.clone());
+        }
+        _ => None,
+    };
+    let Some(topic) = topic else {
         return Ok(Plan {
             steps: vec![Step::Create(wanted.clone())],
             ..Plan::default()
