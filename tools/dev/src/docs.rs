@@ -12,6 +12,7 @@ mod apis;
 mod configuration;
 mod errors;
 mod formats;
+mod licences;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -36,25 +37,29 @@ fn cell(text: &str) -> String {
 /// A page under `broker/docs/reference`, and the table it is written from.
 struct Page {
     file: &'static str,
-    text: fn() -> String,
+    text: fn() -> Result<String>,
 }
 
 const PAGES: &[Page] = &[
     Page {
         file: "configuration.md",
-        text: configuration::page,
+        text: || Ok(configuration::page()),
     },
     Page {
         file: "apis.md",
-        text: apis::page,
+        text: || Ok(apis::page()),
     },
     Page {
         file: "errors.md",
-        text: errors::page,
+        text: || Ok(errors::page()),
     },
     Page {
         file: "formats.md",
-        text: formats::page,
+        text: || Ok(formats::page()),
+    },
+    Page {
+        file: "third-party.md",
+        text: licences::page,
     },
 ];
 
@@ -70,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn write() -> Result<()> {
     for page in PAGES {
         let at = path(page);
-        fs::write(&at, (page.text)()).with_context(|| format!("write {}", at.display()))?;
+        fs::write(&at, (page.text)()?).with_context(|| format!("write {}", at.display()))?;
         say(&format!("wrote broker/docs/reference/{}", page.file));
     }
     Ok(())
@@ -96,7 +101,7 @@ pub(crate) fn fresh() -> Result<()> {
         let at = path(page);
         let kept = fs::read_to_string(&at).with_context(|| format!("read {}", at.display()))?;
         ensure!(
-            kept == (page.text)(),
+            kept == (page.text)()?,
             "broker/docs/reference/{} is stale: run `cargo dev docs`",
             page.file
         );
