@@ -3,7 +3,7 @@
 //!
 //! A heap in huge pages keeps two megabytes for a few bytes; buffers in small ones cost a tenth of the CPU of a request.
 //! So each has pages of its own kind (decision 0015). A run lies at the lowest place that has room for it: what is in use
-//! stays dense, and what is free can serve any length. A huge page of which a part is in use stays resident.
+//! stays dense, and what is free can serve any length. Of a huge page of which little is in use for long, the rest goes back.
 //!
 //! The one file of the broker that is not safe Rust by itself: one mapping is shared by many runs that are written to. A
 //! [`Run`] is made by [`Regions::take`] only, out of what is free, and what is free overlaps no run. Holds #7 for what is
@@ -25,6 +25,8 @@ use super::buffer::PAGE;
 
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;
+/// A huge page of which no more than this is in use for long keeps no more than that.
+const LITTLE: usize = HUGE / 8;
 /// Bytes of a region: of addresses, not of memory.
 const REGION: usize = 64 << 20;
 
@@ -68,13 +70,27 @@ impl Mapping {
         })
     }
 
-    /// Gives a huge page back; it is zero when it is touched again.
-    fn forget(&self, page: usize) {
+    /// Says whether a page is to be a huge one: the kernel makes one of small ones by itself, most of them bare.
+    fn huge(&self, page: usize, advice: Advice) {
         assert!(page < REGION / HUGE, "a page of the region");
-        // SAFETY: within the mapping, and no run overlaps it: the caller found it free.
+        // SAFETY: within the mapping; what is in it stays as it is.
         let _ = unsafe {
             let at = self.base.add(page * HUGE);
-            madvise(at.as_ptr().cast(), HUGE, Advice::LinuxDontNeed)
+            madvise(at.as_ptr().cast(), HUGE, advice)
+        };
+    }
+
+    /// Gives pages back; they are zero when they are touched again.
+    fn forget(&self, at: usize, len: usize) {
+        assert!(
+            at.is_multiple_of(PAGE) && len.is_multiple_of(PAGE),
+            "whole pages"
+        );
+        assert!(at <= REGION && len <= REGION - at, "pages of the region");
+        // SAFETY: within the mapping, and no run overlaps it: the caller found it free.
+        let _ = unsafe {
+            let at = self.base.add(at);
+            madvise(at.as_ptr().cast(), len, Advice::LinuxDontNeed)
         };
     }
 }
@@ -120,8 +136,10 @@ enum Page {
     Bare,
     /// In use, or not long ago.
     Warm,
-    /// Free when somebody last looked.
+    /// Free, or little of it in use, when somebody last looked; nothing of it was taken or given back since.
     Idle,
+    /// Little of it is in use, and no memory stands behind the rest.
+    Thin,
 }
 
 #[derive(Debug)]
@@ -186,8 +204,8 @@ impl Regions {
             * HUGE
     }
 
-    /// Gives back the huge pages in which nothing lay since it was last called, but for the first `keep` bytes of them; and
-    /// regions in which nothing is left.
+    /// Gives back the huge pages in which nothing lay since it was last called, and what is free of those in which little lay and
+    /// nothing came or went, but for the first `keep` bytes; and regions in which nothing is left.
     pub fn tidy(&mut self, keep: usize) {
         let mut keep = keep / HUGE;
         for region in &mut self.all {
@@ -213,8 +231,7 @@ impl Region {
         if room > len {
             self.free.insert(at + len, room - len);
         }
-        let touched = at / HUGE..(at + len).div_ceil(HUGE);
-        self.pages.get_mut(touched)?.fill(Page::Warm);
+        self.touched(at, len);
         Some(Run {
             of: self.mapping.clone(),
             at,
@@ -222,7 +239,20 @@ impl Region {
         })
     }
 
+    fn touched(&mut self, at: usize, len: usize) {
+        let touched = at / HUGE..(at + len).div_ceil(HUGE);
+        for number in touched {
+            let Some(page) = self.pages.get_mut(number) else {
+                continue;
+            };
+            if std::mem::replace(page, Page::Warm) == Page::Thin {
+                self.mapping.huge(number, Advice::LinuxHugepage);
+            }
+        }
+    }
+
     fn put(&mut self, run: Run) {
+        self.touched(run.at, run.len);
         let (mut at, mut end) = (run.at, run.at + run.len);
         if let Some((before, room)) = self.free.range(..at).next_back()
             && before + room == at
@@ -256,13 +286,57 @@ impl Region {
             let Some(page) = self.pages.get_mut(at) else {
                 continue;
             };
-            if *page == Page::Warm {
-                *page = Page::Idle;
-            } else if *keep > 0 {
-                *keep -= 1;
-            } else {
-                self.mapping.forget(at);
-                *page = Page::Bare;
+            match page {
+                Page::Warm => *page = Page::Idle,
+                Page::Idle if *keep > 0 => *keep -= 1,
+                _ => {
+                    self.mapping.forget(at * HUGE, HUGE);
+                    *page = Page::Bare;
+                }
+            }
+        }
+        self.thin(keep);
+    }
+
+    /// What is free in huge pages that are partly in use, by page: where it begins, and how long it is.
+    fn gaps(&self) -> BTreeMap<usize, Vec<(usize, usize)>> {
+        let mut gaps: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        for (at, room) in &self.free {
+            let (mut at, end) = (*at, at + room);
+            while at < end {
+                let page = at / HUGE;
+                let upto = end.min((page + 1) * HUGE);
+                if upto - at < HUGE {
+                    gaps.entry(page).or_default().push((at, upto - at));
+                }
+                at = upto;
+            }
+        }
+        gaps
+    }
+
+    /// Gives back what is free of huge pages in which little lay since it was last called, but for the first `keep` of them.
+    fn thin(&mut self, keep: &mut usize) {
+        for (page, gaps) in self.gaps() {
+            let free: usize = gaps.iter().map(|(_, len)| len).sum();
+            let state = self.pages.get_mut(page);
+            let Some(state) = state.filter(|_| HUGE - free <= LITTLE) else {
+                continue;
+            };
+            match state {
+                Page::Warm => *state = Page::Idle,
+                Page::Idle if *keep > 0 => *keep -= 1,
+                Page::Idle => {
+                    *state = Page::Thin;
+                    self.mapping.huge(page, Advice::LinuxNoHugepage);
+                    for (at, len) in gaps {
+                        if proof::mutant("thin-page-given-back-whole") {
+                            self.mapping.forget(page * HUGE, HUGE);
+                        }
+                        self.mapping.forget(at, len);
+                    }
+                }
+                Page::Thin | Page::Bare => {}
             }
         }
     }
@@ -274,6 +348,8 @@ impl Region {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     /// Takes and gives back runs of all lengths by chance; each is filled with its number and looked at again.
@@ -340,6 +416,75 @@ mod tests {
             churned.is_err(),
             "the mutant must be seen: bytes turned to zeros"
         );
+    }
+
+    /// Bytes of memory that stand behind a region, as the kernel tells.
+    fn resident(region: &Region) -> usize {
+        let (first, pages) = (region.mapping.base.addr().get() / PAGE, REGION / PAGE);
+        let mut entries = vec![0; pages * 8];
+        let map = std::fs::File::open("/proc/self/pagemap").unwrap();
+        map.read_exact_at(&mut entries, first as u64 * 8).unwrap();
+        // The highest bit of eight bytes in the order of the machine: it is there.
+        let there = |entry: &&[u8; 8]| u64::from_ne_bytes(**entry) >> 63 == 1;
+        entries.as_chunks().0.iter().filter(there).count() * PAGE
+    }
+
+    fn short_runs_stay_and_the_rest_of_their_pages_goes() {
+        const SHORT: usize = 64 << 10;
+        let mut regions = Regions::default();
+        let runs: Vec<Run> = (0..REGION / SHORT)
+            .map(|number| {
+                let mut run = regions.take(SHORT).unwrap();
+                run.fill(number as u8);
+                run
+            })
+            .collect();
+        let all = |regions: &Regions| regions.all.iter().map(resident).sum::<usize>();
+        assert_eq!((regions.all.len(), all(&regions)), (1, REGION));
+        let mut stay = Vec::new();
+        for (number, run) in runs.into_iter().enumerate() {
+            match number % 32 {
+                5 => stay.push((number, run)),
+                _ => regions.put(run),
+            }
+        }
+        regions.tidy(0);
+        assert_eq!(all(&regions), REGION, "it may be wanted again soon");
+        regions.tidy(0);
+        assert_eq!(all(&regions), stay.len() * SHORT);
+        for (number, run) in &stay {
+            assert!(run.iter().all(|byte| *byte == *number as u8), "#7");
+        }
+        regions.tidy(REGION);
+        assert_eq!(all(&regions), stay.len() * SHORT);
+        // What is taken and given back in such a page goes back again, and the page with its last run.
+        let mut again = regions.take(SHORT).unwrap();
+        again.fill(1);
+        regions.put(again);
+        regions.tidy(0);
+        regions.tidy(0);
+        assert_eq!(all(&regions), stay.len() * SHORT);
+        for (_, run) in stay {
+            regions.put(run);
+        }
+        regions.tidy(0);
+        regions.tidy(0);
+        assert_eq!(regions.all.len(), 0);
+    }
+
+    #[test]
+    fn one_short_run_does_not_keep_a_huge_page_for_long() {
+        short_runs_stay_and_the_rest_of_their_pages_goes();
+    }
+
+    #[test]
+    #[cfg(feature = "mutants")]
+    fn a_short_run_that_goes_with_its_page_is_caught_7() {
+        proof::choose(Some("thin-page-given-back-whole"));
+        let outcome = std::panic::catch_unwind(short_runs_stay_and_the_rest_of_their_pages_goes);
+        let fired = proof::fired();
+        proof::choose(None);
+        assert!(fired > 0 && outcome.is_err(), "a test that cannot fail");
     }
 
     #[test]
