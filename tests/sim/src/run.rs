@@ -65,12 +65,13 @@ pub enum Trace {
 /// Runs one seed.
 pub fn run(seed: u64, trace: Trace) -> Report {
     let mut rng = Rng::named(seed, "plan");
-    let shape = Shape {
+    let mut shape = Shape {
         shards: if rng.chance(400) { 2 } else { 1 },
         ring_file: rng
             .pick(&[64 << 10, 128 << 10, 256 << 10])
             .copied()
             .unwrap_or(64 << 10),
+        first_file: u32::MAX,
         disk: rng
             .pick(&[20_000, 100_000, 1_000_000])
             .copied()
@@ -82,6 +83,9 @@ pub fn run(seed: u64, trace: Trace) -> Report {
             .copied()
             .unwrap_or(20 << 20),
     };
+    // As small as it is in the product beside the others: all of it would be kept for metadata.
+    let small = Rng::named(seed, "first-file").chance(500);
+    shape.first_file = shape.ring_file / if small { 16 } else { 1 };
     let mut world = World::new(seed, shape);
     world.print = trace == Trace::Print;
     world.traced = trace != Trace::Off;
@@ -466,6 +470,7 @@ mod tests {
         let shape = Shape {
             shards: 1,
             ring_file: 64 << 10,
+            first_file: 64 << 10,
             disk: 100_000,
             net: 20_000,
             lost_replies: 0,

@@ -118,7 +118,7 @@ pub struct Sizes {
     pub spill_batches: u32,
     /// How far a spill stays behind: little enough that the executor still has the bytes in memory.
     pub spill_lag: u64,
-    /// Bytes of a ring that only urgent commits may take when no other file is ready.
+    /// Bytes of a ring that only urgent commits may take when no other file is ready; of a small file half.
     pub reserve: u32,
     /// Below this many free bytes writes are refused (#105).
     pub free_low: u64,

@@ -282,6 +282,22 @@ fn no_metadata_reserve_is_caught_105() {
 }
 
 #[test]
+fn a_reserve_that_takes_the_first_file_is_caught() {
+    caught(
+        "reserve-takes-the-first-file",
+        super::tests::reserve::the_first_record_is_durable_before_there_is_a_second_file,
+    );
+}
+
+#[test]
+fn users_who_ride_into_the_reserve_are_caught_105() {
+    caught(
+        "users-ride-into-the-reserve",
+        super::tests::reserve::half_of_the_first_file_is_metadata_s,
+    );
+}
+
+#[test]
 fn founded_with_one_checkpoint_is_caught_100() {
     caught(
         "founded-with-one-checkpoint",

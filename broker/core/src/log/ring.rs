@@ -219,15 +219,10 @@ impl Ring {
     /// Room for one commit of `need` bytes at least: how many bytes it may have, or none if no file is ready.
     /// Where the last file is the only one left, its end is for urgent commits alone (#105).
     pub(crate) fn room(&mut self, need: u32, urgent: bool, sizes: &Sizes) -> Option<u32> {
+        let urgent = urgent && !proof::mutant("no-metadata-reserve");
         loop {
-            let last_file = self.spares.is_empty();
+            let reserve = if urgent { 0 } else { self.reserve(sizes) };
             let file = self.files.back()?;
-            let urgent = urgent && !proof::mutant("no-metadata-reserve");
-            let reserve = if last_file && !urgent {
-                sizes.reserve
-            } else {
-                0
-            };
             let left = (file.len - file.used).saturating_sub(reserve);
             if need <= left {
                 return Some(left);
@@ -242,6 +237,20 @@ impl Ring {
             self.wanted = 2;
             self.files
                 .push_back(RingFile::empty(spare.sequence, spare.len));
+        }
+    }
+
+    /// How many bytes at the end of the file that is written to are for urgent commits alone, as things stand: none while
+    /// another file is ready, and never more than half of this one. The first file of a start is small, and others would
+    /// get nothing of it: the first record would wait until a whole file is written and synced.
+    pub(crate) fn reserve(&self, sizes: &Sizes) -> u32 {
+        let half = self.files.back().map_or(0, |file| file.len / 2);
+        if !self.spares.is_empty() {
+            0
+        } else if proof::mutant("reserve-takes-the-first-file") {
+            sizes.reserve
+        } else {
+            sizes.reserve.min(half)
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) mod drops;
 pub(super) mod find;
 mod names;
 pub(super) mod pressure;
+pub(super) mod reserve;
 pub(super) mod spills;
 mod starts;
 pub(super) mod time;

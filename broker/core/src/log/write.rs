@@ -64,8 +64,8 @@ impl Engine {
         };
         lane.ring.stalled = false;
         // Where this is the last file, what `room` granted an urgent commit includes the reserve: others may not fill it.
-        let reserve = if lane.ring.spares.is_empty() && class == Class::Urgent {
-            self.sizes.reserve
+        let reserve = if class == Class::Urgent && !proof::mutant("users-ride-into-the-reserve") {
+            lane.ring.reserve(&self.sizes)
         } else {
             0
         };

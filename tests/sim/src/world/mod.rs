@@ -75,6 +75,8 @@ pub struct Shape {
     pub shards: u16,
     /// Bytes of a ring file.
     pub ring_file: u32,
+    /// Bytes of the one that a start writes into first.
+    pub first_file: u32,
     /// Typical time of a file operation in nanoseconds.
     pub disk: u64,
     /// Typical time of a message on the net in nanoseconds.
@@ -370,6 +372,7 @@ impl World {
         self.say(|| "---- start".to_owned());
         let engine = EngineConf {
             ring_file: Some(self.shape.ring_file),
+            first_file: Some(self.shape.first_file),
             ring_max: Some(u64::from(self.shape.ring_file) * 6),
             commit_max: 16 << 10,
             hold_above: 256 << 10,
@@ -636,6 +639,7 @@ mod tests {
         let shape = Shape {
             shards: 2,
             ring_file: 64 << 10,
+            first_file: 64 << 10,
             disk: 100_000,
             net: 20_000,
             lost_replies: 20,
