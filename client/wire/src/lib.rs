@@ -41,6 +41,7 @@ pub mod random;
 pub mod records;
 #[cfg(any(test, feature = "random"))]
 pub mod registry;
+pub mod versioned;
 pub mod views;
 
 pub use code::{Code, ErrorCode};

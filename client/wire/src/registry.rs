@@ -179,6 +179,7 @@ pub fn all() -> impl Iterator<Item = Entry> {
         crate::metadata::ENTRIES,
         crate::control::ENTRIES,
         crate::consumer_protocol::ENTRIES,
+        crate::versioned::ENTRIES,
     ];
     let topics = internal_topics().iter().flat_map(|topic| topic.records);
     let pairs = topics.flat_map(|&(key, value)| [key, value]);
