@@ -127,6 +127,33 @@ pub enum Broken {
     },
 }
 
+/// Where the whole batches that begin `bytes` lead to: the offset behind the last of them, if there is one. Looks at their
+/// heads only.
+#[must_use]
+pub fn leads_to(mut bytes: &[u8]) -> Option<i64> {
+    let mut offset = None;
+    loop {
+        let mut cursor = Cursor::new(bytes);
+        let (Ok(base), Ok(length)) = (cursor.i64(), cursor.i32()) else {
+            return offset;
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let whole = bytes.split_at_checked(BEFORE_LENGTH.saturating_add(length));
+        let Some((batch, rest)) = whole else {
+            return offset;
+        };
+        cursor = Cursor::new(batch);
+        if cursor.skip(UNCHECKED + 2).is_err() {
+            return offset;
+        }
+        let Ok(last) = cursor.i32() else {
+            return offset;
+        };
+        offset = Some(base + i64::from(last) + 1);
+        bytes = rest;
+    }
+}
+
 /// Takes the next whole batch off `rest`; `None` when no whole one is left (a fetch may end in the middle of one).
 pub fn next(rest: &mut &[u8]) -> Result<Option<Batch>, Broken> {
     let mut cursor = Cursor::new(rest);
@@ -205,7 +232,11 @@ mod tests {
         let batch = encode(2, 50, 1);
         for cut in 0..batch.len() {
             assert_eq!(next(&mut &batch[..cut]), Ok(None), "cut at {cut}");
+            assert_eq!(leads_to(&batch[..cut]), None, "cut at {cut}");
         }
+        let two = [batch.clone(), batch.clone()].concat();
+        assert_eq!((leads_to(&batch), leads_to(&two)), (Some(2), Some(2)));
+        assert_eq!(leads_to(&two[..two.len() - 1]), Some(2));
     }
 
     #[test]

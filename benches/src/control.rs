@@ -33,9 +33,21 @@ impl Control {
 
     /// Sends one request, in parts, and gives its reply without the length field.
     pub fn ask(&mut self, request: &[&[u8]]) -> Result<&[u8]> {
+        self.send(request)?;
+        self.receive()?;
+        Ok(&self.reply)
+    }
+
+    /// Sends one request, in parts.
+    pub fn send(&mut self, request: &[&[u8]]) -> Result<()> {
         for part in request {
             self.stream.write_all(part)?;
         }
+        Ok(())
+    }
+
+    /// Waits for the reply to the oldest request that has none; [`Control::reply`] is that one from now on.
+    pub fn receive(&mut self) -> Result<()> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).context("no reply")?;
         let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
@@ -45,8 +57,13 @@ impl Control {
         self.reply.resize(length, 0);
         self.stream
             .read_exact(&mut self.reply)
-            .context("truncated reply")?;
-        Ok(&self.reply)
+            .context("truncated reply")
+    }
+
+    /// The reply that came last, without the length field.
+    #[must_use]
+    pub fn reply(&self) -> &[u8] {
+        &self.reply
     }
 
     /// Makes a topic and waits until each partition has a leader.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use benches::bytes::Cursor;
+use benches::fetching::{self, Reads};
 use benches::load::{self, Pace, Shape};
 use benches::verify::{self, Found, Source};
 
@@ -182,9 +183,8 @@ fn fetch(cursor: &mut Cursor<'_>, correlation: i32, logs: &Logs) -> Vec<u8> {
     reply
 }
 
-fn cell(lie: Lie, pace: Pace, connections: usize) -> anyhow::Result<Found> {
-    let address = serve(lie);
-    let shape = Shape {
+fn shape(pace: Pace, connections: usize) -> Shape {
+    Shape {
         topics: vec!["t".to_owned()],
         partitions: connections as i32,
         connections,
@@ -196,7 +196,12 @@ fn cell(lie: Lie, pace: Pace, connections: usize) -> anyhow::Result<Found> {
         run: Duration::from_millis(60),
         bytes_max: 200_000,
         parts: 0,
-    };
+    }
+}
+
+fn cell(lie: Lie, pace: Pace, connections: usize) -> anyhow::Result<Found> {
+    let address = serve(lie);
+    let shape = shape(pace, connections);
     let outcome = load::run(address, &shape, None)?;
     assert!(outcome.figures.requests > 0);
     assert!(outcome.acknowledged.iter().sum::<u64>() >= outcome.figures.records);
@@ -234,6 +239,28 @@ fn every_lie_ends_the_cell_in_every_pace() {
                 "{lie:?} went unnoticed in {pace:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_reader_at_speed_notices_what_is_not_whole_or_not_there() {
+    let read = |lie| {
+        let address = serve(lie);
+        let filled = load::run(address, &shape(Pace::Closed, 1), None).unwrap();
+        let reads = Reads {
+            topic: "t".to_owned(),
+            partition: 0,
+            bytes_max: 1 << 20,
+            run: Duration::from_millis(20),
+        };
+        (filled.acknowledged, fetching::run(address, &reads, None))
+    };
+    let (written, found) = read(Lie::None);
+    let (found, written) = (found.unwrap(), written[0]);
+    let passes = found.records / written;
+    assert!(passes > 1 && found.records == passes * written, "{found:?}");
+    for lie in [Lie::Lost, Lie::Flipped] {
+        assert!(read(lie).1.is_err(), "{lie:?} went unnoticed");
     }
 }
 

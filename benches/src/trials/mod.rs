@@ -152,7 +152,7 @@ pub const ALL: &[Trial] = &[
         name: "produce beside a catch-up read",
         side: SawlogDurable,
         set: Set::Gate,
-        repeats: (1, 15),
+        repeats: (1, 2),
         figures: &[
             at_most("produce p99 during a 4 GB catch-up read / without", 2.0),
             shown("... p50, the same"),
