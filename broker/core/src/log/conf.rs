@@ -51,8 +51,10 @@ pub struct EngineConf {
     pub quiet_bytes: u64,
     /// A batch of so many bytes is a large one ...
     pub direct_min: u64,
-    /// ... and after so many bytes of nothing else a log's batches go straight to their segment.
+    /// ... and after so many bytes of nothing else a log's batches go straight to their segment ...
     pub direct_after: u64,
+    /// ... if it brought them within this time, or if the spill cannot keep up.
+    pub direct_within: Duration,
     /// Most bytes of one write there, unless a single batch is larger.
     pub direct_max: u64,
     /// Bytes of sidecar windows kept in memory.
@@ -90,6 +92,7 @@ impl Default for EngineConf {
             quiet_bytes: 4096,
             direct_min: 32 << 10,
             direct_after: 4 << 20,
+            direct_within: Duration::from_millis(125),
             direct_max: 4 << 20,
             windows_bytes: 4 << 20,
             tails_max: 256,

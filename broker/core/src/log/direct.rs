@@ -21,6 +21,7 @@ use crate::ids::{LogId, Ticket};
 use crate::log::engine::{Engine, Why};
 use crate::log::queue::{Class, Item};
 use crate::log::rise::Phase;
+use crate::log::row::Row;
 use crate::log::sidecar::{self, SideEntry};
 use crate::log::spill::{Course, Ready};
 use crate::log::state::{BatchEntry, Entry, Fact, Home, SegmentState};
@@ -50,8 +51,8 @@ pub(crate) enum PlaceStep {
 /// Which way the batches of a log take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
-    /// By the ring; so many bytes of large batches in a row.
-    Ring(u64),
+    /// By the ring; what large batches came in a row.
+    Ring(Row),
     /// Staged, until what lies in the ring is spilled and checkpoints know.
     Closing {
         /// Cycles of the spill that had been completed.
@@ -65,7 +66,7 @@ pub(crate) enum Way {
 
 impl Default for Way {
     fn default() -> Way {
-        Way::Ring(0)
+        Way::Ring(Row::default())
     }
 }
 
@@ -148,7 +149,6 @@ impl Engine {
     pub(crate) fn admit(&mut self, log: LogId, class: Class, item: Item) {
         let len = item.bytes.len() as u64;
         let batch = matches!(item.entry, Entry::Batch(_));
-        let may = matches!(self.phase, Phase::Ready) && !self.full && !self.starved;
         let Some(live) = self.live.get_mut(&log) else {
             return;
         };
@@ -156,17 +156,6 @@ impl Engine {
             Entry::Batch(entry) => entry.batch.spot.kind,
             Entry::Fact(..) | Entry::Node(_) => RingKind::Durable,
         };
-        if let (Way::Ring(row), true) = (&mut live.direct.way, batch) {
-            let large = len >= self.conf.direct_min && kind == RingKind::Durable;
-            *row = if large { *row + len } else { 0 };
-            if *row >= self.conf.direct_after && class == Class::User && may {
-                live.direct.way = Way::Closing {
-                    cycles: self.spill.cycles,
-                    unknown: None,
-                };
-                self.placing.logs.insert(log);
-            }
-        }
         let direct = &mut live.direct;
         let behind = batch || !direct.staged.is_empty() || !direct.putting.is_empty();
         if matches!(direct.way, Way::Ring(_)) || !behind {
@@ -326,7 +315,7 @@ impl Engine {
             proof::sometimes("back-from-direct-to-the-ring");
             self.drops.ready.remove(&log);
         }
-        live.direct.way = Way::Ring(0);
+        live.direct.way = Way::Ring(Row::default());
         live.direct.batches = 0;
         for item in core::mem::take(&mut live.direct.staged) {
             self.placing.bytes -= item.bytes.len() as u64;

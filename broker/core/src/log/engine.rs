@@ -356,6 +356,7 @@ impl Engine {
             home: None,
         });
         let class = if urgent { Class::Urgent } else { Class::User };
+        self.choose_way(now, log, &placed, class);
         self.admit(log, class, Item { entry, bytes });
         Ok(Appended::New {
             base,

@@ -43,6 +43,7 @@ mod reshape;
 mod retain;
 mod ring;
 mod rise;
+mod row;
 pub mod scan;
 pub mod sidecar;
 mod space;

@@ -2,6 +2,8 @@
 //! disks, deaths of the process between any two operations, clean stops. Judged by #1, #5, #7, #69, #89, #96, #97.
 //! Power cuts and rot are the crash enumerator's and the simulator's.
 
+use core::time::Duration;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::testing::{World, batch, failed, is_commit, log, small};
@@ -37,6 +39,7 @@ fn conf(seed: u64) -> EngineConf {
     EngineConf {
         direct_min: 150,
         direct_after: 1000,
+        direct_within: Duration::MAX,
         direct_max: 16 << 10,
         ..small()
     }

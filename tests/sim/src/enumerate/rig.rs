@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sawlog_core::config::TopicConfig;
@@ -33,6 +34,7 @@ pub(super) fn small() -> EngineConf {
         // Most batches are large enough to go straight to their segments.
         direct_min: 150,
         direct_after: 1500,
+        direct_within: Duration::MAX,
         direct_max: 8 << 10,
         ..EngineConf::default()
     }

@@ -382,6 +382,7 @@ impl World {
             tails_max: 4,
             direct_min: 300,
             direct_after: 2 << 10,
+            direct_within: Duration::MAX,
             direct_max: 8 << 10,
             ..EngineConf::default()
         };

@@ -1,5 +1,7 @@
 //! Batches that go straight to their segment, and what may come between: each test's name is the promise.
 
+use core::time::Duration;
+
 use super::super::EngineConf;
 use super::super::direct::Way;
 use super::super::state::{
@@ -15,6 +17,7 @@ fn conf() -> EngineConf {
     EngineConf {
         direct_min: 2000,
         direct_after: 10_000,
+        direct_within: Duration::MAX,
         direct_max: 16 << 10,
         ..small()
     }
@@ -40,6 +43,31 @@ fn direct_of(conf: EngineConf, config: TopicConfig) -> (World, LogId) {
     }
     assert!(is_direct(&world, id));
     (world, id)
+}
+
+#[test]
+fn a_log_that_is_slow_stays_with_the_ring_until_the_spill_cannot_keep_up() {
+    let second = Duration::from_secs(1);
+    let mut world = World::fresh(EngineConf {
+        direct_within: 2 * second,
+        ..conf()
+    });
+    let id = log(1);
+    world.open(id, TopicConfig::default());
+    let bring = |world: &mut World| {
+        for _ in 0..40 {
+            world.fill(id, 1, 3000);
+            world.settle();
+            world.now.mono = world.now.after(second).0;
+        }
+    };
+    bring(&mut world);
+    assert!(!is_direct(&world, id));
+    world.engine.holding = true;
+    world.fill(id, 4, 3000);
+    world.settle();
+    bring(&mut world);
+    assert!(is_direct(&world, id));
 }
 
 /// No segment file is shorter than what is known to be durable in it.
