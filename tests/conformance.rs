@@ -60,11 +60,19 @@ fn bytes(text: &'static str) -> Piece {
 }
 
 fn read(run: Run<'_>, file: &FileName) -> Vec<u8> {
-    match run(FileOp::Read {
+    let (at, len) = (0, 1 << 20);
+    let once = run(FileOp::Read {
         file: file.clone(),
-        at: 0,
-        len: 1 << 20,
-    }) {
+        at,
+        len,
+    });
+    let again = run(FileOp::Reread {
+        file: file.clone(),
+        at,
+        len,
+    });
+    assert_eq!(once, again, "{file}");
+    match once {
         Outcome::Bytes(bytes) => bytes.to_vec(),
         other => panic!("read {file}: {other:?}"),
     }

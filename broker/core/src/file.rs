@@ -216,6 +216,16 @@ pub enum FileOp {
         /// How many at most.
         len: u32,
     },
+    /// The same for bytes that were not what they should be, or could not be read: from the medium itself, whatever memory
+    /// holds of them (#7).
+    Reread {
+        /// From which.
+        file: FileName,
+        /// From which byte on.
+        at: u64,
+        /// How many at most.
+        len: u32,
+    },
     /// Lists a directory.
     List(FileName),
 }

@@ -16,7 +16,7 @@ use sawlog_core::file::{Entry, Fault, FaultKind, FileName, FileOp, Free, How, Ou
 
 use super::ahead::AHEAD_MAX;
 use super::buffer::{Aligned, PAGE, Pool};
-use crate::net::allowance::Allowance;
+use crate::net::allowance::{Allowance, Held};
 
 mod serve;
 
@@ -182,6 +182,9 @@ impl Files {
             FileOp::Read { file, at, len } => {
                 return self.read(file, *at, *len).map(Outcome::Bytes);
             }
+            FileOp::Reread { file, at, len } => {
+                return self.serve_again(file, *at, *len).map(Outcome::Bytes);
+            }
             FileOp::List(dir) => return self.list(dir).map(Outcome::Listing),
         }
         Ok(Outcome::Done)
@@ -290,9 +293,19 @@ impl Files {
 
     /// Reads up to `len` bytes from `at` on; fewer where the file ends.
     pub fn read(&self, file: &FileName, at: u64, len: u32) -> io::Result<Bytes> {
+        self.read_counted(file, at, len as usize, None)
+    }
+
+    fn read_counted(
+        &self,
+        file: &FileName,
+        at: u64,
+        len: usize,
+        held: Option<Held>,
+    ) -> io::Result<Bytes> {
         let descriptor = self.descriptor(file, Kind::Buffered, false)?;
-        let mut buffer = self.pool.take(len as usize);
-        let filled = read_into(&descriptor, buffer.spare(len as usize), at)?;
+        let mut buffer = self.pool.take(len).counted(held);
+        let filled = read_into(&descriptor, buffer.spare(len), at)?;
         buffer.filled(filled);
         Ok(buffer.freeze())
     }
@@ -552,7 +565,7 @@ fn words(op: &FileOp) -> (&'static str, FileName) {
         FileOp::Rename { from, .. } => ("rename", from),
         FileOp::Unlink(file) | FileOp::RemoveDir(file) => ("remove", file),
         FileOp::MakeDir(file) => ("make directory", file),
-        FileOp::Read { file, .. } => ("read", file),
+        FileOp::Read { file, .. } | FileOp::Reread { file, .. } => ("read", file),
         FileOp::List(file) => ("list", file),
     };
     (verb, file.clone())

@@ -426,7 +426,10 @@ fn names(op: &FileOp) -> Vec<FileName> {
         FileOp::Alloc { file, .. } | FileOp::Put { file, .. } | FileOp::Cut { file, .. } => {
             vec![file.clone()]
         }
-        FileOp::Read { file, .. } | FileOp::Sync(file) | FileOp::Unlink(file) => vec![file.clone()],
+        FileOp::Read { file, .. }
+        | FileOp::Reread { file, .. }
+        | FileOp::Sync(file)
+        | FileOp::Unlink(file) => vec![file.clone()],
         FileOp::Rename { from, to } => vec![from.clone(), to.clone()],
         FileOp::SyncDir(dir)
         | FileOp::MakeDir(dir)
@@ -442,7 +445,7 @@ fn desk_of(op: &FileOp) -> Desk {
         op if ring(op).is_some() => Desk::Commit,
         FileOp::Sync(FileName::Ring { .. }) => Desk::Flush,
         op if is_placed(op) => Desk::Place,
-        FileOp::Read { .. } => Desk::Read,
+        FileOp::Read { .. } | FileOp::Reread { .. } => Desk::Read,
         FileOp::SyncAll => Desk::Bulk,
         op if names(op).iter().all(is_kept) => Desk::Keep,
         _ => Desk::Bulk,

@@ -137,7 +137,7 @@ impl Memory {
                     self.remove(&name);
                 }
             }
-            FileOp::Read { file, at, len } => {
+            FileOp::Read { file, at, len } | FileOp::Reread { file, at, len } => {
                 let Some(bytes) = self.files.get(&file.to_string()) else {
                     return absent(file);
                 };

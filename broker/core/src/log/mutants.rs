@@ -67,6 +67,14 @@ fn spill_recomputes_checksum_is_caught_7() {
 }
 
 #[test]
+fn a_load_that_believes_what_memory_holds_is_caught_7_99() {
+    caught(
+        "loaded-is-believed",
+        super::tests::stale::a_load_of_what_memory_holds_wrongly,
+    );
+}
+
+#[test]
 fn trust_index_is_caught_6() {
     caught("trust-index", || {
         let mut world = World::fresh(small());

@@ -78,6 +78,8 @@ struct Rebuild {
     longer: u32,
     /// How many bytes the last read should have brought.
     asked: usize,
+    /// Whether it is read from the medium: what the page cache gave did not prove itself.
+    again: bool,
 }
 
 /// See the file's head.
@@ -189,6 +191,13 @@ impl Walk {
 }
 
 impl Rebuild {
+    fn begin(&mut self, pass: Pass) {
+        self.pass = pass;
+        self.walk = Walk::begin(self.log, self.segment.base);
+        self.block = 0;
+        self.longer = 0;
+    }
+
     fn sidecar(&self) -> FileName {
         FileName::Sidecar {
             dir: self.dir.clone(),
@@ -269,6 +278,7 @@ impl Engine {
                 block: 0,
                 longer: 0,
                 asked: 0,
+                again: false,
             };
             // Like a reader's: retention does not unlink the segment meanwhile.
             *self.reads.pins.entry(rebuild.file()).or_insert(0) += 1;
@@ -288,9 +298,7 @@ impl Engine {
             match (rebuild.pass, rebuild.walk.proves(&rebuild.segment)) {
                 (_, Err(why)) => self.rebuild_failed(&why, ops),
                 (Pass::Prove, Ok(())) => {
-                    rebuild.pass = Pass::Write;
-                    rebuild.walk = Walk::begin(rebuild.log, rebuild.segment.base);
-                    rebuild.block = 0;
+                    rebuild.begin(Pass::Write);
                     self.rebuild_read(ops);
                 }
                 (Pass::Write, Ok(())) => {
@@ -303,10 +311,11 @@ impl Engine {
         let len = u64::from(block.max(core::mem::take(&mut rebuild.longer))).min(left);
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         rebuild.asked = len as usize;
-        let op = FileOp::Read {
-            file: rebuild.file(),
-            at: rebuild.walk.at,
-            len,
+        let (file, at) = (rebuild.file(), rebuild.walk.at);
+        let op = if rebuild.again {
+            FileOp::Reread { file, at, len }
+        } else {
+            FileOp::Read { file, at, len }
         };
         self.rebuild_ask(RebuildStep::Read, op, ops);
     }
@@ -419,8 +428,21 @@ impl Engine {
         }
     }
 
-    /// The segment does not prove itself: what its batches were can no longer be told, so the log is offline.
+    /// The segment does not prove itself. What was read may be what the page cache held before a write that went around
+    /// it, so all of it is read once more from the medium. If that is no better, what its batches were can no longer be
+    /// told, and the log is offline.
     fn rebuild_failed(&mut self, why: &str, ops: &mut Ops) {
+        let current = self.rebuilds.current.as_mut();
+        if let Some(rebuild) = current.filter(|rebuild| !rebuild.again)
+            && !proof::mutant("rebuilt-from-cached")
+        {
+            proof::sometimes("rebuild-from-the-medium");
+            rebuild.again = true;
+            rebuild.begin(Pass::Prove);
+            rebuild.proved.clear();
+            self.rebuild_read(ops);
+            return;
+        }
         if let Some(rebuild) = &self.rebuilds.current {
             let (log, side, file) = (rebuild.log, rebuild.sidecar(), rebuild.file());
             let why = format!(

@@ -98,7 +98,7 @@ impl Disk {
                     self.files.remove(&name);
                 }
             }
-            FileOp::Read { file, at, len } => {
+            FileOp::Read { file, at, len } | FileOp::Reread { file, at, len } => {
                 let Some(bytes) = self.files.get(&file.to_string()) else {
                     return absent();
                 };

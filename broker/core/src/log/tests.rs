@@ -17,6 +17,7 @@ mod names;
 pub(super) mod pressure;
 pub(super) mod reserve;
 pub(super) mod spills;
+pub(super) mod stale;
 mod starts;
 pub(super) mod time;
 

@@ -178,7 +178,10 @@ impl Life {
             if files.iter().all(|file| !before.contains(file)) {
                 first.push(index);
             }
-            if !matches!(op, FileOp::Sync(_) | FileOp::Read { .. }) {
+            if !matches!(
+                op,
+                FileOp::Sync(_) | FileOp::Read { .. } | FileOp::Reread { .. }
+            ) {
                 written.extend(files.iter().cloned());
             }
             seen.extend(files);
@@ -390,7 +393,8 @@ fn touched(op: &FileOp) -> Vec<String> {
         FileOp::Alloc { file, .. }
         | FileOp::Put { file, .. }
         | FileOp::Cut { file, .. }
-        | FileOp::Read { file, .. } => {
+        | FileOp::Read { file, .. }
+        | FileOp::Reread { file, .. } => {
             vec![file.to_string()]
         }
         FileOp::Sync(file) | FileOp::Unlink(file) => vec![file.to_string()],

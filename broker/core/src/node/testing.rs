@@ -411,7 +411,9 @@ impl World {
                 self.files
                     .retain(|path, _| *path != dir && !path.starts_with(&format!("{dir}/")));
             }
-            FileOp::Read { file, at, len } => return self.read(file, *at, *len),
+            FileOp::Read { file, at, len } | FileOp::Reread { file, at, len } => {
+                return self.read(file, *at, *len);
+            }
             FileOp::List(dir) => {
                 let dir = dir.to_string();
                 if !dir.is_empty() && !self.files.contains_key(&dir) {

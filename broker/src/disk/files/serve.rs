@@ -10,6 +10,7 @@ use bytes::Bytes;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::ReadWriteFlags;
 use sawlog_core::file::FileName;
+use sawlog_core::proof;
 
 use super::{Files, Kind, is_segment, read_into};
 use crate::disk::buffer::{Aligned, PAGE};
@@ -161,9 +162,13 @@ impl Files {
             let most = STEP.min(whole - buffer.len());
             let here = at - lead as u64 + buffer.len() as u64;
             let n = match read_into(&descriptor, buffer.spare(most), here) {
-                // This file does not take it.
+                // This file does not take it. What is read instead counts against the same bound (#131).
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    return self.read(file, at, u32::try_from(len).unwrap_or(u32::MAX));
+                    let held = buffer
+                        .uncounted()
+                        .filter(|_| !proof::mutant("fallback-uncounted"));
+                    drop(buffer);
+                    return self.read_counted(file, at, len, held);
                 }
                 read => read?,
             };
@@ -218,6 +223,14 @@ fn take_some(descriptor: &OwnedFd, room: &mut [u8], at: u64) -> Option<usize> {
 
 #[cfg(test)]
 impl Files {
+    /// From now on nothing of this file can be brought into the page cache.
+    pub(crate) fn make_unreadable(&self, file: &FileName) {
+        let unreadable = self.directory(&FileName::named("")).unwrap();
+        self.descriptor(file, Kind::Buffered, false).unwrap();
+        let files = self.open.lock().unwrap();
+        *files[file].buffered.lock().unwrap() = Some(std::sync::Arc::new(unreadable));
+    }
+
     /// From now on the page cache holds of this file what lies in `other`: what a write around it leaves where it fails to
     /// throw out what was there.
     pub(crate) fn make_stale(&self, file: &FileName, other: &FileName) {
@@ -333,6 +346,44 @@ mod tests {
             }
         }
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// A file that does not take reads around the page cache is read through it; what of the bound that holds meanwhile.
+    fn held_by_a_file_that_takes_no_direct_reads(name: &str) -> (bool, usize) {
+        let dir = std::env::temp_dir().join(format!("sawlog-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let files = Files::open(&dir, Pool::new(1 << 20)).unwrap();
+        let file = FileName::named("a");
+        std::fs::write(dir.join("a"), [7; 10_000]).unwrap();
+        files.descriptor(&file, Kind::Buffered, false).unwrap();
+        // It can be opened, and not read.
+        let refuses = std::fs::File::open("/proc/self/ns/mnt").unwrap();
+        let open = files.open.lock().unwrap()[&file].clone();
+        *open.direct.lock().unwrap() = Some(std::sync::Arc::new(refuses.into()));
+        let held = files.ahead().take(20_000).unwrap();
+        let bytes = files.read_around(&file, 5, 9_000, Some(held)).unwrap();
+        let used = files.ahead().used();
+        let right = bytes == vec![7; 9_000];
+        drop(bytes);
+        assert_eq!(files.ahead().used(), 0);
+        std::fs::remove_dir_all(&dir).unwrap();
+        (right, used)
+    }
+
+    #[test]
+    fn what_a_file_gives_that_takes_no_direct_reads_counts_against_the_same_bound_131() {
+        let held = held_by_a_file_that_takes_no_direct_reads("fallback");
+        assert_eq!(held, (true, 20_000));
+    }
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn what_is_read_uncounted_is_caught_131() {
+        proof::choose(Some("fallback-uncounted"));
+        let held = held_by_a_file_that_takes_no_direct_reads("uncounted");
+        let fired = proof::fired();
+        proof::choose(None);
+        assert!(fired > 0 && held == (true, 0), "a test that cannot fail");
     }
 
     #[test]

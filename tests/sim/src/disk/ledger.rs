@@ -348,7 +348,7 @@ impl Disk {
 
     /// Strikes up to three batches of a ring file just before they are read: what reads them now, no replay judged.
     pub(super) fn rot_under(&mut self, op: &FileOp) {
-        let FileOp::Read { file, at, len } = op else {
+        let (FileOp::Read { file, at, len } | FileOp::Reread { file, at, len }) = op else {
             return;
         };
         if self.faults.rot_under_read.is_none() || !matches!(file, FileName::Ring { .. }) {

@@ -177,7 +177,10 @@ impl Disk {
             if names.iter().all(|name| !before.contains(name)) {
                 ready.push(index);
             }
-            if !matches!(op, FileOp::Sync(_) | FileOp::Read { .. }) {
+            if !matches!(
+                op,
+                FileOp::Sync(_) | FileOp::Read { .. } | FileOp::Reread { .. }
+            ) {
                 written.extend(names.iter().cloned());
             }
             busy.extend(names);
@@ -263,7 +266,10 @@ impl Disk {
 
     fn run_in(&mut self, turn: u64, op: &FileOp) -> Outcome {
         self.turn = turn;
-        let writes = !matches!(op, FileOp::Read { .. } | FileOp::List(_));
+        let writes = !matches!(
+            op,
+            FileOp::Read { .. } | FileOp::Reread { .. } | FileOp::List(_)
+        );
         if self.faults.read_only && writes {
             self.fire("read-only");
             return failed(FaultKind::ReadOnly, "read-only file system");
@@ -341,7 +347,9 @@ impl Disk {
                 }
                 Outcome::Done
             }
-            FileOp::Read { file, at, len } => self.read(file, size(*at), *len as usize),
+            FileOp::Read { file, at, len } | FileOp::Reread { file, at, len } => {
+                self.read(file, size(*at), *len as usize)
+            }
             FileOp::List(dir) => self.list(dir),
         }
     }
@@ -668,7 +676,10 @@ fn touched(op: &FileOp) -> Vec<String> {
         FileOp::Alloc { file, .. } | FileOp::Put { file, .. } | FileOp::Cut { file, .. } => {
             vec![file.to_string()]
         }
-        FileOp::Read { file, .. } | FileOp::Sync(file) | FileOp::Unlink(file) => {
+        FileOp::Read { file, .. }
+        | FileOp::Reread { file, .. }
+        | FileOp::Sync(file)
+        | FileOp::Unlink(file) => {
             vec![file.to_string()]
         }
         FileOp::Rename { from, to } => vec![from.to_string(), to.to_string()],

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::file::{Fault, FileOp, Outcome, ReadPlan, Served};
+use crate::file::{Fault, FileName, FileOp, Outcome, Place, ReadPlan, Served};
 use crate::ids::{LogId, Offset};
 use crate::log::checksum;
 use crate::log::engine::{Engine, Why};
@@ -33,6 +33,8 @@ struct Load {
     runs: Vec<(usize, usize, Option<Bytes>)>,
     left: usize,
     failed: Option<(usize, Fault)>,
+    /// Whether runs that were not what they should be are read again, from the medium.
+    again: bool,
 }
 
 /// A load that waits for a part of an index.
@@ -129,20 +131,10 @@ impl Engine {
             run_end = (place.file, place.at + u64::from(place.len), run_end.2);
         }
         for (nth, (first, count, _)) in runs.iter().enumerate() {
-            let (Some(begin), Some(last)) =
-                (plan.places.get(*first), plan.places.get(first + count - 1))
-            else {
+            let Some((file, at, len)) = lies(&plan, *first, *count) else {
                 continue;
             };
-            let Some(file) = plan.files.get(usize::from(begin.file)).cloned() else {
-                continue;
-            };
-            let len = u32::try_from(last.at + u64::from(last.len) - begin.at).unwrap_or(u32::MAX);
-            let ticket = ops.ask(FileOp::Read {
-                file,
-                at: begin.at,
-                len,
-            });
+            let ticket = ops.ask(FileOp::Read { file, at, len });
             self.waiting.insert(ticket, Why::Load(id, nth));
         }
         let left = runs.len();
@@ -154,6 +146,7 @@ impl Engine {
                 runs,
                 left,
                 failed: None,
+                again: false,
             },
         );
     }
@@ -174,10 +167,14 @@ impl Engine {
         if load.left > 0 {
             return;
         }
-        let Some(load) = self.reads.loads.under_way.remove(&id) else {
+        let Some(mut load) = self.reads.loads.under_way.remove(&id) else {
             return;
         };
         let seed = self.live.get(&load.plan.log).map_or(0, |live| live.seed);
+        if self.load_again(id, seed, &mut load, ops) {
+            self.reads.loads.under_way.insert(id, load);
+            return;
+        }
         let mut served = match &load.failed {
             Some((place, fault)) => Served::Unreadable(*place, fault.clone()),
             None => Served::Whole,
@@ -212,10 +209,54 @@ impl Engine {
         self.loaded(load.wants, answer, ops);
     }
 
+    /// What came may be what the page cache held before a write that went around it: once, runs that are not what they
+    /// should be are read from the medium, which decides. False: there is nothing to read again.
+    fn load_again(&mut self, id: u64, seed: u32, load: &mut Load, ops: &mut Ops) -> bool {
+        if core::mem::replace(&mut load.again, true) || proof::mutant("loaded-is-believed") {
+            return false;
+        }
+        load.failed = None;
+        for (nth, (first, count, bytes)) in load.runs.iter_mut().enumerate() {
+            let places = load.plan.places.get(*first..*first + *count);
+            let came = bytes.as_ref();
+            if came.is_some_and(|came| is_whole(places.unwrap_or_default(), seed, came)) {
+                continue;
+            }
+            let Some((file, at, len)) = lies(&load.plan, *first, *count) else {
+                continue;
+            };
+            proof::sometimes("load-read-again");
+            *bytes = None;
+            let ticket = ops.ask(FileOp::Reread { file, at, len });
+            self.waiting.insert(ticket, Why::Load(id, nth));
+            load.left += 1;
+        }
+        load.left > 0
+    }
+
     fn loaded(&mut self, wants: Wants, answer: Result<Vec<Bytes>, ReadRefusal>, ops: &mut Ops) {
         match wants {
             Wants::Load(tag) => ops.tell(Told::Loaded(tag, answer)),
             Wants::Find(find) => self.find_loaded(find, answer, ops),
         }
     }
+}
+
+/// Where the bytes of so many places lie that follow each other in one file.
+fn lies(plan: &ReadPlan, first: usize, count: usize) -> Option<(FileName, u64, u32)> {
+    let begin = plan.places.get(first)?;
+    let last = plan.places.get(first + count - 1)?;
+    let file = plan.files.get(usize::from(begin.file))?.clone();
+    let len = last.at + u64::from(last.len) - begin.at;
+    Some((file, begin.at, u32::try_from(len).unwrap_or(u32::MAX)))
+}
+
+/// Whether these are the batches of these places.
+fn is_whole(places: &[Place], seed: u32, bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    places.iter().all(|place| {
+        let (batch, behind) = rest.split_at(rest.len().min(place.len as usize));
+        rest = behind;
+        checksum::over(seed, batch) == place.checksum
+    })
 }

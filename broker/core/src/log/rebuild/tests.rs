@@ -5,6 +5,7 @@ use crate::file::{FaultKind, FileName, FileOp, Outcome};
 use crate::ids::{LogId, Offset};
 use crate::log::sidecar;
 use crate::log::testing::{Disk, World, failed, small};
+use crate::log::tests::stale;
 use crate::log::told::Told;
 use crate::log::{Planned, ReadRefusal};
 use crate::now::Wall;
@@ -205,6 +206,30 @@ fn a_segment_that_does_not_prove_itself_blesses_no_sidecar_99() {
     }
     is_not_blessed(0);
     is_not_blessed(disk.files[SEGMENT].len() - 1);
+}
+
+/// The segment proves itself, and memory holds something else of it.
+fn is_proved_by_the_medium() {
+    for wrong in [stale::stale, stale::unreadable] {
+        let mut disk = stopped();
+        let whole = disk.files.remove(SIDECAR).unwrap();
+        let (mut world, a, _) = again(disk);
+        world.standing = Some(wrong);
+        assert_eq!(world.read_all(a, 0), bases(BATCHES), "#99");
+        assert_eq!(world.engine.offline(a), None, "#99");
+        assert_eq!(world.disk.files[SIDECAR], whole, "#6");
+    }
+}
+
+#[test]
+fn a_segment_that_memory_holds_wrongly_is_proved_by_the_medium_6_99() {
+    is_proved_by_the_medium();
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn a_verdict_of_a_rebuild_on_what_only_memory_holds_is_caught_99() {
+    proof::caught("rebuilt-from-cached", is_proved_by_the_medium);
 }
 
 #[test]

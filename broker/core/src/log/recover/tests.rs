@@ -64,7 +64,7 @@ impl Disk {
                     at += piece.len();
                 }
             }
-            FileOp::Read { file, at, len } => {
+            FileOp::Read { file, at, len } | FileOp::Reread { file, at, len } => {
                 let Some(bytes) = self.0.get(&file.to_string()) else {
                     return absent();
                 };
