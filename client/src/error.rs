@@ -104,6 +104,12 @@ impl Error {
         Error { outcome, ..self }
     }
 
+    /// The same error, told of one of several that met it.
+    pub(crate) fn about(self, what: &str) -> Error {
+        let text = format!("{what}: {}", self.text);
+        Error { text, ..self }
+    }
+
     pub(crate) fn garbage(why: DecodeError) -> Error {
         // The request was carried out, and the answer cannot be read.
         Error {

@@ -11,6 +11,7 @@ use sawlog_engine::connection::Outcome;
 use sawlog_engine::metadata::{BrokerId, Topic};
 use sawlog_engine::presence::{Doubts, PATIENCE, Presence, Told};
 use sawlog_engine::session::{Session, Wanted};
+use sawlog_engine::time::Mono;
 use sawlog_engine::trouble::{Trouble, lasting};
 use sawlog_wire::messages::fetch::PartitionData;
 use sawlog_wire::messages::{FetchRequest, FetchResponse};
@@ -164,10 +165,15 @@ impl Fetcher {
                     return;
                 }
             }
-            let waited = self.client.now().since(begun);
-            for read in self.reads.values_mut() {
-                read.trouble.unasked(waited);
-            }
+            self.waited_since(begun);
+        }
+    }
+
+    /// Since then whoever reads took what was told: nobody was asked meanwhile, and no trouble grew older.
+    fn waited_since(&mut self, begun: Mono) {
+        let waited = self.client.now().since(begun);
+        for read in self.reads.values_mut() {
+            read.trouble.unasked(waited);
         }
     }
 
@@ -322,8 +328,9 @@ impl Fetcher {
             let error = error.with_outcome(Outcome::NotWritten);
             for place in lasting {
                 self.reads.remove(&place);
-                let _ = self.to.send(Err(error.clone())).await;
+                let _ = self.to.send(Err(error.clone().about(&said(&place)))).await;
             }
+            self.waited_since(now);
         }
         let topics: Vec<Arc<str>> = self.reads.keys().map(|(topic, _)| topic.clone()).collect();
         for topic in topics {

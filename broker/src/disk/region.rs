@@ -80,19 +80,33 @@ impl Mapping {
         };
     }
 
-    /// Gives pages back; they are zero when they are touched again.
+    /// Gives pages back; they are zero when they are touched again. The kernel would take the whole of a page that ends in
+    /// one of its own: where its pages are longer than ours, what lies whole in them goes.
     fn forget(&self, at: usize, len: usize) {
         assert!(
             at.is_multiple_of(PAGE) && len.is_multiple_of(PAGE),
             "whole pages"
         );
         assert!(at <= REGION && len <= REGION - at, "pages of the region");
+        let Some((at, len)) = whole(at, len, rustix::param::page_size()) else {
+            return;
+        };
         // SAFETY: within the mapping, and no run overlaps it: the caller found it free.
         let _ = unsafe {
-            let at = self.base.add(at);
-            madvise(at.as_ptr().cast(), len, Advice::LinuxDontNeed)
+            let at = self.base.add(at).as_ptr().cast();
+            if !len.is_multiple_of(HUGE) {
+                // A part of a huge page goes back when the kernel splits it: for cold memory at once, else when it is short.
+                let _ = madvise(at, len, Advice::LinuxCold);
+            }
+            madvise(at, len, Advice::LinuxDontNeed)
         };
     }
+}
+
+/// What of these bytes lies in whole pages of so many bytes.
+fn whole(at: usize, len: usize, page: usize) -> Option<(usize, usize)> {
+    let (from, to) = (at.next_multiple_of(page), (at + len) / page * page);
+    (from < to).then(|| (from, to - from))
 }
 
 impl Drop for Mapping {
@@ -392,6 +406,22 @@ mod tests {
             regions.put(run);
         }
         Ok(regions)
+    }
+
+    #[test]
+    fn nothing_goes_back_with_a_page_of_the_kernels_that_is_in_use_7() {
+        let kib = 1024;
+        assert_eq!(whole(4 * kib, 8 * kib, 4 * kib), Some((4 * kib, 8 * kib)));
+        assert_eq!(whole(4 * kib, 8 * kib, 16 * kib), None);
+        assert_eq!(
+            whole(4 * kib, 30 * kib, 16 * kib),
+            Some((16 * kib, 16 * kib))
+        );
+        assert_eq!(
+            whole(16 * kib, 16 * kib, 16 * kib),
+            Some((16 * kib, 16 * kib))
+        );
+        assert_eq!(whole(HUGE, HUGE, 64 * kib), Some((HUGE, HUGE)));
     }
 
     #[test]
