@@ -74,6 +74,14 @@ impl Excuses {
                 && at <= given.until
         })
     }
+
+    /// Whether a start that was answered for at this time was given up: it stood in a last commit (decision 0013).
+    fn covers_start(&self, partition: &str, start: i64, at: u64) -> bool {
+        self.cut.iter().any(|given| {
+            let same = given.partition == bare(partition) && given.from == start;
+            same && given.to == start && at <= given.until
+        })
+    }
 }
 
 /// Judges a history. The final phase must have read every partition from its start.

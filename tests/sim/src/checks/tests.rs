@@ -185,7 +185,23 @@ fn what_was_trimmed_may_be_missing_and_is_not_read_again_or_breaks_rule_25() {
         7.1 trim invoke 9 0@1
         7.1 trim ok 10 0@1";
     assert_eq!(rules(&(read("9.1 poll ok 12 11@1") + trim)), []);
-    assert_eq!(rules(&(GOOD.to_owned() + trim)), [25]);
+    let back = GOOD.to_owned() + trim;
+    assert_eq!(rules(&back), [25]);
+    // What a damaged last commit said is given up (decision 0013), and nothing else is.
+    for (start, until, broken) in [(1, 10, 0), (1, 9, 1), (2, 10, 1)] {
+        let cut = Given {
+            partition: "t-0".to_owned(),
+            from: start,
+            to: start,
+            until,
+        };
+        let excuses = Excuses {
+            cut: vec![cut],
+            ..Excuses::default()
+        };
+        let verdict = judge(&history(&back), &excuses);
+        assert_eq!(verdict.violations.len(), broken, "{start} {until}");
+    }
     let start = "
         7.2 start invoke 11
         7.2 start ok 12 0@0";

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sawlog_core::file::{FileName, FileOp, RingKind};
 use sawlog_core::ids::{LogId, Offset, ShardId};
 use sawlog_core::log::commit;
-use sawlog_core::log::state::{BatchKind, Entry};
+use sawlog_core::log::state::{BatchKind, Entry, Fact};
 
 use crate::blocks::Blocks;
 use crate::disk::{Disk, Named, NodeId, SECTOR, size};
@@ -33,6 +33,8 @@ struct Laid {
     number: u64,
     /// Where its batches begin in the file.
     batches: Vec<u32>,
+    /// Whose they are, and whose facts it holds: a quiet log may lie in a commit that is old.
+    logs: Vec<LogId>,
 }
 
 /// A place in a commit that is worth striking.
@@ -228,10 +230,12 @@ impl Disk {
                 Some((entry.log, entry.batch.base, entry.batch.next()))
             }
             Entry::Batch(entry) => Some((entry.log, entry.batch.base, entry.batch.base)),
+            Entry::Fact(log, _, Fact::Start(start)) => Some((*log, *start, *start)),
             Entry::Fact(log, ..) => Some((*log, Offset::ZERO, Offset::ZERO)),
             Entry::Node(_) => None,
         };
-        let ranges = head.entries.iter().filter_map(range).collect();
+        let ranges: Vec<Range> = head.entries.iter().filter_map(range).collect();
+        let logs = ranges.iter().map(|(log, ..)| *log).collect();
         let held = self.ledger.held.entry(ring).or_default();
         held.insert(number, ranges);
         while held.len() > REMEMBERED {
@@ -260,6 +264,7 @@ impl Disk {
             ring,
             number,
             batches,
+            logs,
         };
         laid.insert(at, commit);
     }
@@ -407,12 +412,13 @@ impl Disk {
         };
         if path.starts_with("commit/") {
             let laid = self.ledger.laid.get(&node).into_iter().flatten();
-            let hit: Vec<(Ring, u64)> = laid
+            let hit: Vec<(Ring, u64, Vec<LogId>)> = laid
                 .filter(|(from, laid)| **from < at + len && **from + laid.len > at)
-                .map(|(_, laid)| (laid.ring, laid.number))
+                .map(|(_, laid)| (laid.ring, laid.number, laid.logs.clone()))
                 .collect();
-            for (ring, number) in hit {
+            for (ring, number, logs) in hit {
                 self.ledger.commit_struck(ring, number);
+                self.ledger.logs.extend(logs);
             }
             return;
         }
