@@ -98,6 +98,7 @@ fn serve(
         engine: EngineConf {
             doubt: config.doubt,
             behind_max: config.cache_bytes / u64::from(shards) / 2,
+            direct_within: config.direct_within,
             ..EngineConf::default()
         },
         cluster_id,

@@ -41,7 +41,8 @@ fn no_kill_loses_doubles_or_changes_what_was_acknowledged() {
 fn no_kill_loses_batches_that_went_straight_to_their_segment_96_104() {
     let folder = Folder::new("kill-large").unwrap();
     let data = folder.join("data");
-    let start = Start::on(&data);
+    // However slow this machine is just now, 4 MiB leave the ring.
+    let start = Start::on(&data).set("sawlog.direct.ms=600000");
     let broker = ready(&start);
     let producers = Producer::of_topic(&broker, "durable", 2);
     let producers = producers.into_iter().map(|one| one.sized(40_000));
@@ -66,7 +67,9 @@ fn no_kill_loses_batches_that_went_straight_to_their_segment_96_104() {
         }
         bytes += segment.len();
     }
-    say(&format!("kill: {bytes} bytes in segments"));
+    say(&format!(
+        "kill: {bytes} bytes in segments, {straight} of {LARGE_KILLS} kills met batches on their way there"
+    ));
     assert!(bytes > 50_000_000, "{bytes} bytes prove little (#144)");
 }
 

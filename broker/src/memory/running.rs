@@ -79,6 +79,7 @@ impl Running {
             endpoints: boot::endpoints(&config, &bound).into(),
             engine: EngineConf {
                 doubt: config.doubt,
+                direct_within: config.direct_within,
                 ring_file: Some(ring_file(space.total)),
                 // There is nobody who could make room while the reserve lasts.
                 ballast: false,

@@ -6,11 +6,6 @@
 
 use bytes::Bytes;
 
-use crate::{
-    message::Message,
-    primitives::{DecodeError, EncodeError, Reader, Writer},
-};
-
 message! {
     /// What a consumer says on joining: the metadata of a protocol in JoinGroup.
     pub struct ConsumerProtocolSubscription: data, versions 0..=3, flexible never {
@@ -57,36 +52,8 @@ part! {
     }
 }
 
-impl ConsumerProtocolSubscription {
-    /// Reads version and subscription.
-    pub fn read_versioned(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_versioned(reader)
-    }
-
-    /// Writes version and subscription.
-    pub fn write_versioned(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        writer.i16(version);
-        self.encode(writer, version)
-    }
-}
-
-impl ConsumerProtocolAssignment {
-    /// Reads version and assignment.
-    pub fn read_versioned(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_versioned(reader)
-    }
-
-    /// Writes version and assignment.
-    pub fn write_versioned(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        writer.i16(version);
-        self.encode(writer, version)
-    }
-}
-
-fn read_versioned<M: Message>(reader: &mut Reader<'_>) -> Result<M, DecodeError> {
-    let version = reader.i16()?.min(M::VERSIONS.to);
-    M::decode(reader, version)
-}
+versioned!(ConsumerProtocolSubscription, "subscription", or_older);
+versioned!(ConsumerProtocolAssignment, "assignment", or_older);
 
 /// All of them, for tests.
 #[cfg(any(test, feature = "random"))]
@@ -101,6 +68,7 @@ pub(crate) const ENTRIES: &[crate::registry::Entry] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DecodeError, Message, Reader, Writer};
 
     #[test]
     fn a_later_version_is_read_as_far_as_known_and_a_negative_one_is_refused() {

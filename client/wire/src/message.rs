@@ -290,6 +290,36 @@ macro_rules! message {
     (@data $name:ident) => {};
 }
 
+/// Gives a message that stands behind its own version, in bytes of whoever uses it, the functions for both together.
+/// `or_older`: one that was written in a later version is read like the latest known.
+macro_rules! versioned {
+    ($name:ident, $what:literal $(, $or_older:ident)?) => {
+        impl $name {
+            #[doc = concat!("Reads version and ", $what, ".")]
+            pub fn read_versioned(
+                reader: &mut $crate::Reader<'_>,
+            ) -> Result<Self, $crate::DecodeError> {
+                let version = reader.i16()?;
+                $(let version = versioned!(@$or_older version);)?
+                <Self as $crate::Message>::decode(reader, version)
+            }
+
+            #[doc = concat!("Writes version and ", $what, ".")]
+            pub fn write_versioned(
+                &self,
+                writer: &mut $crate::Writer,
+                version: i16,
+            ) -> Result<(), $crate::EncodeError> {
+                writer.i16(version);
+                $crate::Message::encode(self, writer, version)
+            }
+        }
+    };
+    (@or_older $version:ident) => {
+        $version.min(<Self as $crate::Message>::VERSIONS.to)
+    };
+}
+
 /// Declares a structure inside a message, or inside another one.
 macro_rules! part {
     (

@@ -4,11 +4,6 @@
 //! Decides their bytes. Unlike in the consumer protocol a version that is not known is refused, as in Kafka: what a principal
 //! may do, and what a reader must leave out, is not to be guessed.
 
-use crate::{
-    message::Message,
-    primitives::{DecodeError, EncodeError, Reader, Writer},
-};
-
 message! {
     /// For whom a request is forwarded: [`EnvelopeRequest::request_principal`](crate::messages::EnvelopeRequest).
     pub struct DefaultPrincipalData: data, versions 0..=0, flexible 0.. {
@@ -35,36 +30,8 @@ message! {
     }
 }
 
-impl DefaultPrincipalData {
-    /// Reads version and principal.
-    pub fn read_versioned(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_versioned(reader)
-    }
-
-    /// Writes version and principal.
-    pub fn write_versioned(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        writer.i16(version);
-        self.encode(writer, version)
-    }
-}
-
-impl AbortedTxn {
-    /// Reads version and entry.
-    pub fn read_versioned(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        read_versioned(reader)
-    }
-
-    /// Writes version and entry.
-    pub fn write_versioned(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        writer.i16(version);
-        self.encode(writer, version)
-    }
-}
-
-fn read_versioned<M: Message>(reader: &mut Reader<'_>) -> Result<M, DecodeError> {
-    let version = reader.i16()?;
-    M::decode(reader, version)
-}
+versioned!(DefaultPrincipalData, "principal");
+versioned!(AbortedTxn, "entry");
 
 /// All of them, for tests.
 #[cfg(any(test, feature = "random"))]
@@ -79,6 +46,7 @@ pub(crate) const ENTRIES: &[crate::registry::Entry] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DecodeError, Reader, Writer};
 
     #[test]
     fn a_principal_comes_back_and_a_version_that_is_not_known_is_refused() {

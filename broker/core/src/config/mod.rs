@@ -89,6 +89,8 @@ pub struct BrokerConfig {
     pub snapshot_interval: Duration,
     /// `sawlog.cache.bytes`: memory for what was written last.
     pub cache_bytes: u64,
+    /// `sawlog.direct.ms`: how fast large batches come that go straight to their segment.
+    pub direct_within: Duration,
     /// `sawlog.recovery.doubt`.
     pub doubt: Doubt,
     /// What topics get that say nothing themselves.
@@ -184,6 +186,7 @@ impl Default for BrokerConfig {
             snapshot_bytes: 20 << 20,
             snapshot_interval: Duration::from_secs(3600),
             cache_bytes: 64 << 20,
+            direct_within: Duration::from_millis(125),
             doubt: Doubt::Cut,
             topic: TopicConfig::default(),
             given: Vec::new(),

@@ -634,6 +634,19 @@ pub const BROKER: &[BrokerKey] = &[
         },
     },
     BrokerKey {
+        name: "sawlog.direct.ms",
+        kind: Kind::Int(1, i64::MAX),
+        default: "125",
+        other: "1000",
+        when: When::AtStart,
+        text: "Within how long a partition has to bring 4 MiB of large batches for the next ones to be written once, straight \
+               to its segment, instead of first to the commit log that it shares with all others.",
+        set: |config, value| {
+            config.direct_within = Duration::from_millis(value.unsigned());
+            Ok(())
+        },
+    },
+    BrokerKey {
         name: "sawlog.shards",
         kind: Kind::Int(1, 1024),
         default: "",

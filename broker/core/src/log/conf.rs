@@ -53,7 +53,7 @@ pub struct EngineConf {
     pub direct_min: u64,
     /// ... and after so many bytes of nothing else a log's batches go straight to their segment ...
     pub direct_after: u64,
-    /// ... if it brought them within this time, or if the spill cannot keep up.
+    /// ... if it brought them within this time, or while sockets rest.
     pub direct_within: Duration,
     /// Most bytes of one write there, unless a single batch is larger.
     pub direct_max: u64,

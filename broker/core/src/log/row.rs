@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_what_came_in_time_unless_the_spill_cannot_keep_up() {
+    fn a_row_is_what_came_in_time_unless_sockets_rest() {
         let within = Duration::from_millis(100);
         let ms = |ms: u64| Now {
             mono: Mono(ms * 1_000_000),
