@@ -3,7 +3,7 @@
 //!
 //! A durable write that makes a file longer waits for the file system's journal, however short it is, and whatever is
 //! told wakes the shard, its commit and its clients. So one log's writes are joined while others are under way, one log
-//! is written while another waits for the journal, and what was done is told together.
+//! is written while another waits for the journal if it has much to write, and what was done is told together.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,9 @@ use super::files::Files;
 
 /// One write takes no more than this, unless it is one that was asked for.
 const MOST: usize = 4 << 20;
+/// While one thread writes, so many bytes have to wait for another to be worth waking: less is joined with what comes next,
+/// and written by whichever is awake. Each wake-up takes a processor from clients on the same machine, and from the shard.
+const WORTH_A_THREAD: usize = 2 << 20;
 /// What was done is told when there is nothing else to do, or before it would have waited for so long: a quick disk writes
 /// a few megabytes in it, and a slow one lets nobody wait for another log's write.
 const TOLD_WITHIN: Duration = Duration::from_millis(8);
@@ -94,8 +97,11 @@ impl Placer {
         let mut queue = self.waiting.lock();
         let free = !queue.busy.contains(&job.dir) && queue.busy.len() == self.started;
         queue.jobs.push_back(job);
+        let wake = queue.worth_a_thread();
         drop(queue);
-        self.waiting.more.notify_one();
+        if wake {
+            self.waiting.more.notify_one();
+        }
         if free && self.started < THREADS {
             self.started += 1;
             let (files, waiting) = (self.files.clone(), self.waiting.clone());
@@ -147,6 +153,10 @@ impl Waiting {
                 }
                 continue;
             };
+            // Each wakes the next.
+            if queue.worth_a_thread() {
+                self.more.notify_one();
+            }
             drop(queue);
             let begun = Instant::now();
             let outcomes = carry_out(files, jobs);
@@ -160,19 +170,40 @@ impl Waiting {
                 done.tell();
             }
             drop(done);
-            // What waited for this log, or for the end.
-            self.more.notify_all();
             queue = self.lock();
+            // What waited for this log is taken now; who waits for the end may have seen it busy.
+            if queue.over {
+                self.more.notify_all();
+            }
         }
     }
 }
 
 impl Queue {
+    /// What waits for logs that nobody writes.
+    fn free(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|job| !self.busy.contains(&job.dir))
+    }
+
+    /// Whether there is something to do for one thread more than there are at work.
+    fn worth_a_thread(&self) -> bool {
+        if self.busy.is_empty() {
+            return !self.jobs.is_empty();
+        }
+        let mut bytes = 0;
+        self.free().any(|job| {
+            bytes += job.len();
+            bytes >= WORTH_A_THREAD
+        })
+    }
+
     /// The first job of a log that nobody writes, and what else waits for the same log, as much as one write takes.
     fn take(&mut self) -> Option<(Arc<str>, Vec<Job>)> {
+        if !self.worth_a_thread() {
+            return None;
+        }
         let (mut jobs, mut bytes, mut index) = (Vec::new(), 0, 0);
-        let free = self.jobs.iter().find(|job| !self.busy.contains(&job.dir));
-        let dir = free?.dir.clone();
+        let dir = self.free().next()?.dir.clone();
         while let Some(job) = self.jobs.get(index) {
             if job.dir != dir {
                 index += 1;
@@ -385,10 +416,10 @@ mod tests {
     fn a_log_that_is_being_written_is_taken_by_nobody_else() {
         let mut queue = Queue::default();
         for (dir, at) in [("a", 0), ("b", 0)] {
-            queue.jobs.push_back(job(dir, at, PAGE, 0));
+            queue.jobs.push_back(job(dir, at, WORTH_A_THREAD, 0));
         }
         let (a, _) = queue.take().unwrap();
-        queue.jobs.push_front(job("a", 1, PAGE, 0));
+        queue.jobs.push_front(job("a", 1, WORTH_A_THREAD, 0));
         let (b, jobs) = queue.take().unwrap();
         assert_eq!((&*a, &*b, begins(&jobs)), ("a", "b", vec![0]));
         assert!(queue.take().is_none(), "its turn has not come");
@@ -399,6 +430,29 @@ mod tests {
         assert_eq!(begins(&jobs), [1]);
         queue.written(&a);
         assert!(queue.busy.is_empty());
+    }
+
+    #[test]
+    fn another_thread_comes_only_where_much_waits_and_nothing_waits_for_it() {
+        let mut queue = Queue::default();
+        queue.jobs.push_back(job("a", 0, PAGE, 0));
+        assert!(queue.worth_a_thread(), "nobody is at work");
+        let (a, _) = queue.take().unwrap();
+        assert!(!queue.worth_a_thread(), "there is nothing to do");
+        queue.jobs.push_back(job("a", 1, 2 * WORTH_A_THREAD, 0));
+        queue.jobs.push_back(job("b", 0, WORTH_A_THREAD - PAGE, 0));
+        assert!(!queue.worth_a_thread(), "a is being written");
+        assert!(queue.take().is_none());
+        queue.jobs.push_back(job("c", 0, PAGE, 0));
+        assert!(queue.worth_a_thread());
+        let (b, _) = queue.take().unwrap();
+        assert!(queue.take().is_none(), "too little for a third");
+        for dir in [a, b] {
+            queue.written(&dir);
+        }
+        assert_eq!(begins(&queue.take().unwrap().1), [1]);
+        queue.written(&"a".into());
+        assert_eq!(taken(&mut queue), [0], "the last one takes what is left");
     }
 
     #[test]
