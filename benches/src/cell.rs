@@ -41,7 +41,7 @@ pub struct Runner<'a> {
 }
 
 /// A load keeps the memory that it has. As glibc is by itself, it gives back what lies free at the end of the heap whenever
-/// a client's queue runs empty, and takes it again page by page: 35,000 to 80,000 faults a GB, by chance and by when
+/// a client's queue runs empty, and takes it again page by page: 35,000 to 70,000 faults a GB, by chance and by when
 /// answers come, cost a client of librdkafka's a quarter of its processor, and that is no broker's speed.
 const KEEPS_MEMORY: [(&str, &str); 3] = [
     ("MALLOC_TRIM_THRESHOLD_", "8589934592"),

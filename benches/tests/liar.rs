@@ -193,7 +193,7 @@ fn shape(pace: Pace, connections: usize) -> Shape {
         value_bytes: 50,
         pace,
         warm: Duration::from_millis(20),
-        run: Duration::from_millis(60),
+        run: Duration::from_millis(250),
         bytes_max: 200_000,
         parts: 0,
     }
@@ -251,7 +251,7 @@ fn a_reader_at_speed_notices_what_is_not_whole_or_not_there() {
             topic: "t".to_owned(),
             partition: 0,
             bytes_max: 1 << 20,
-            run: Duration::from_millis(20),
+            run: Duration::from_millis(250),
         };
         (filled.acknowledged, fetching::run(address, &reads, None))
     };

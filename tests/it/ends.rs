@@ -294,12 +294,14 @@ fn an_error_that_lasts_ends_who_reads_with_5_and_its_name() {
     ] {
         let (mock, address) = mock(fails);
         sawlog(address, &["produce", "t"], b"one\n");
-        for words in [
-            &["consume", "t", "--from", "0", "-n", "1", "--timeout", "1"][..],
-            &["consume", "t", "-e", "--timeout", "1"],
-            &["consume", "t", "-f", "--timeout", "1"],
-        ] {
-            let (code, said) = Running::start(address, words).end();
+        let all = [
+            &["consume", "t", "--from", "0", "-n", "1", "--timeout", "3"][..],
+            &["consume", "t", "-e", "--timeout", "3"],
+            &["consume", "t", "-f", "--timeout", "3"],
+        ];
+        let running = all.map(|words| (words, Running::start(address, words)));
+        for (words, running) in running {
+            let (code, said) = running.end();
             assert_eq!(code, Some(5), "{fails}, {words:?}: {said}");
             assert!(said.contains(named), "{fails}, {words:?}: {said}");
         }
@@ -441,13 +443,17 @@ fn a_bench_tells_its_figures_when_its_broker_dies() {
         "--rate",
         "100",
         "--timeout",
-        "1",
+        "5",
         "-o",
         "json",
     ];
     let mut bench = Running::start(broker.address, &words);
     let mut reads = Running::start(broker.address, &["consume", "t", "-o", "%o\n"]);
-    while reads.line() != "20\n" {}
+    let mut line = String::new();
+    while line != "20\n" {
+        line = reads.line();
+        assert!(!line.is_empty(), "it ended before its broker did");
+    }
     broker.kill().unwrap();
     let told = bench.line();
     assert!(

@@ -143,7 +143,7 @@ fn a_log_that_left_the_ring_is_whole_running_killed_and_stopped_104() {
     let mut connection = Connection::open(broker.address).unwrap();
     connection.create_topic("large", 1, &[]).unwrap();
     let value = vec![b'x'; 100_000];
-    for _ in 0..100 {
+    for _ in 0..200 {
         connection
             .append(&Place::first("large"), &[&value])
             .unwrap();

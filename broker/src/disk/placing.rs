@@ -17,7 +17,7 @@ use super::files::Files;
 
 /// One write takes no more than this, unless it is one that was asked for.
 const MOST: usize = 4 << 20;
-/// While one thread writes, so many bytes have to wait for another to be worth waking: less is joined with what comes next,
+/// While one thread writes, so many bytes of other logs have to wait for another to be worth waking: less is joined with what comes next,
 /// and written by whichever is awake. Each wake-up takes a processor from clients on the same machine, and from the shard.
 const WORTH_A_THREAD: usize = 2 << 20;
 /// What was done is told when there is nothing else to do, or before it would have waited for so long: a quick disk writes
@@ -74,12 +74,24 @@ struct Waiting {
     done: Mutex<Done>,
 }
 
-#[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
     /// Logs that are being written.
     busy: Vec<Arc<str>>,
     over: bool,
+    /// [`WORTH_A_THREAD`], but for tests.
+    worth: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            jobs: VecDeque::new(),
+            busy: Vec::new(),
+            over: false,
+            worth: WORTH_A_THREAD,
+        }
+    }
 }
 
 impl Placer {
@@ -95,14 +107,16 @@ impl Placer {
     /// Does this after all that was asked for of the same log.
     pub fn push(&mut self, job: Job) {
         let mut queue = self.waiting.lock();
-        let free = !queue.busy.contains(&job.dir) && queue.busy.len() == self.started;
+        let all_busy = queue.busy.len() == self.started;
+        // Where nobody is busy and something waited before, somebody is on his way to it.
+        let first = queue.jobs.is_empty();
         queue.jobs.push_back(job);
-        let wake = queue.worth_a_thread();
+        let wake = queue.worth_a_thread() && (first || !queue.busy.is_empty());
         drop(queue);
         if wake {
             self.waiting.more.notify_one();
         }
-        if free && self.started < THREADS {
+        if wake && all_busy && self.started < THREADS {
             self.started += 1;
             let (files, waiting) = (self.files.clone(), self.waiting.clone());
             let thread = std::thread::Builder::new().name("place".to_owned());
@@ -193,7 +207,7 @@ impl Queue {
         let mut bytes = 0;
         self.free().any(|job| {
             bytes += job.len();
-            bytes >= WORTH_A_THREAD
+            bytes >= self.worth
         })
     }
 
@@ -455,9 +469,10 @@ mod tests {
         assert_eq!(taken(&mut queue), [0], "the last one takes what is left");
     }
 
-    #[test]
-    fn all_logs_are_told_of_all_writes_in_their_order() {
-        let dir = std::env::temp_dir().join(format!("sawlog-placers-{}", std::process::id()));
+    /// Fifty blocks of each of three logs, pushed in turn to threads of which another is woken for so many bytes.
+    fn written_and_told(name: &str, worth: usize) {
+        let name = format!("sawlog-placers-{name}-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
         let logs = ["a", "b", "c"];
         for log in logs {
             std::fs::create_dir_all(dir.join(log)).unwrap();
@@ -465,6 +480,7 @@ mod tests {
         let files = Arc::new(Files::open(&dir, Pool::new(0)).unwrap());
         let (told, heard) = std::sync::mpsc::channel();
         let mut placer = Placer::new(files);
+        placer.waiting.lock().worth = worth;
         let count = 50_u64;
         for number in 0..count {
             for log in logs {
@@ -474,9 +490,12 @@ mod tests {
                 placer.push(job);
             }
         }
-        let heard: Vec<_> = heard.iter().take(logs.len() * count as usize).collect();
+        // What waits when its owner goes is done all the same.
+        drop((placer, told));
+        let next = || heard.recv_timeout(Duration::from_secs(60)).unwrap();
+        let told: Vec<_> = (0..logs.len() * count as usize).map(|_| next()).collect();
         for log in logs {
-            let of_log = heard.iter().filter(|(name, ..)| *name == log);
+            let of_log = told.iter().filter(|(name, ..)| *name == log);
             let expected = (0..count).map(|number| (log, number, Outcome::Done));
             assert!(of_log.cloned().eq(expected), "{log}");
             let bytes = std::fs::read(dir.join(log).join("00000000000000000000.log")).unwrap();
@@ -484,6 +503,12 @@ mod tests {
             assert!(blocks.eq(0..count), "{log}");
         }
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn all_logs_are_told_of_all_writes_in_their_order() {
+        written_and_told("one", WORTH_A_THREAD);
+        written_and_told("two", PAGE);
     }
 
     #[test]

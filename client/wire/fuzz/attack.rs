@@ -1,4 +1,4 @@
-//! One input against one target. Decides what counts as a find: a panic, more than a second, or
+//! One input against one target. Decides what counts as a find: a panic, more than two seconds, or
 //! memory beyond the target's bound (#128, #130).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

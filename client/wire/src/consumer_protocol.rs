@@ -52,8 +52,12 @@ part! {
     }
 }
 
-versioned!(ConsumerProtocolSubscription, "subscription", or_older);
-versioned!(ConsumerProtocolAssignment, "assignment", or_older);
+versioned!(
+    ConsumerProtocolSubscription,
+    "subscription",
+    later_as_latest
+);
+versioned!(ConsumerProtocolAssignment, "assignment", later_as_latest);
 
 /// All of them, for tests.
 #[cfg(any(test, feature = "random"))]

@@ -290,17 +290,17 @@ macro_rules! message {
     (@data $name:ident) => {};
 }
 
-/// Gives a message that stands behind its own version, in bytes of whoever uses it, the functions for both together.
-/// `or_older`: one that was written in a later version is read like the latest known.
+/// For a message whose version stands in front of it: reads and writes both. `later_as_latest`: one that was written in a
+/// later version is read like the latest known.
 macro_rules! versioned {
-    ($name:ident, $what:literal $(, $or_older:ident)?) => {
+    ($name:ident, $what:literal $(, $later_as_latest:ident)?) => {
         impl $name {
             #[doc = concat!("Reads version and ", $what, ".")]
             pub fn read_versioned(
                 reader: &mut $crate::Reader<'_>,
             ) -> Result<Self, $crate::DecodeError> {
                 let version = reader.i16()?;
-                $(let version = versioned!(@$or_older version);)?
+                $(let version = versioned!(@$later_as_latest version);)?
                 <Self as $crate::Message>::decode(reader, version)
             }
 
@@ -315,7 +315,7 @@ macro_rules! versioned {
             }
         }
     };
-    (@or_older $version:ident) => {
+    (@later_as_latest $version:ident) => {
         $version.min(<Self as $crate::Message>::VERSIONS.to)
     };
 }

@@ -639,8 +639,9 @@ pub const BROKER: &[BrokerKey] = &[
         default: "125",
         other: "1000",
         when: When::AtStart,
-        text: "Within how long a partition has to bring 4 MiB of large batches for the next ones to be written once, straight \
-               to its segment, instead of first to the commit log that it shares with all others.",
+        text: "Within how long a partition of a durable topic has to bring 4 MiB in batches of 32 KiB or more for the next ones \
+               to be written once, straight to its segment, instead of first to the commit log that it shares with all \
+               others. Longer, and fewer bytes are written twice; shorter, and fewer partitions wait for writes of their own.",
         set: |config, value| {
             config.direct_within = Duration::from_millis(value.unsigned());
             Ok(())

@@ -65,6 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_node_that_says_nothing_has_the_engines_own_measure() {
+        let said = crate::config::BrokerConfig::default().direct_within;
+        assert_eq!(crate::log::EngineConf::default().direct_within, said);
+    }
+
+    #[test]
     fn a_row_is_what_came_in_time_unless_sockets_rest() {
         let within = Duration::from_millis(100);
         let ms = |ms: u64| Now {

@@ -1,3 +1,6 @@
+// segmentio/kafka-go: how it writes the records it is given, and reads a partition from its beginning.
+// Decides nothing: main.go says what a job is, the stories compare.
+
 package main
 
 import (
