@@ -391,12 +391,15 @@ fn slow_writes_and_syncs_delay_acknowledgements_and_nothing_else() {
     let total = counter();
     let load = Load::begin(all, broker.address, total);
     scene.reaches(&load, 100);
+    // A young node has the small file that it began with, until the second is written ahead: at this pace in two minutes.
+    ring::second_file(&scene.start);
     let slow = format!("delay_enter={}", SLOW.as_micros());
     let injection = scene.inject(&broker, &format!("{WRITES},{SYNCS}"), &slow, &[]);
     let before = total.load(Ordering::Relaxed);
-    // Readers do not wait for the disk's writes: what was written last lies in memory.
+    // Readers do not wait for the disk's writes: what was written last lies in memory. Some do at first, beside the few
+    // writes of each ring that are made in line until the disk is known to be slow.
     let mut reader = Connection::open(broker.address).unwrap();
-    let mut reads: Vec<Duration> = (0..9)
+    let mut reads: Vec<Duration> = (0..31)
         .map(|_| {
             let asked = Instant::now();
             let (error, records) = reader.fetch(&Place::first("durable"), 0).unwrap();
@@ -405,7 +408,7 @@ fn slow_writes_and_syncs_delay_acknowledgements_and_nothing_else() {
         })
         .collect();
     reads.sort();
-    assert!(reads[4] < SLOW / 2, "reads wait for writes: {reads:?}");
+    assert!(reads[15] < SLOW / 2, "reads wait for writes: {reads:?}");
     // More than can have been on their way: each of these waited for a slow write.
     scene.reaches(&load, before + 60);
     fired(injection);

@@ -50,6 +50,15 @@ pub(crate) fn commits(start: &Start) -> Vec<Commit> {
     all
 }
 
+/// Waits until commits go to the second file of the ring, which is written ahead while the first one fills.
+pub(crate) fn second_file(start: &Start) {
+    wait_until("the second file of the commit log", || {
+        let all = commits(start);
+        all.first().map(|commit| &commit.file) != all.last().map(|commit| &commit.file)
+    })
+    .unwrap();
+}
+
 /// Waits until the last commit is a mark without entries, as a log that rests gets it. Nothing is written after it by
 /// itself; and until then damage to the last commit cannot be told from one that a death tore.
 pub(crate) fn rest(start: &Start) {
