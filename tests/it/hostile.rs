@@ -62,7 +62,7 @@ impl Scene {
         assert_eq!(base, self.appended, "something else was appended");
         self.appended += 1;
         let took = asked.elapsed();
-        assert!(took < Duration::from_secs(9), "served after {took:?}");
+        assert!(took < Duration::from_secs(5), "served after {took:?}");
     }
 
     fn memory(&self, field: &str) -> u64 {
