@@ -65,9 +65,8 @@ func (segmentio) Consume(job Job, tell func(Record)) error {
 }
 
 func (segmentio) Admin(job Job, tell func(string, any)) error {
-	// Its metadata is what it heard at most so long ago, whoever asks.
-	age := 100 * time.Millisecond
-	client := &kafka.Client{Addr: kafka.TCP(job.Address), Transport: &kafka.Transport{MetadataTTL: age}}
+	address := kafka.TCP(job.Address)
+	client := &kafka.Client{Addr: address, Transport: &kafka.Transport{}}
 	ctx, done := within()
 	defer done()
 	create := &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
@@ -75,7 +74,10 @@ func (segmentio) Admin(job Job, tell func(string, any)) error {
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "60000"}},
 	}}}
 	made, err := client.CreateTopics(ctx, create)
-	if err = errors.Join(err, made.Errors[job.Topic]); err != nil {
+	if err == nil {
+		err = made.Errors[job.Topic]
+	}
+	if err != nil {
 		return err
 	}
 	made, err = client.CreateTopics(ctx, create)
@@ -92,11 +94,18 @@ func (segmentio) Admin(job Job, tell func(string, any)) error {
 		tell("retention", config.ConfigValue)
 	}
 	more, err := client.CreatePartitions(ctx, &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: job.Topic, Count: 5}}})
-	if err = errors.Join(err, more.Errors[job.Topic]); err != nil {
+	if err == nil {
+		err = more.Errors[job.Topic]
+	}
+	if err != nil {
 		return err
 	}
 	partitions, err := seen(5, func() (int, error) {
-		metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{job.Topic}})
+		// A transport answers from what it heard up to MetadataTTL ago, which is its patience with an answer, too:
+		// a new one knows nothing yet, and has the time that it has by default.
+		transport := &kafka.Transport{}
+		defer transport.CloseIdleConnections()
+		metadata, err := (&kafka.Client{Addr: address, Transport: transport}).Metadata(ctx, &kafka.MetadataRequest{Topics: []string{job.Topic}})
 		if err != nil {
 			return 0, err
 		}
@@ -113,7 +122,10 @@ func (segmentio) Admin(job Job, tell func(string, any)) error {
 	tell("end", ends.Topics[job.Topic][0].LastOffset)
 	remove := &kafka.DeleteTopicsRequest{Topics: []string{job.Topic}}
 	removed, err := client.DeleteTopics(ctx, remove)
-	if err = errors.Join(err, removed.Errors[job.Topic]); err != nil {
+	if err == nil {
+		err = removed.Errors[job.Topic]
+	}
+	if err != nil {
 		return err
 	}
 	removed, err = client.DeleteTopics(ctx, remove)
