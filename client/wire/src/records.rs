@@ -7,6 +7,7 @@
 //! [`BatchFault`]; [`BatchHeader`] reads and stamps the header; [`Records`] reads records;
 //! [`BatchBuilder`] makes batches. Holds #27, #114, #118, #128 and #130 for record bytes.
 
+mod alike;
 pub mod batch;
 pub mod build;
 pub mod compress;

@@ -12,6 +12,7 @@
 
 use bytes::Bytes;
 
+use super::alike::FARTHEST_DELTA;
 use super::batch::{
     Attributes, Batch, BatchHeader, Codec, NO_PRODUCER_ID, NO_TIMESTAMP, TimestampType,
     sequence_after, set_max_timestamp,
@@ -252,7 +253,21 @@ fn judge(mut walk: impl Walk, header: &BatchHeader) -> Result<Judged, BatchFault
     let mut min = i64::MAX;
     let mut keyless = None;
     let mut index = 0;
-    while let Some(seen) = walk.next().map_err(|fault| fault.at(index))? {
+    // Where no sum of a delta of `alike` overflows, and none is "none" by chance.
+    let base = header.base_timestamp;
+    let plain = base > FARTHEST_DELTA && base < i64::MAX - FARTHEST_DELTA;
+    loop {
+        if plain && let Some(alike) = walk.alike(index, count - index) {
+            max = max.max(base + alike.max_timestamp_delta);
+            min = min.min(base + alike.min_timestamp_delta);
+            if !alike.has_keys && keyless.is_none() {
+                keyless = Some(index);
+            }
+            index += alike.records;
+        }
+        let Some(seen) = walk.next().map_err(|fault| fault.at(index))? else {
+            break;
+        };
         if index == count {
             return Err(BatchFault::More {
                 count: header.count,

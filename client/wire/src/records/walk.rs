@@ -2,6 +2,7 @@
 //! Decides whether a record's lengths are exact; keeps nothing of it but three numbers, and
 //! allocates nothing (#128, #130).
 
+use super::alike::{Alike, Looks};
 use super::fault::{BatchFault, InflateFault, RecordFault};
 use super::inflate::Inflate;
 use super::varint::{Bytes, Slice};
@@ -45,11 +46,18 @@ impl WalkFault {
 /// Records one after the other; `None` at the exact end of the bytes.
 pub(super) trait Walk {
     fn next(&mut self) -> Result<Option<Seen>, WalkFault>;
+
+    /// The next records at once, if they are as they must be, from this offset on, `most` at most.
+    fn alike(&mut self, offset: u32, most: u32) -> Option<Alike>;
 }
 
 impl<W: Walk> Walk for &mut W {
     fn next(&mut self) -> Result<Option<Seen>, WalkFault> {
         (**self).next()
+    }
+
+    fn alike(&mut self, offset: u32, most: u32) -> Option<Alike> {
+        (**self).alike(offset, most)
     }
 }
 
@@ -105,26 +113,40 @@ fn skip_nullable<B: Bytes>(body: &mut B) -> Result<bool, B::Fault> {
 }
 
 /// Records that lie plain in memory.
-pub(super) struct Plain<'a>(Slice<'a>);
+pub(super) struct Plain<'a> {
+    rest: Slice<'a>,
+    looks: Looks,
+}
 
 impl<'a> Plain<'a> {
     pub(super) fn new(payload: &'a [u8]) -> Plain<'a> {
-        Plain(Slice(payload))
+        Plain {
+            rest: Slice(payload),
+            looks: Looks::default(),
+        }
     }
 }
 
 impl Walk for Plain<'_> {
     #[inline(always)]
     fn next(&mut self) -> Result<Option<Seen>, WalkFault> {
-        if self.0.left() == 0 {
+        if self.rest.left() == 0 {
             return Ok(None);
         }
-        let length = self.0.varint()?;
+        let length = self.rest.varint()?;
         if length < 0 {
             return Err(RecordFault::Length { length }.into());
         }
-        let mut body = Slice(self.0.take(length as usize)?);
+        let mut body = Slice(self.rest.take(length as usize)?);
+        self.looks.seen(length as usize);
         Ok(Some(fields(&mut body)?))
+    }
+
+    #[inline(always)]
+    fn alike(&mut self, offset: u32, most: u32) -> Option<Alike> {
+        let alike = self.looks.look(self.rest.0, offset, most)?;
+        self.rest.take(alike.bytes).ok()?;
+        Some(alike)
     }
 }
 
@@ -132,11 +154,16 @@ impl Walk for Plain<'_> {
 pub(super) struct Stream<'a> {
     inflate: Inflate<'a>,
     at: usize,
+    looks: Looks,
 }
 
 impl<'a> Stream<'a> {
     pub(super) fn new(inflate: Inflate<'a>) -> Stream<'a> {
-        Stream { inflate, at: 0 }
+        Stream {
+            inflate,
+            at: 0,
+            looks: Looks::default(),
+        }
     }
 
     /// Bytes that came out so far.
@@ -177,12 +204,20 @@ impl Walk for Stream<'_> {
         if let Some(body) = self.here().get(..length) {
             let seen = fields(&mut Slice(body))?;
             self.at += length;
+            self.looks.seen(length);
             return Ok(Some(seen));
         }
         Ok(Some(fields(&mut Straddle {
             stream: self,
             left: length,
         })?))
+    }
+
+    fn alike(&mut self, offset: u32, most: u32) -> Option<Alike> {
+        let here = self.inflate.chunk().get(self.at..).unwrap_or_default();
+        let alike = self.looks.look(here, offset, most)?;
+        self.at += alike.bytes;
+        Some(alike)
     }
 }
 

@@ -15,6 +15,7 @@ use sawlog_wire::records::{
     EndMarker, InflateFault, Inflater, NewRecord, Pool, Producer, Record, Records, Rules, validate,
 };
 
+mod alike;
 mod drawn;
 mod lies;
 mod rewritten;
