@@ -16,8 +16,9 @@ use super::buffer::{Aligned, PAGE, Pool, Shared};
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
-/// What is kept even if nobody reads: the spill follows more closely.
-pub const LEAST: u64 = 16 << 20;
+/// What is kept even if nobody reads: the spill follows more closely, or says what it is owed. All that is written goes round
+/// in as much memory, and in little of it through caches of the processor.
+pub const LEAST: u64 = 4 << 20;
 
 /// See the file's head.
 #[derive(Debug)]
@@ -29,8 +30,7 @@ pub struct Tail {
     /// Bytes taken in so far: what the age of a stretch is counted in.
     taken: u64,
     reach: Reach,
-    /// Where in each file the first stretch of this process lay.
-    begun: BTreeMap<FileName, u64>,
+    begun: BTreeMap<FileName, Begun>,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
     ages: VecDeque<(FileName, u64, u64)>,
@@ -45,6 +45,34 @@ struct Stretch {
     cost: u64,
     /// What had been taken in before it.
     born: u64,
+}
+
+/// What is known of a file that stretches were taken from.
+#[derive(Debug)]
+struct Begun {
+    /// Where the first stretch of this process lay.
+    at: u64,
+    late: Cell<Option<Late>>,
+}
+
+/// Somebody asks for what was here not long ago, again and again: how much had been taken in when that began, and when it
+/// was last so.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    since: u64,
+    last: u64,
+}
+
+impl Begun {
+    /// Somebody comes too late by so many bytes. Says whether he has been late for as long as it takes to write as many: who
+    /// only passes on his way to the end gains nothing from memory, and all writes would go through more of it.
+    fn late_by(&self, bytes: u64, taken: u64, patience: u64) -> bool {
+        let before = self.late.get();
+        let still = before.filter(|late| taken - late.last <= patience);
+        let since = still.map_or(taken, |late| late.since);
+        self.late.set(Some(Late { since, last: taken }));
+        taken - since >= bytes
+    }
 }
 
 /// How far readers reach back: the greatest age asked for in this round and in the one before, a round being as many bytes
@@ -179,7 +207,8 @@ impl Tail {
         }
         let born = self.taken;
         if !self.begun.contains_key(file) {
-            self.begun.insert(file.clone(), at);
+            let late = Cell::new(None);
+            self.begun.insert(file.clone(), Begun { at, late });
         }
         let old = self
             .files
@@ -203,10 +232,14 @@ impl Tail {
     /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         let found = self.find(file, at, len);
-        if found.is_none() && self.begun.get(file).is_some_and(|begun| *begun <= at) {
-            // It was here once, and not long ago: more is kept from now on.
+        if found.is_none()
+            && let Some(begun) = self.begun.get(file)
+            && begun.at <= at
+        {
+            // It was here once. If it was not long ago, and stays so, more is kept from now on.
             let newest = self.files.get(file).and_then(|all| all.last_key_value());
-            if newest.is_none_or(|(begun, _)| begun.saturating_sub(at) <= self.budget) {
+            let behind = newest.map_or(self.budget, |(newest, _)| newest.saturating_sub(at));
+            if behind <= self.budget && begun.late_by(behind, self.taken, self.budget / 4) {
                 self.reach.note(self.budget);
             }
         }
@@ -405,11 +438,11 @@ mod tests {
     }
 
     #[test]
-    fn as_much_is_kept_as_readers_reach_back_twice_and_one_who_came_too_late_gets_all_of_the_budget()
+    fn as_much_is_kept_as_readers_reach_back_twice_and_one_who_stays_too_late_gets_all_of_the_budget()
      {
         const MEBI: u64 = 1 << 20;
         let pool = Pool::new(0);
-        let mut tail = Tail::new(64 * MEBI, LEAST, pool.clone());
+        let mut tail = Tail::new(64 * MEBI, 16 * MEBI, pool.clone());
         let file = FileName::Ring {
             shard: sawlog_core::ids::ShardId(0),
             kind: DURABLE,
@@ -431,10 +464,25 @@ mod tests {
         assert!(tail.get(&file, end - 15 * MEBI, 0).is_some());
         let end = write(&mut tail, 50);
         assert!(near(tail.held(), 31), "{}", tail.held());
-        // One who reads what no budget would have kept changes nothing, one who came a little too late does.
-        assert!(tail.get(&file, 0, 1).is_none());
-        write(&mut tail, 1);
+        // Who reads what no budget would have kept changes nothing, nor who passes on his way to the end, once and later again.
+        let passes = |tail: &mut Tail, end: u64| {
+            assert!(tail.get(&file, 0, 1).is_none());
+            for behind in (40..60).rev() {
+                assert!(tail.get(&file, end - behind * MEBI, 1).is_none());
+            }
+        };
+        passes(&mut tail, end);
+        let end = write(&mut tail, 20);
         assert!(near(tail.held(), 31), "{}", tail.held());
+        passes(&mut tail, end);
+        let mut end = write(&mut tail, 1);
+        assert!(near(tail.held(), 31), "{}", tail.held());
+        // One who stays a little too late changes it.
+        for _ in 0..6 {
+            assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
+            end = write(&mut tail, 10);
+        }
+        assert!(tail.held() < 32 * MEBI, "{}", tail.held());
         assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
         write(&mut tail, 70);
         assert!(near(tail.held(), 64), "{}", tail.held());
