@@ -4,6 +4,7 @@
 pub mod ahead;
 pub mod buffer;
 pub mod files;
+pub mod gone;
 pub mod lane;
 pub mod laying;
 pub mod memory;

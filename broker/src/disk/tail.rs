@@ -13,12 +13,13 @@ use sawlog_core::file::{FileName, Piece, RingKind};
 use sawlog_core::proof;
 
 use super::buffer::{Aligned, PAGE, Pool, Shared};
+use super::gone::Gone;
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
-/// What is kept even if nobody reads: the spill follows more closely, or says what it is owed. All that is written goes round
-/// in as much memory, and in little of it through caches of the processor.
-pub const LEAST: u64 = 4 << 20;
+/// What is kept even if nobody reads: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds its bytes here.
+/// All that is written goes round in as much memory, and in little of it through the processor's caches.
+pub const LEAST: u64 = 8 << 20;
 
 /// See the file's head.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Tail {
     /// Bytes taken in so far: what the age of a stretch is counted in.
     taken: u64,
     reach: Reach,
-    begun: BTreeMap<FileName, Begun>,
+    gone: Gone,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
     /// In the order they were written.
     ages: VecDeque<(FileName, u64, u64)>,
@@ -45,34 +46,6 @@ struct Stretch {
     cost: u64,
     /// What had been taken in before it.
     born: u64,
-}
-
-/// What is known of a file that stretches were taken from.
-#[derive(Debug)]
-struct Begun {
-    /// Where the first stretch of this process lay.
-    at: u64,
-    late: Cell<Option<Late>>,
-}
-
-/// Somebody asks for what was here not long ago, again and again: how much had been taken in when that began, and when it
-/// was last so.
-#[derive(Clone, Copy, Debug)]
-struct Late {
-    since: u64,
-    last: u64,
-}
-
-impl Begun {
-    /// Somebody comes too late by so many bytes. Says whether he has been late for as long as it takes to write as many: who
-    /// only passes on his way to the end gains nothing from memory, and all writes would go through more of it.
-    fn late_by(&self, bytes: u64, taken: u64, patience: u64) -> bool {
-        let before = self.late.get();
-        let still = before.filter(|late| taken - late.last <= patience);
-        let since = still.map_or(taken, |late| late.since);
-        self.late.set(Some(Late { since, last: taken }));
-        taken - since >= bytes
-    }
 }
 
 /// How far readers reach back: the greatest age asked for in this round and in the one before, a round being as many bytes
@@ -141,7 +114,7 @@ impl Tail {
             held: 0,
             taken: 0,
             reach: Reach::default(),
-            begun: BTreeMap::new(),
+            gone: Gone::new(budget),
             files: BTreeMap::new(),
             ages: VecDeque::new(),
             open: [None, None],
@@ -206,10 +179,6 @@ impl Tail {
             return;
         }
         let born = self.taken;
-        if !self.begun.contains_key(file) {
-            let late = Cell::new(None);
-            self.begun.insert(file.clone(), Begun { at, late });
-        }
         let old = self
             .files
             .entry(file.clone())
@@ -233,15 +202,9 @@ impl Tail {
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         let found = self.find(file, at, len);
         if found.is_none()
-            && let Some(begun) = self.begun.get(file)
-            && begun.at <= at
+            && let Some(age) = self.gone.asked(file, at, self.taken)
         {
-            // It was here once. If it was not long ago, and stays so, more is kept from now on.
-            let newest = self.files.get(file).and_then(|all| all.last_key_value());
-            let behind = newest.map_or(self.budget, |(newest, _)| newest.saturating_sub(at));
-            if behind <= self.budget && begun.late_by(behind, self.taken, self.budget / 4) {
-                self.reach.note(self.budget);
-            }
+            self.reach.note(age);
         }
         found
     }
@@ -281,6 +244,7 @@ impl Tail {
 
     /// Forgets what lies past the new end of a file.
     pub fn cut(&mut self, file: &FileName, len: u64) {
+        self.gone.cut(file, len);
         let Some(stretches) = self.files.get_mut(file) else {
             return;
         };
@@ -300,15 +264,11 @@ impl Tail {
         if let FileName::Named(path) = file {
             let below =
                 |name: &FileName| matches!(name, FileName::Segment { dir, .. } if dir == path);
-            let gone: Vec<FileName> = self
-                .begun
-                .keys()
-                .filter(|name| below(name))
-                .cloned()
-                .collect();
+            let known = self.files.keys().chain(self.gone.files());
+            let gone: Vec<FileName> = known.filter(|name| below(name)).cloned().collect();
             gone.iter().for_each(|name| self.forget(name));
         }
-        self.begun.remove(file);
+        self.gone.forget(file);
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
             // Else it would grow for ever where the budget holds all that the rings do (#132).
@@ -376,9 +336,11 @@ impl Tail {
         if stretches
             .get(&at)
             .is_some_and(|stretch| stretch.born == born)
-            && let Some(gone) = stretches.remove(&at)
+            && let Some(stretch) = stretches.remove(&at)
         {
-            self.held -= gone.cost;
+            self.held -= stretch.cost;
+            let len = stretch.bytes.len() as u64;
+            self.gone.add(file.clone(), at, len, born, self.taken);
         }
         if stretches.is_empty() {
             self.files.remove(file);
@@ -404,6 +366,16 @@ mod tests {
         let mut buffer = pool.take(PAGE);
         buffer.push(&[with; PAGE]);
         buffer
+    }
+
+    #[test]
+    fn what_is_kept_without_readers_is_twice_what_the_spill_lags_behind() {
+        use sawlog_core::{file::Free, log::EngineConf, log::Sizes};
+        for total in [1 << 30, 1 << 40] {
+            let space = Free { total, free: total };
+            let sizes = Sizes::of(&EngineConf::default(), space, 1);
+            assert!(LEAST >= 2 * sizes.spill_lag);
+        }
     }
 
     #[test]
@@ -462,27 +434,16 @@ mod tests {
         let end = write(&mut tail, 100);
         assert!(near(tail.held(), 16), "{}", tail.held());
         assert!(tail.get(&file, end - 15 * MEBI, 0).is_some());
-        let end = write(&mut tail, 50);
+        write(&mut tail, 50);
         assert!(near(tail.held(), 31), "{}", tail.held());
-        // Who reads what no budget would have kept changes nothing, nor who passes on his way to the end, once and later again.
-        let passes = |tail: &mut Tail, end: u64| {
-            assert!(tail.get(&file, 0, 1).is_none());
-            for behind in (40..60).rev() {
-                assert!(tail.get(&file, end - behind * MEBI, 1).is_none());
-            }
-        };
-        passes(&mut tail, end);
-        let end = write(&mut tail, 20);
-        assert!(near(tail.held(), 31), "{}", tail.held());
-        passes(&mut tail, end);
+        // One who reads what no budget would have kept changes nothing, one who stays a little too late does.
+        assert!(tail.get(&file, 0, 1).is_none());
         let mut end = write(&mut tail, 1);
         assert!(near(tail.held(), 31), "{}", tail.held());
-        // One who stays a little too late changes it.
-        for _ in 0..6 {
+        for _ in 0..7 {
             assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
             end = write(&mut tail, 10);
         }
-        assert!(tail.held() < 32 * MEBI, "{}", tail.held());
         assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
         write(&mut tail, 70);
         assert!(near(tail.held(), 64), "{}", tail.held());

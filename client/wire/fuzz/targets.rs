@@ -434,15 +434,25 @@ fn judge(sent: &[u8]) -> Ran {
             let _held = held.expect("it was judged well");
             assert_eq!(plain.len() as u64, facts.plain_size);
             let mut count = 0;
-            let mut max = -1;
+            let (mut min, mut max) = (i64::MAX, -1);
+            let mut keyless = None;
             for record in Records::new(&plain) {
                 let record = record.expect("it was judged well");
                 assert_eq!(record.offset_delta, count);
-                max = max.max(record.timestamp(&batch.header));
+                let timestamp = record.timestamp(&batch.header);
+                max = max.max(timestamp);
+                if timestamp != -1 {
+                    min = min.min(timestamp);
+                }
+                if record.key.is_none() && keyless.is_none() {
+                    keyless = Some(count as u32);
+                }
                 count += 1;
             }
             assert_eq!(count as u32, facts.count);
             assert_eq!(max, facts.max_timestamp);
+            assert_eq!(if min == i64::MAX { -1 } else { min }, facts.min_timestamp);
+            assert_eq!(keyless, facts.keyless);
             let found = first_at_or_after(&batch, i64::MIN, 0, RULES.caps, inflater, &pool)
                 .expect("it was judged well");
             assert!(found.is_some_and(|found| found.offset == 0));
@@ -613,9 +623,28 @@ fn builder(codec: Codec, records: i64) -> BatchBuilder {
     batch
 }
 
+/// A batch of records of one form, so many that their offsets take one byte and two.
+fn alike(codec: Codec, key: Option<&[u8]>, value: usize) -> BatchBuilder {
+    let mut batch = BatchBuilder::new(codec);
+    let value = vec![b'v'; value];
+    for i in 0..90 {
+        let record = NewRecord {
+            timestamp: 1_700_000_000_000 + i % 2,
+            key,
+            value: Some(&value),
+            headers: &[],
+        };
+        batch.push(record).expect("it fits");
+    }
+    batch
+}
+
 fn batch_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for codec in Codec::ALL {
+        for (key, value) in [(None, 12), (Some(&b"key"[..]), 12), (Some(b""), 100)] {
+            seeds.push(alike(codec, key, value).build().expect("a batch"));
+        }
         seeds.push(builder(codec, 1).build().expect("a batch"));
         seeds.push(
             builder(codec, 5)

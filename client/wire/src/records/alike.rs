@@ -1,6 +1,6 @@
 //! Records that look alike, one behind the other: the same lengths, no headers, the next offset.
 //! Decides "all these are right" by comparing each with the form of the first; what is not alike is
-//! left to the walk field by field, every fault too. Holds #114, #128 with it.
+//! left to the walk field by field (`walk`), every fault too. Together they hold #114 and #128.
 //!
 //! The walk by field must read a length before it knows where the next record begins, and waits for
 //! memory each time. Here the next place is known, and the processor reads many records at once.
@@ -35,8 +35,10 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// So many are in vain before there are no more.
+    /// So many are in vain before there are no more in this batch.
     const MOST_IN_VAIN: u32 = 8;
+    /// A look that finds fewer costs more than it saves.
+    const WORTH: u32 = 4;
 
     /// A record of this length was read field by field.
     #[inline(always)]
@@ -52,14 +54,14 @@ impl Looks {
             return None;
         }
         let found = alike(rest, offset, most);
-        if found.is_none_or(|found| found.records < 4) {
+        if found.is_none_or(|found| found.records < Self::WORTH) {
             self.in_vain += 1;
         }
         found
     }
 }
 
-/// The records that `rest` begins with, look like its first one, and have the offsets `offset`,
+/// The records at the beginning of `rest` that look like its first one and have the offsets `offset`,
 /// `offset + 1` ..; `most` at most. `None` says nothing about the record there.
 #[inline(never)]
 fn alike(rest: &[u8], offset: u32, most: u32) -> Option<Alike> {
@@ -100,8 +102,15 @@ struct Form {
     /// Where in the head the offset delta lies, in bits, and the first offset that takes more.
     offset_shift: u32,
     offset_end: u32,
-    /// Where the value's length lies if there is a key before it: which bits there must be what.
-    value: Option<(usize, u16, u16)>,
+    /// The value's length, if it lies behind a key.
+    value: Option<Length>,
+}
+
+/// A length of one byte or two: where it lies, and which bits there must be what.
+struct Length {
+    at: usize,
+    mask: u16,
+    pattern: u16,
 }
 
 impl Form {
@@ -146,12 +155,13 @@ impl Form {
             mask |= bits(value_length, value_at, 0xff);
         } else {
             let bytes = *rest.get(value_length..)?.first_chunk()?;
-            let mask = if value_at - value_length == 1 {
-                0xff
-            } else {
-                0xffff
-            };
-            value = Some((value_length, mask, u16::from_le_bytes(bytes) & mask));
+            let long = value_at - value_length == 2;
+            let mask = if long { 0xffff } else { 0xff };
+            value = Some(Length {
+                at: value_length,
+                mask,
+                pattern: u16::from_le_bytes(bytes) & mask,
+            });
         }
         let head = u128::from_le_bytes(*rest.first_chunk()?);
         Some(Form {
@@ -179,8 +189,9 @@ impl Form {
         if head & self.mask != pattern || *record.last()? != 0 {
             return None;
         }
-        if let Some((at, mask, length)) = self.value
-            && u16::from_le_bytes(*record.get(at..)?.first_chunk()?) & mask != length
+        if let Some(value) = &self.value
+            && u16::from_le_bytes(*record.get(value.at..)?.first_chunk()?) & value.mask
+                != value.pattern
         {
             return None;
         }

@@ -255,9 +255,9 @@ fn judge(mut walk: impl Walk, header: &BatchHeader) -> Result<Judged, BatchFault
     let mut index = 0;
     // Where no sum of a delta of `alike` overflows, and none is "none" by chance.
     let base = header.base_timestamp;
-    let plain = base > FARTHEST_DELTA && base < i64::MAX - FARTHEST_DELTA;
+    let usual = base > FARTHEST_DELTA && base < i64::MAX - FARTHEST_DELTA;
     loop {
-        if plain && let Some(alike) = walk.alike(index, count - index) {
+        if usual && let Some(alike) = walk.alike(index, count - index) {
             max = max.max(base + alike.max_timestamp_delta);
             min = min.min(base + alike.min_timestamp_delta);
             if !alike.has_keys && keyless.is_none() {

@@ -214,6 +214,7 @@ impl Walk for Stream<'_> {
     }
 
     fn alike(&mut self, offset: u32, most: u32) -> Option<Alike> {
+        // `here`, spelt out: the looks are borrowed beside it.
         let here = self.inflate.chunk().get(self.at..).unwrap_or_default();
         let alike = self.looks.look(here, offset, most)?;
         self.at += alike.bytes;

@@ -173,34 +173,60 @@ proptest! {
     }
 }
 
+/// Every value in each of these bytes, one after the other: the verdict is the reader's. Says how many were refused.
+fn each_value(honest: &[u8], places: impl Iterator<Item = usize>) -> usize {
+    let mut refused = 0;
+    for at in places {
+        for byte in 0..=255 {
+            let mut payload = honest[HEADER_BYTES..].to_vec();
+            payload[at - HEADER_BYTES] = byte;
+            let sent = with_payload(honest, Codec::None, &payload);
+            let verdict = at_once(&sent);
+            assert_eq!(verdict, by_field(&sent), "byte {at} is {byte}");
+            refused += usize::from(verdict.is_err());
+        }
+    }
+    refused
+}
+
 #[test]
 fn each_byte_of_records_alike_is_looked_at() {
     for key in [None, Some(0), Some(3)] {
-        let times = vec![5, 6];
-        let honest = batch(
-            1_700_000_000_000,
-            &[Group {
-                records: 72,
-                key,
-                value: Some(9),
-                times,
-                header: false,
-            }],
-        );
-        let mut wrong = 0;
-        // Around offset 64, from which on an offset takes two bytes.
-        let from = honest.len() - 11 * 17;
-        for at in from..from + 4 * 17 {
-            for byte in 0..=255 {
-                let mut payload = honest[HEADER_BYTES..].to_vec();
-                payload[at - HEADER_BYTES] = byte;
-                let sent = with_payload(&honest, Codec::None, &payload);
-                let verdict = at_once(&sent);
-                assert_eq!(verdict, by_field(&sent), "byte {at} is {byte}");
-                wrong += u32::from(verdict.is_err());
-            }
-        }
-        assert!(wrong > 4 * 5 * 250, "of {wrong} the lengths alone are more");
+        let group = Group {
+            records: 72,
+            key,
+            value: Some(9),
+            times: vec![5, 6],
+            header: false,
+        };
+        let honest = batch(1_700_000_000_000, &[group]);
+        // Records 10 to 12, and 66 to 69, whose offsets take two bytes; two of a length are read before many are at once.
+        let size = 16 + key.unwrap_or(0);
+        let short = HEADER_BYTES + 10 * size..HEADER_BYTES + 13 * size;
+        let end = honest.len();
+        let long = end - 6 * (size + 1)..end - 2 * (size + 1);
+        assert!(each_value(&honest, short) > 3 * 5 * 240);
+        assert!(each_value(&honest, long) > 4 * 6 * 240);
+    }
+}
+
+#[test]
+fn each_byte_of_lengths_and_times_of_two_bytes_is_looked_at() {
+    let group = Group {
+        records: 72,
+        key: Some(64),
+        value: Some(200),
+        times: vec![100, 8_191],
+        header: false,
+    };
+    let honest = batch(1_700_000_000_000, &[group]);
+    // Length 2, attributes 1, time 2, offset 2, key's length 2 and its bytes, value's length 2 and its bytes, headers 1.
+    let size = 2 + 1 + 2 + 2 + 2 + 64 + 2 + 200 + 1;
+    for number in [2, 3] {
+        let from = honest.len() - number * size;
+        let ends = [8, 72, 73, 74, 75, size - 2, size - 1];
+        let places = (0..8).chain(ends).map(|at| from + at);
+        assert!(each_value(&honest, places) > 2_000);
     }
 }
 
