@@ -17,7 +17,8 @@ use super::gone::Gone;
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
-/// What is kept even if nobody reads: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds its bytes here.
+/// What is kept even if nobody reads: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds its bytes here
+/// where most of what is written goes through a ring.
 /// All that is written goes round in as much memory, and in little of it through the processor's caches.
 pub const LEAST: u64 = 8 << 20;
 
@@ -265,8 +266,8 @@ impl Tail {
             let below =
                 |name: &FileName| matches!(name, FileName::Segment { dir, .. } if dir == path);
             let known = self.files.keys().chain(self.gone.files());
-            let gone: Vec<FileName> = known.filter(|name| below(name)).cloned().collect();
-            gone.iter().for_each(|name| self.forget(name));
+            let names: Vec<FileName> = known.filter(|name| below(name)).cloned().collect();
+            names.iter().for_each(|name| self.forget(name));
         }
         self.gone.forget(file);
         if let Some(gone) = self.files.remove(file) {
