@@ -1,7 +1,8 @@
 //! What the tail gave up not long ago, without its bytes, and who asks for it.
-//! Decides when a reader who comes too late is worth more memory: when he stays too late. Who only passes on his way to the
-//! end gains nothing, and all that is written would go round in more memory than the processor's caches hold. Readers are not
-//! told apart: many who pass, one right behind the other, are one who stays.
+//! Decides when a reader who comes too late is worth more memory: when he stays too late.
+//!
+//! Who only passes on his way to the end gains nothing from memory, and all that is written would go round in more of it than
+//! the processor's caches hold. Readers are not told apart: many who pass, one right behind the other, are one who stays.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};

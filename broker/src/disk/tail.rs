@@ -18,8 +18,8 @@ use super::gone::Gone;
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
 /// What is kept even if nobody reads: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds its bytes here
-/// where most of what is written goes through a ring.
-/// All that is written goes round in as much memory, and in little of it through the processor's caches.
+/// where most of what is written goes through a ring; and no more, for all that is written goes round in as much memory, and
+/// what does not fit the processor's caches is dear.
 pub const LEAST: u64 = 8 << 20;
 
 /// See the file's head.

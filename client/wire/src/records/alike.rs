@@ -1,6 +1,6 @@
 //! Records that look alike, one behind the other: the same lengths, no headers, the next offset.
 //! Decides "all these are right" by comparing each with the form of the first; what is not alike is
-//! left to the walk field by field (`walk`), every fault too. Together they hold #114 and #128.
+//! left to the walk field by field (`walk`), every fault too. Holds #128.
 //!
 //! The walk by field must read a length before it knows where the next record begins, and waits for
 //! memory each time. Here the next place is known, and the processor reads many records at once.

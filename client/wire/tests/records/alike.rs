@@ -1,5 +1,5 @@
 //! Records that look alike are judged many at once: whatever the bytes, the verdict and the facts are those of a reader
-//! that looks at each field of each record (#114, #128).
+//! that looks at each field of each record (#128).
 
 use proptest::prelude::*;
 use sawlog_wire::records::batch::HEADER_BYTES;
