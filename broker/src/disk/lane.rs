@@ -14,7 +14,7 @@ use super::buffer::{Aligned, Shared};
 use super::files::Files;
 use super::placing::{self, Placer, Work};
 use super::reading::Reading;
-use super::tail::{LEAST, Tail};
+use super::tail::{Least, Tail};
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
 const INLINE_MAX: usize = 64 << 10;
@@ -138,7 +138,7 @@ impl Lane {
     /// A lane over an open directory. `inbox` takes completions from other threads.
     pub fn new(files: Arc<Files>, cache_bytes: u64, inbox: Inbox) -> Lane {
         Lane {
-            tail: Tail::new(cache_bytes, LEAST, files.pool()),
+            tail: Tail::new(cache_bytes, Least::BROKER, files.pool()),
             placer: Placer::new(files.clone()),
             copied: Vec::new(),
             ahead: Ahead::new(files.ahead()),

@@ -6,7 +6,7 @@
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use sawlog_core::file::{FileName, Piece, RingKind};
@@ -17,25 +17,39 @@ use super::gone::Gone;
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
-/// What is kept even if nobody reads: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds its bytes here
-/// where most of what is written goes through a ring; and no more, for all that is written goes round in as much memory, and
-/// what does not fit the processor's caches is dear.
-pub const LEAST: u64 = 8 << 20;
+/// What is kept though nobody reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Least {
+    /// The last so many bytes of all that is written: it goes round in as much memory, and what does not fit the processor's
+    /// caches is dear.
+    pub all: u64,
+    /// The last so many that were written to rings: twice what the spill lags behind (`Sizes::spill_lag`), so that it finds
+    /// its bytes here.
+    pub rings: u64,
+}
+
+impl Least {
+    /// A broker's.
+    pub const BROKER: Least = Least {
+        all: 4 << 20,
+        rings: 8 << 20,
+    };
+}
 
 /// See the file's head.
 #[derive(Debug)]
 pub struct Tail {
     pool: Pool,
     budget: u64,
-    least: u64,
+    least: Least,
     held: u64,
     /// Bytes taken in so far: what the age of a stretch is counted in.
     taken: u64,
     reach: Reach,
     gone: Gone,
     files: BTreeMap<FileName, BTreeMap<u64, Stretch>>,
-    /// In the order they were written.
-    ages: VecDeque<(FileName, u64, u64)>,
+    rings: Row,
+    others: Row,
     /// The window of each ring that still fills: the durable one's, the fast one's.
     open: [Option<Window>; 2],
 }
@@ -49,6 +63,31 @@ struct Stretch {
     born: u64,
 }
 
+/// Stretches in the order they were written: those of the rings, which the spill reads, too, or all others.
+#[derive(Debug, Default)]
+struct Row {
+    ages: VecDeque<Age>,
+    /// Bytes taken in so far.
+    taken: u64,
+    /// What is younger than this, counted in bytes of this row, stays whatever its age is among all.
+    stays: u64,
+}
+
+/// Where a stretch begins, and what had been taken in before it: of all, and of its row.
+#[derive(Debug)]
+struct Age {
+    file: FileName,
+    at: u64,
+    born: u64,
+    row: u64,
+}
+
+impl Row {
+    fn forget(&mut self, file: &FileName, which: impl Fn(u64) -> bool) {
+        self.ages.retain(|age| age.file != *file || !which(age.at));
+    }
+}
+
 /// How far readers reach back: the greatest age asked for in this round and in the one before, a round being as many bytes
 /// as the budget.
 #[derive(Debug, Default)]
@@ -56,8 +95,6 @@ struct Reach {
     now: Cell<u64>,
     before: u64,
     round: u64,
-    /// What the spill has still to take, and the room that it lies in.
-    owed: u64,
 }
 
 impl Reach {
@@ -65,11 +102,10 @@ impl Reach {
         self.now.set(self.now.get().max(age));
     }
 
-    /// How much to keep at most.
+    /// How old what is kept may be.
     fn room(&self, least: u64, budget: u64) -> u64 {
         let reach = self.before.max(self.now.get());
-        let wanted = reach.saturating_mul(2).max(self.owed);
-        wanted.clamp(least.min(budget), budget)
+        reach.saturating_mul(2).clamp(least.min(budget), budget)
     }
 
     fn took(&mut self, cost: u64, budget: u64) {
@@ -107,7 +143,7 @@ impl Window {
 impl Tail {
     /// An empty cache that holds at most `budget` bytes, `least` though nobody reads, and a window of each ring; its
     /// memory comes from `pool`.
-    pub fn new(budget: u64, least: u64, pool: Pool) -> Tail {
+    pub fn new(budget: u64, least: Least, pool: Pool) -> Tail {
         Tail {
             pool,
             budget,
@@ -117,7 +153,11 @@ impl Tail {
             reach: Reach::default(),
             gone: Gone::new(budget),
             files: BTreeMap::new(),
-            ages: VecDeque::new(),
+            rings: Row {
+                stays: least.rings,
+                ..Row::default()
+            },
+            others: Row::default(),
             open: [None, None],
         }
     }
@@ -189,14 +229,46 @@ impl Tail {
         self.held += cost;
         self.taken += cost;
         self.reach.took(cost, self.budget);
-        self.ages.push_back((file.clone(), at, born));
-        let room = self.room();
-        while self.held > room {
-            let Some((file, at, born)) = self.ages.pop_front() else {
-                break;
-            };
-            self.forget_one(&file, at, born);
+        let row = self.row(file);
+        row.ages.push_back(Age {
+            file: file.clone(),
+            at,
+            born,
+            row: row.taken,
+        });
+        row.taken += cost;
+        while let Some(age) = self.next_to_go() {
+            self.forget_one(&age);
         }
+    }
+
+    fn row(&mut self, file: &FileName) -> &mut Row {
+        match file {
+            FileName::Ring { .. } => &mut self.rings,
+            _ => &mut self.others,
+        }
+    }
+
+    /// What is to be given up next, if anything is.
+    fn next_to_go(&mut self) -> Option<Age> {
+        let (taken, room) = (self.taken, self.room());
+        for row in [&mut self.others, &mut self.rings] {
+            let (all, stays) = (row.taken, row.stays);
+            let old = |age: &mut Age| taken - age.born > room && all - age.row > stays;
+            if let Some(age) = row.ages.pop_front_if(old) {
+                return Some(age);
+            }
+        }
+        if self.held <= self.budget {
+            return None;
+        }
+        let born = |row: &Row| row.ages.front().map_or(u64::MAX, |age| age.born);
+        let first = if born(&self.rings) < born(&self.others) {
+            &mut self.rings
+        } else {
+            &mut self.others
+        };
+        first.ages.pop_front()
     }
 
     /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
@@ -240,7 +312,7 @@ impl Tail {
     /// The spill is so many bytes of the log behind: these stay, or it would read them back from the disk (decision 0009).
     pub fn owe(&mut self, bytes: u64) {
         // A buffer is up to half as long again as what lies in it; the spill does not wait at its very end.
-        self.reach.owed = bytes.saturating_mul(2);
+        self.rings.stays = bytes.saturating_mul(2).max(self.least.rings);
     }
 
     /// Forgets what lies past the new end of a file.
@@ -249,15 +321,16 @@ impl Tail {
         let Some(stretches) = self.files.get_mut(file) else {
             return;
         };
-        let (held, ages) = (&mut self.held, &mut self.ages);
+        let held = &mut self.held;
         stretches.retain(|at, stretch| {
             let stays = at + stretch.bytes.len() as u64 <= len;
             if !stays {
                 *held -= stretch.cost;
-                ages.retain(|(of, begun, _)| of != file || begun != at);
             }
             stays
         });
+        let left: BTreeSet<u64> = stretches.keys().copied().collect();
+        self.row(file).forget(file, |at| !left.contains(&at));
     }
 
     /// Forgets a file that gets a new life, and all files of a directory that does.
@@ -273,7 +346,7 @@ impl Tail {
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
             // Else it would grow for ever where the budget holds all that the rings do (#132).
-            self.ages.retain(|(of, ..)| of != file);
+            self.row(file).forget(file, |_| true);
         }
         for open in &mut self.open {
             if open.as_ref().is_some_and(|window| window.file == *file) {
@@ -282,9 +355,9 @@ impl Tail {
         }
     }
 
-    /// How much is kept now at most.
+    /// How old what is kept may be now, the rings' left out.
     pub fn room(&self) -> u64 {
-        self.reach.room(self.least, self.budget)
+        self.reach.room(self.least.all, self.budget)
     }
 
     /// Bytes of memory in use, the windows that fill left out.
@@ -329,22 +402,22 @@ impl Tail {
         }
     }
 
-    /// Forgets what was kept when so much had been taken in; what lies there since stays.
-    fn forget_one(&mut self, file: &FileName, at: u64, born: u64) {
-        let Some(stretches) = self.files.get_mut(file) else {
+    /// Forgets what was kept then; what lies there since stays.
+    fn forget_one(&mut self, age: &Age) {
+        let Some(stretches) = self.files.get_mut(&age.file) else {
             return;
         };
-        if stretches
-            .get(&at)
-            .is_some_and(|stretch| stretch.born == born)
-            && let Some(stretch) = stretches.remove(&at)
+        let then = |stretch: &Stretch| stretch.born == age.born;
+        if stretches.get(&age.at).is_some_and(then)
+            && let Some(stretch) = stretches.remove(&age.at)
         {
             self.held -= stretch.cost;
             let len = stretch.bytes.len() as u64;
-            self.gone.add(file.clone(), at, len, born, self.taken);
+            self.gone
+                .add(age.file.clone(), age.at, len, age.born, self.taken);
         }
         if stretches.is_empty() {
-            self.files.remove(file);
+            self.files.remove(&age.file);
         }
     }
 }
@@ -375,14 +448,14 @@ mod tests {
         for total in [1 << 30, 1 << 40] {
             let space = Free { total, free: total };
             let sizes = Sizes::of(&EngineConf::default(), space, 1);
-            assert!(LEAST >= 2 * sizes.spill_lag);
+            assert!(Least::BROKER.rings >= 2 * sizes.spill_lag);
         }
     }
 
     #[test]
     fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * PAGE as u64, LEAST, pool.clone());
+        let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
             tail.keep(&file, u64::from(i) * 4096, page(&pool, i).share());
@@ -393,13 +466,13 @@ mod tests {
         assert_eq!(tail.get(&file, 16380, 10), None, "behind the end");
         assert_eq!(tail.held(), 3 * PAGE as u64);
         tail.forget(&file);
-        assert_eq!((tail.held(), tail.ages.len()), (0, 0), "#132");
+        assert_eq!((tail.held(), tail.others.ages.len()), (0, 0), "#132");
     }
 
     #[test]
     fn what_was_written_again_is_as_old_as_its_last_write() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * PAGE as u64, LEAST, pool.clone());
+        let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
         let file = FileName::named("segment");
         for (at, with) in [(0, 1), (4096, 2), (0, 3), (8192, 4)] {
             tail.keep(&file, at, page(&pool, with).share());
@@ -415,7 +488,11 @@ mod tests {
      {
         const MEBI: u64 = 1 << 20;
         let pool = Pool::new(0);
-        let mut tail = Tail::new(64 * MEBI, 16 * MEBI, pool.clone());
+        let least = Least {
+            all: 16 * MEBI,
+            rings: 0,
+        };
+        let mut tail = Tail::new(64 * MEBI, least, pool.clone());
         let file = FileName::Ring {
             shard: sawlog_core::ids::ShardId(0),
             kind: DURABLE,
@@ -459,9 +536,63 @@ mod tests {
     }
 
     #[test]
+    fn what_the_spill_has_still_to_take_stays_however_much_goes_straight_to_segments() {
+        const KIBI: u64 = 1 << 10;
+        let pool = Pool::new(0);
+        let least = Least {
+            all: 256 * KIBI,
+            rings: 512 * KIBI,
+        };
+        let mut tail = Tail::new(8192 * KIBI, least, pool.clone());
+        let ring = FileName::Ring {
+            shard: sawlog_core::ids::ShardId(0),
+            kind: DURABLE,
+            sequence: 1,
+        };
+        let segment = FileName::named("segment");
+        let (mut ours, mut theirs) = (0, 0);
+        let mut write = |tail: &mut Tail, n: u64| {
+            for i in 0..n {
+                let (file, at) = match i % 8 {
+                    0 => (&ring, &mut ours),
+                    _ => (&segment, &mut theirs),
+                };
+                let mut buffer = pool.take(64 << 10);
+                buffer.filled(64 << 10);
+                tail.keep(file, *at, buffer.share());
+                *at += 64 * KIBI;
+            }
+            (ours, theirs)
+        };
+        let here = |tail: &Tail, file: &FileName, end: u64| {
+            let back = 1..=end / (64 * KIBI);
+            let found = back.take_while(|n| tail.part(file, end - n * 64 * KIBI).is_some());
+            found.count()
+        };
+        let (ours, theirs) = write(&mut tail, 400);
+        assert_eq!(
+            (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
+            (8, 4)
+        );
+        assert_eq!(tail.held(), 12 * 64 * KIBI);
+        for (owed, kept) in [(640 * KIBI, 20), (0, 8)] {
+            tail.owe(owed);
+            let (ours, theirs) = write(&mut tail, 400);
+            assert_eq!(
+                (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
+                (kept, 4)
+            );
+        }
+        // Never more than the budget.
+        tail.owe(64 << 20);
+        write(&mut tail, 4000);
+        assert_eq!(tail.held(), 8192 * KIBI);
+    }
+
+    #[test]
     fn small_commits_lie_in_one_window_as_in_the_file_and_can_be_read_at_once() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
+        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
         let file = FileName::named("ring");
         let commit = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 100])), Piece::Zeros(28)];
         let add = |tail: &mut Tail, file: &FileName, at, with| {
@@ -489,7 +620,7 @@ mod tests {
     #[test]
     fn a_commit_that_was_written_another_way_ends_the_window_7() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
+        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
         let file = FileName::named("ring");
         let pieces = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 128]))];
         tail.add(RingKind::Fast, &file, 0, &pieces(1));
@@ -508,7 +639,7 @@ mod tests {
     #[test]
     fn what_is_written_out_of_a_window_is_aligned() {
         let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, LEAST, pool.clone());
+        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
         let file = FileName::named("ring");
         for at in [4096_u64, 8192, 12288, 1 << 20] {
             let pieces = [Piece::Zeros(PAGE)];

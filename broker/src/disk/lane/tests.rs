@@ -149,7 +149,7 @@ impl Rig {
             (cache, [64 << 10, 16 << 20][chance.index(2)])
         };
         let mut lane = Lane::new(files, cache, inbox);
-        lane.tail = Tail::new(cache, least, lane.files.pool());
+        lane.tail = tail_of(cache, least, &lane);
         let ring = |kind| Ring {
             kind,
             files: Vec::new(),
@@ -564,6 +564,11 @@ impl Rig {
     }
 }
 
+/// A tail that keeps no more of the rings than of all else.
+fn tail_of(budget: u64, all: u64, lane: &Lane) -> Tail {
+    Tail::new(budget, Least { all, rings: 0 }, lane.files.pool())
+}
+
 impl Drop for Rig {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.root);
@@ -652,7 +657,7 @@ fn a_window_that_goes_on_behind_what_a_thread_wrote_is_caught_7() {
 fn what_goes_straight_to_a_segment_is_remembered_as_it_lies_there_without_its_padding_7() {
     let mut rig = Rig::new(3);
     rig.settle();
-    rig.lane.tail = Tail::new(64 << 20, 16 << 20, rig.lane.files.pool());
+    rig.lane.tail = tail_of(64 << 20, 16 << 20, &rig.lane);
     let dir: Arc<str> = "t-0".into();
     let base = Offset(77);
     let file = FileName::Segment { dir, base };
@@ -707,7 +712,7 @@ fn what_goes_straight_to_a_segment_is_remembered_as_it_lies_there_without_its_pa
 fn a_failed_commit_is_not_remembered(threaded: bool) {
     let mut rig = Rig::new(7);
     rig.settle();
-    rig.lane.tail = Tail::new(1 << 20, 1 << 20, rig.lane.files.pool());
+    rig.lane.tail = tail_of(1 << 20, 1 << 20, &rig.lane);
     let file = rig.rings[1].name(99);
     let path = rig.root.join(file.to_string());
     let put = |rig: &mut Rig, at: u64, with: u8| {
