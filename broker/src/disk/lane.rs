@@ -18,11 +18,13 @@ use super::tail::{Least, Tail};
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
 const INLINE_MAX: usize = 64 << 10;
-/// Of so many ring writes that are remembered, so many may have been slow for the next to run in line: a hop to another
-/// thread and back costs more than a write of a quick disk.
-const RECENT: usize = 100;
-const SLOW_MAX: usize = 5;
-const QUICK: Duration = Duration::from_millis(1);
+/// While ring writes take no longer than this on average, the next one runs in line: a hop to another thread and back wakes
+/// two, which costs more than what the shard could do meanwhile.
+const QUICK: Duration = Duration::from_micros(400);
+/// One that took longer says no more than this of those to come.
+const SLOWEST: Duration = Duration::from_millis(4);
+/// The last one's part of the average.
+const WEIGHT: u32 = 64;
 
 /// What comes back from a thread.
 #[derive(Debug)]
@@ -112,25 +114,20 @@ pub struct Lane {
     cheap: bool,
 }
 
-/// Whether the last writes were slow.
+/// How long the last writes took, on average: a later one weighs more.
 #[derive(Debug, Default)]
 struct Pace {
-    recent: VecDeque<bool>,
-    slow: usize,
+    average: Duration,
 }
 
 impl Pace {
     fn note(&mut self, took: Duration) {
-        if self.recent.len() == RECENT && self.recent.pop_front() == Some(true) {
-            self.slow -= 1;
-        }
-        let slow = took >= QUICK;
-        self.slow += usize::from(slow);
-        self.recent.push_back(slow);
+        self.average -= self.average / WEIGHT;
+        self.average += took.min(SLOWEST) / WEIGHT;
     }
 
     fn quick(&self) -> bool {
-        self.slow <= SLOW_MAX
+        self.average <= QUICK
     }
 }
 

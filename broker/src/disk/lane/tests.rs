@@ -384,12 +384,7 @@ impl Rig {
             self.land();
         }
         // What the last writes took would be the machine's business: the seed says it.
-        *self.lane.pace(kind) = Pace::default();
-        for _ in 0..=SLOW_MAX {
-            if slow {
-                self.lane.pace(kind).note(QUICK);
-            }
-        }
+        self.lane.pace(kind).average = if slow { SLOWEST } else { Duration::ZERO };
         let how = [How::Durable, How::Cached][which];
         self.ask(FileOp::Put {
             file,
@@ -716,11 +711,7 @@ fn a_failed_commit_is_not_remembered(threaded: bool) {
     let file = rig.rings[1].name(99);
     let path = rig.root.join(file.to_string());
     let put = |rig: &mut Rig, at: u64, with: u8| {
-        *rig.lane.pace(RingKind::Fast) = Pace::default();
-        for _ in 0..=SLOW_MAX {
-            let took = if threaded { QUICK } else { Duration::ZERO };
-            rig.lane.pace(RingKind::Fast).note(took);
-        }
+        rig.lane.pace(RingKind::Fast).average = if threaded { SLOWEST } else { Duration::ZERO };
         let op = FileOp::Put {
             file: file.clone(),
             at,
@@ -769,4 +760,30 @@ fn a_commit_that_failed_and_stays_in_its_window_is_caught_7() {
     proof::choose(None);
     assert!(fired > 0, "it never had its way");
     assert!(told.is_err(), "it was not noticed");
+}
+
+/// Whether the next write would run in line after each of these, in milliseconds.
+fn in_line(took: &[f64]) -> Vec<bool> {
+    let mut pace = Pace::default();
+    let after = |took: &f64| {
+        pace.note(Duration::from_secs_f64(took / 1000.0));
+        pace.quick()
+    };
+    took.iter().map(after).collect()
+}
+
+#[test]
+fn writes_run_in_line_while_they_are_quick_on_average() {
+    let quick = [0.15].repeat(100);
+    assert!(in_line(&quick).iter().all(|line| *line));
+    // A fifth of them waits for a processor, or one for the disk.
+    let some = [0.15, 0.15, 1.2, 0.15, 0.15].repeat(40);
+    assert!(in_line(&some).iter().all(|line| *line));
+    let hiccup = [&quick[..], &[2000.0], &quick[..]].concat();
+    assert!(in_line(&hiccup).iter().all(|line| *line));
+    // A slow disk is known after some writes, and so is its recovery.
+    let slow = in_line(&[&[5.0].repeat(100)[..], &quick[..], &quick[..]].concat());
+    assert!(slow[..6].iter().all(|line| *line) && !slow[8..100].contains(&true));
+    assert!(!slow[110] && slow[299]);
+    assert!(!in_line(&[0.5].repeat(200))[150..].contains(&true));
 }
