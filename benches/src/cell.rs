@@ -22,6 +22,9 @@ use crate::verify::{self, Expect, Found, Source};
 const BYTES_MAX: u64 = 2_500_000_000;
 /// After a librdkafka run the broker's CPU counts on for so long: what it does behind its replies is part of their price.
 const AFTER: Duration = Duration::from_millis(300);
+/// Between writing what is read again and reading it the first time: a broker may keep what it reads out of the page cache
+/// while it commits.
+const REST: Duration = Duration::from_secs(1);
 /// Its CPU, memory and place beside our sources.
 const LIBRDKAFKA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/librdkafka.py");
 
@@ -182,7 +185,8 @@ impl Runner<'_> {
             .context("no request was answered")
     }
 
-    /// Writes `bytes` of 1 KiB records in batches of 100, lets the kernel write them back, and tells how many records they are.
+    /// Writes `bytes` of 1 KiB records in batches of 100, lets the kernel write them back and the broker come to rest, and tells
+    /// how many records they are.
     pub fn fill(&self, node: &Node, topic: &str, partitions: i32, bytes: u64) -> Result<u64> {
         let shape = Shape {
             topics: vec![topic.to_owned()],
@@ -199,6 +203,7 @@ impl Runner<'_> {
         };
         let filled = load::run(node.address(), &shape, None)?;
         rustix::fs::sync();
+        std::thread::sleep(REST);
         Ok(filled.acknowledged.iter().sum())
     }
 
