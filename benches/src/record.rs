@@ -336,8 +336,9 @@ const AGAIN: &str = "
 Kafka runs with 1 GB of heap, its own defaults and a warm-up of 30 s. Sawlog runs with its defaults and `sawlog.cache.bytes` of
 64 MiB; beside kcat with its defaults alone. Windows are 2 s or 2.5 GB, whichever ends first. What W4 reads was written,
 left for a second and then read once, on each side, before the clock starts; what that first reading gives is a line of its own.
-(Runs of sources before decision 0014 have the first reading in both. Runs of sources up to a3d5ebd have a fifth of it in both:
-they leave no second, and for a fifth of one after a commit Sawlog fills no page cache.)
+(Runs of sources before decision 0014 have the first reading in both. Those up to a3d5ebd leave no second: for 200 ms after a
+commit Sawlog fills no page cache, and 13 to 23 % of what was read again came from the disk again; their first readings do not
+compare with later ones, either.)
 The client of librdkafka keeps the memory that it has (`MALLOC_TRIM_THRESHOLD_`, `MALLOC_TOP_PAD_`, `MALLOC_MMAP_THRESHOLD_`), on all
 sides: as glibc is by itself, it spends up to a quarter of its processor on pages that it gave back a moment ago, whenever its
 queue ran empty: of 1 KiB, 16 partitions, 35,000 faults a GB beside the limit broker and 70,000 beside Sawlog, which answers

@@ -12,7 +12,7 @@ use sawlog_core::file::FileName;
 /// See the file's head. Ages are bytes that the tail took in, of all files together.
 #[derive(Debug)]
 pub struct Gone {
-    /// What is older than this no memory would have kept.
+    /// What is older than this would be kept for no reader.
     budget: u64,
     files: BTreeMap<FileName, BTreeMap<u64, Given>>,
     /// In the order they were given up.

@@ -18,12 +18,12 @@ use super::tail::{Least, Tail};
 
 /// A ring write longer than this goes to the commit thread, so that sockets are read meanwhile.
 const INLINE_MAX: usize = 64 << 10;
-/// While ring writes take no longer than this on average, the next one runs in line: a hop to another thread and back wakes
-/// two, which costs more than what the shard could do meanwhile.
+/// While short ring writes take no longer than this on average, the next one runs in line: a hop to another thread and back
+/// wakes two, which costs more than what the shard could do meanwhile.
 const QUICK: Duration = Duration::from_micros(400);
 /// One that took longer says no more than this of those to come.
-const SLOWEST: Duration = Duration::from_millis(4);
-/// The last one's part of the average.
+const SLOWEST: Duration = Duration::from_millis(16);
+/// The last one counts for one in so many.
 const WEIGHT: u32 = 64;
 
 /// What comes back from a thread.
@@ -44,7 +44,7 @@ pub struct Landed {
     names: Vec<FileName>,
     /// What came of a ring write, or of one that went straight to a segment.
     kept: Vec<Kept>,
-    /// How long a ring write took.
+    /// How long a short ring write took.
     took: Option<(RingKind, Duration)>,
 }
 
@@ -157,7 +157,7 @@ impl Lane {
             return Some(outcome);
         }
         if let FileOp::Read { file, at, len } = &op
-            && let Some(bytes) = self.tail.get(file, *at, u64::from(*len))
+            && let Some(bytes) = self.tail.find(file, *at, u64::from(*len))
         {
             return Some(Outcome::Bytes(bytes));
         }
@@ -188,7 +188,7 @@ impl Lane {
         else {
             return None;
         };
-        if !self.quick(kind, file, pieces) {
+        if !is_short(op) || !self.quick(kind, file) {
             return None;
         }
         let started = Instant::now();
@@ -339,7 +339,8 @@ impl Lane {
         worker.send(Box::new(move || {
             let started = Instant::now();
             let (outcome, written) = files.run(&op);
-            let took = ring(&op).map(|kind| (kind, started.elapsed()));
+            let took = started.elapsed();
+            let took = ring(&op).filter(|_| is_short(&op)).map(|kind| (kind, took));
             let kept = kept(op, written).into_iter().collect();
             let landed = Landed {
                 desk,
@@ -396,13 +397,11 @@ impl Lane {
         result
     }
 
-    fn quick(&mut self, kind: RingKind, file: &FileName, pieces: &[Piece]) -> bool {
-        let len: usize = pieces.iter().map(Piece::len).sum();
+    fn quick(&mut self, kind: RingKind, file: &FileName) -> bool {
         let behind = || self.held.iter().any(|(_, _, names)| names.contains(file));
         let commits = self.away.get(file);
         let commits = commits.and_then(|counts| counts.first().copied());
-        len <= INLINE_MAX
-            && commits.unwrap_or(0) == 0
+        commits.unwrap_or(0) == 0
             && !self.busy(Desk::Commit, file)
             && !behind()
             && self.pace(kind).quick()
@@ -414,6 +413,14 @@ impl Lane {
             RingKind::Durable => durable,
             RingKind::Fast => fast,
         }
+    }
+}
+
+/// Whether a write is short enough for the shard's thread.
+fn is_short(op: &FileOp) -> bool {
+    match op {
+        FileOp::Put { pieces, .. } => pieces.iter().map(Piece::len).sum::<usize>() <= INLINE_MAX,
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use sawlog_core::file::{FileName, Piece, RingKind};
@@ -17,6 +17,7 @@ use super::gone::Gone;
 
 /// Bytes of a window.
 const WINDOW: usize = 256 << 10;
+
 /// What is kept though nobody reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Least {
@@ -63,28 +64,35 @@ struct Stretch {
     born: u64,
 }
 
-/// Stretches in the order they were written: those of the rings, which the spill reads, too, or all others.
+/// Stretches in the order they were written: those of the rings, or all others. Some may be gone, or written again.
 #[derive(Debug, Default)]
 struct Row {
     ages: VecDeque<Age>,
-    /// Bytes taken in so far.
+    /// Bytes that this row took in so far.
     taken: u64,
     /// What is younger than this, counted in bytes of this row, stays whatever its age is among all.
     stays: u64,
 }
 
-/// Where a stretch begins, and what had been taken in before it: of all, and of its row.
+/// Where a stretch begins, and what had been taken in before it: by all, and by its row.
 #[derive(Debug)]
 struct Age {
     file: FileName,
     at: u64,
     born: u64,
-    row: u64,
+    within: u64,
 }
 
 impl Row {
-    fn forget(&mut self, file: &FileName, which: impl Fn(u64) -> bool) {
-        self.ages.retain(|age| age.file != *file || !which(age.at));
+    /// Takes the first out if it is so.
+    fn next_if(&mut self, so: impl Fn(&Age) -> bool) -> Option<Age> {
+        self.ages.pop_front_if(|age| so(age))
+    }
+
+    /// Whether what was written first stays for the sake of this row.
+    fn holds_on(&self) -> bool {
+        let first = self.ages.front();
+        first.is_some_and(|age| self.taken - age.within <= self.stays)
     }
 }
 
@@ -154,7 +162,7 @@ impl Tail {
             gone: Gone::new(budget),
             files: BTreeMap::new(),
             rings: Row {
-                stays: least.rings,
+                stays: least.rings.min(budget),
                 ..Row::default()
             },
             others: Row::default(),
@@ -234,10 +242,10 @@ impl Tail {
             file: file.clone(),
             at,
             born,
-            row: row.taken,
+            within: row.taken,
         });
         row.taken += cost;
-        while let Some(age) = self.next_to_go() {
+        while let Some(age) = self.next_to_go(born) {
             self.forget_one(&age);
         }
     }
@@ -249,18 +257,25 @@ impl Tail {
         }
     }
 
-    /// What is to be given up next, if anything is.
-    fn next_to_go(&mut self) -> Option<Age> {
+    /// What is to be given up next, if anything is; never what was taken in last, whatever its length.
+    fn next_to_go(&mut self, last: u64) -> Option<Age> {
         let (taken, room) = (self.taken, self.room());
-        for row in [&mut self.others, &mut self.rings] {
-            let (all, stays) = (row.taken, row.stays);
-            let old = |age: &mut Age| taken - age.born > room && all - age.row > stays;
-            if let Some(age) = row.ages.pop_front_if(old) {
-                return Some(age);
-            }
+        let old = |age: &Age| age.born < last && taken - age.born > room;
+        if let Some(age) = self.others.next_if(old) {
+            return Some(age);
+        }
+        let ring_holds_on = self.rings.holds_on();
+        if !ring_holds_on && let Some(age) = self.rings.next_if(old) {
+            return Some(age);
         }
         if self.held <= self.budget {
             return None;
+        }
+        // Readers may have all but what the spill has still to take, and the spill all but the least.
+        let least = self.least.all;
+        let beyond = |age: &Age| taken - age.born > least;
+        if ring_holds_on && let Some(age) = self.others.next_if(beyond) {
+            return Some(age);
         }
         let born = |row: &Row| row.ages.front().map_or(u64::MAX, |age| age.born);
         let first = if born(&self.rings) < born(&self.others) {
@@ -271,24 +286,31 @@ impl Tail {
         first.ages.pop_front()
     }
 
-    /// The bytes at a position, if all of them are here: a slice where they lie in one stretch, else a copy.
+    /// The bytes at a position for a reader, if all of them are here: a slice where they lie in one stretch, else a copy.
     pub fn get(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         let found = self.find(file, at, len);
-        if found.is_none()
-            && let Some(age) = self.gone.asked(file, at, self.taken)
-        {
+        let age = match &found {
+            Some(_) => self.age(file, at),
+            None => self.gone.asked(file, at, self.taken),
+        };
+        if let Some(age) = age {
             self.reach.note(age);
         }
         found
     }
 
-    fn find(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
+    /// How old the stretch is that has the byte at `at`. One that stays for the spill alone is no reader's reach.
+    fn age(&self, file: &FileName, at: u64) -> Option<u64> {
+        let (_, stretch) = self.sealed(file, at)?;
+        let age = self.taken - stretch.born;
+        (age <= self.room()).then_some(age)
+    }
+
+    /// The same for the spill, which is no reader: what it has still to take is told by [`Tail::owe`].
+    pub fn find(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         if let Some((start, stretch)) = self.sealed(file, at) {
             let bytes = &stretch.bytes;
             let from = usize::try_from(at - start).ok()?;
-            if from < bytes.len() {
-                self.reach.note(self.taken - stretch.born);
-            }
             let to = from.checked_add(usize::try_from(len).ok()?)?;
             if to <= bytes.len() {
                 return Some(bytes.slice(from..to));
@@ -311,8 +333,9 @@ impl Tail {
 
     /// The spill is so many bytes of the log behind: these stay, or it would read them back from the disk (decision 0009).
     pub fn owe(&mut self, bytes: u64) {
-        // A buffer is up to half as long again as what lies in it; the spill does not wait at its very end.
-        self.rings.stays = bytes.saturating_mul(2).max(self.least.rings);
+        // A buffer may be as long again as what lies in it.
+        let stays = bytes.saturating_mul(2).max(self.least.rings);
+        self.rings.stays = stays.min(self.budget);
     }
 
     /// Forgets what lies past the new end of a file.
@@ -329,8 +352,6 @@ impl Tail {
             }
             stays
         });
-        let left: BTreeSet<u64> = stretches.keys().copied().collect();
-        self.row(file).forget(file, |at| !left.contains(&at));
     }
 
     /// Forgets a file that gets a new life, and all files of a directory that does.
@@ -345,8 +366,6 @@ impl Tail {
         self.gone.forget(file);
         if let Some(gone) = self.files.remove(file) {
             self.held -= gone.values().map(|stretch| stretch.cost).sum::<u64>();
-            // Else it would grow for ever where the budget holds all that the rings do (#132).
-            self.row(file).forget(file, |_| true);
         }
         for open in &mut self.open {
             if open.as_ref().is_some_and(|window| window.file == *file) {
@@ -355,7 +374,7 @@ impl Tail {
         }
     }
 
-    /// How old what is kept may be now, the rings' left out.
+    /// How old what is kept may be now; of the rings more may stay.
     pub fn room(&self) -> u64 {
         self.reach.room(self.least.all, self.budget)
     }
@@ -397,9 +416,15 @@ impl Tail {
 
     /// A window that takes no more becomes a stretch like any other.
     fn seal(&mut self, kind: RingKind) {
-        if let Some(window) = slot(&mut self.open, kind).take() {
-            self.insert(&window.file, window.at, window.buffer.share());
+        let Some(mut window) = slot(&mut self.open, kind).take() else {
+            return;
+        };
+        if window.buffer.len() < window.buffer.capacity() / 2 {
+            let mut short = self.pool.take(window.buffer.len());
+            short.push(window.buffer.as_ref());
+            window.buffer = short;
         }
+        self.insert(&window.file, window.at, window.buffer.share());
     }
 
     /// Forgets what was kept then; what lies there since stays.
@@ -413,8 +438,10 @@ impl Tail {
         {
             self.held -= stretch.cost;
             let len = stretch.bytes.len() as u64;
-            self.gone
-                .add(age.file.clone(), age.at, len, age.born, self.taken);
+            if self.taken - age.born <= self.budget {
+                self.gone
+                    .add(age.file.clone(), age.at, len, age.born, self.taken);
+            }
         }
         if stretches.is_empty() {
             self.files.remove(&age.file);
@@ -436,7 +463,7 @@ mod tests {
 
     const DURABLE: RingKind = RingKind::Durable;
 
-    fn page(pool: &Pool, with: u8) -> Aligned {
+    fn page_of(pool: &Pool, with: u8) -> Aligned {
         let mut buffer = pool.take(PAGE);
         buffer.push(&[with; PAGE]);
         buffer
@@ -458,7 +485,7 @@ mod tests {
         let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
         let file = FileName::named("ring");
         for i in 0..4_u8 {
-            tail.keep(&file, u64::from(i) * 4096, page(&pool, i).share());
+            tail.keep(&file, u64::from(i) * 4096, page_of(&pool, i).share());
         }
         assert_eq!(tail.get(&file, 0, 10), None);
         assert_eq!(tail.get(&file, 4100, 10).unwrap()[..], [1; 10]);
@@ -466,7 +493,25 @@ mod tests {
         assert_eq!(tail.get(&file, 16380, 10), None, "behind the end");
         assert_eq!(tail.held(), 3 * PAGE as u64);
         tail.forget(&file);
-        assert_eq!((tail.held(), tail.others.ages.len()), (0, 0), "#132");
+        assert_eq!(tail.held(), 0);
+    }
+
+    #[test]
+    fn what_was_written_last_stays_however_long_it_is() {
+        let pool = Pool::new(0);
+        let page = PAGE as u64;
+        let least = Least {
+            all: 2 * page,
+            rings: 0,
+        };
+        let mut tail = Tail::new(64 * page, least, pool.clone());
+        let file = FileName::named("segment");
+        let mut long = pool.take(5 * PAGE);
+        long.push_zeros(5 * PAGE);
+        tail.keep(&file, 0, long.share());
+        assert!(tail.find(&file, 0, 5 * page).is_some());
+        tail.keep(&file, 5 * page, page_of(&pool, 1).share());
+        assert_eq!(tail.held(), page);
     }
 
     #[test]
@@ -475,10 +520,10 @@ mod tests {
         let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
         let file = FileName::named("segment");
         for (at, with) in [(0, 1), (4096, 2), (0, 3), (8192, 4)] {
-            tail.keep(&file, at, page(&pool, with).share());
+            tail.keep(&file, at, page_of(&pool, with).share());
         }
         assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
-        tail.keep(&file, 12288, page(&pool, 5).share());
+        tail.keep(&file, 12288, page_of(&pool, 5).share());
         assert_eq!(tail.get(&file, 4096, 1), None, "the oldest");
         assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
     }
@@ -561,6 +606,11 @@ mod tests {
                 buffer.filled(64 << 10);
                 tail.keep(file, *at, buffer.share());
                 *at += 64 * KIBI;
+                // The spill comes behind, and a reader passes: neither of them is one who stays.
+                if let Some(at) = ours.checked_sub(6 * 64 * KIBI) {
+                    assert!(tail.find(&ring, at, 1).is_some());
+                    assert!(tail.get(&ring, at, 1).is_some());
+                }
             }
             (ours, theirs)
         };
@@ -583,10 +633,18 @@ mod tests {
                 (kept, 4)
             );
         }
-        // Never more than the budget.
+        // Never more than the budget: what the spill owes before what a reader far behind reaches back to.
         tail.owe(64 << 20);
-        write(&mut tail, 4000);
+        let (_, theirs) = write(&mut tail, 4000);
         assert_eq!(tail.held(), 8192 * KIBI);
+        assert!(tail.get(&segment, theirs - 1, 1).is_some());
+        tail.reach.note(4096 * KIBI);
+        let (ours, theirs) = write(&mut tail, 400);
+        assert_eq!(tail.held(), 8192 * KIBI);
+        assert_eq!(
+            (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
+            (124, 4)
+        );
     }
 
     #[test]
@@ -646,6 +704,81 @@ mod tests {
             let bytes = tail.add(DURABLE, &file, at, &pieces);
             assert_eq!(bytes.as_ptr().align_offset(PAGE), 0);
             assert_eq!(bytes.len(), PAGE);
+        }
+    }
+
+    impl Tail {
+        /// Whether what is counted is what is there, all of it in order to be given up (#132).
+        fn check(&self) {
+            let stretches = self.files.iter().flat_map(|(file, all)| {
+                let named = move |(at, stretch)| (file, at, stretch);
+                all.iter().map(named)
+            });
+            let mut held = 0;
+            for (file, at, stretch) in stretches {
+                held += stretch.cost;
+                let row = match file {
+                    FileName::Ring { .. } => &self.rings,
+                    _ => &self.others,
+                };
+                let mine = |age: &&Age| age.born == stretch.born;
+                let age = row.ages.iter().find(mine).expect("its age");
+                assert_eq!((&age.file, &age.at), (file, at));
+            }
+            assert_eq!(self.held, held);
+            assert!(held <= self.budget);
+            // A buffer is a page at least; the last is not given up.
+            let most = (self.budget / PAGE as u64 + 1) as usize;
+            assert!(self.rings.ages.len() <= most && self.others.ages.len() <= most);
+        }
+    }
+
+    #[test]
+    fn whatever_comes_and_goes_the_budget_holds_and_nothing_is_forgotten_by_halves_132() {
+        for seed in 1..200_u64 {
+            let mut state = seed;
+            let mut draw = |below: u64| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (state >> 33) % below
+            };
+            let pool = Pool::new([0, 1 << 20][draw(2) as usize]);
+            let page = PAGE as u64;
+            let budget = [0, page, 40 * page, 400 * page][draw(4) as usize];
+            let (all, rings) = (draw(60) * page, draw(60) * page);
+            let mut tail = Tail::new(budget, Least { all, rings }, pool.clone());
+            let ring = |sequence| FileName::Ring {
+                shard: sawlog_core::ids::ShardId(0),
+                kind: DURABLE,
+                sequence,
+            };
+            let segment = |dir: &str, base| FileName::Segment {
+                dir: dir.into(),
+                base: sawlog_core::ids::Offset(base),
+            };
+            let files = [ring(1), ring(2), segment("t-0", 0), segment("t-0", 9)];
+            for _ in 0..400 {
+                let file = &files[draw(4) as usize];
+                let at = draw(100) * page;
+                match draw(12) {
+                    0 => tail.cut(file, at),
+                    1 => tail.forget(&[&FileName::named("t-0"), file][draw(2) as usize].clone()),
+                    2 => tail.owe(draw(100) * page),
+                    3..6 => drop(tail.get(file, at, draw(3) * page)),
+                    6 => drop(tail.find(file, at, 1)),
+                    7..9 => {
+                        let pieces = [Piece::Zeros(draw(9) as usize * 1000 + 1)];
+                        tail.add(DURABLE, &files[draw(2) as usize], at, &pieces);
+                    }
+                    _ => {
+                        let mut buffer = pool.take(draw(9) as usize * PAGE + 1);
+                        buffer.push(&[7]);
+                        tail.keep(file, at, buffer.share());
+                    }
+                }
+                tail.check();
+            }
         }
     }
 }
