@@ -59,7 +59,7 @@ def stories(target, asked):
 
     def second_command():
         commands = [line for block in blocks() for line in block]
-        assert any(line.startswith("cargo test --workspace") for line in commands), "README names the command that runs every test"
+        assert any(line.startswith("cargo dev test") for line in commands), "README names the command that runs every test"
 
     yield "README names the command that runs every test", second_command
 

@@ -1,9 +1,13 @@
-//! `cargo dev test`: every test that this host has means for, by plain cargo, and those that put known bugs back.
+//! `cargo dev test`: every test that this host has means for, by plain cargo, those that put known bugs back, and what other
+//! people's clients judge.
 //! Decides nothing about what a host can do: a test that lacks its means says "not run" itself.
+
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
-use crate::run::{cargo, step};
+use crate::run::{cargo, root, say, step};
 
 /// Those that have known bugs which their own tests switch on.
 const WITH_BUGS: &[&str] = &[
@@ -13,6 +17,9 @@ const WITH_BUGS: &[&str] = &[
     "sawlog-broker",
     "sawlog-sim",
 ];
+
+/// What `tests/interop/run` cannot do without.
+const MEANS: &[&str] = &["python3", "java", "mvn", "kcat"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,5 +48,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     step(
         "known bugs",
         call.args(["--features", "mutants"]).args(&args.words),
-    )
+    )?;
+    if args.package.is_some() || !args.words.is_empty() {
+        return Ok(());
+    }
+    interop()
+}
+
+/// Other people's clients and tools, where the host has what starts them.
+fn interop() -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let here = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    let missing: Vec<&str> = MEANS.iter().copied().filter(|name| !here(name)).collect();
+    if !missing.is_empty() {
+        say(&format!(
+            "-- interop: not run: {} missing",
+            missing.join(", ")
+        ));
+        return Ok(());
+    }
+    step("broker", cargo(["build", "--release"]).arg("--quiet"))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    let target = target.map_or_else(|| root().join("target"), PathBuf::from);
+    let mut call = Command::new(root().join("tests/interop/run"));
+    call.arg("--binary").arg(target.join("release/sawlog"));
+    step("interop", call.current_dir(root()))
 }

@@ -161,10 +161,9 @@ impl Running {
         proof::sometimes("snapshot-unreadable");
         if !self.coming.listed.is_empty() {
             let id = self.coming.listed.remove(0);
-            self.coming.warnings.push(format!(
-                "{METADATA_DIR}/{} is not whole ({why}) and is left out",
-                id.name()
-            ));
+            let said = format!("{METADATA_DIR}/{} is not whole ({why})", id.name());
+            self.coming.warnings.push(format!("{said} and is left out"));
+            self.coming.left_out.push(said);
         }
         self.read_snapshot(now);
     }
@@ -207,9 +206,14 @@ impl Running {
             .as_ref()
             .map_or(Offset::ZERO, |image| image.offset);
         (start > from || next < from).then(|| {
-            format!(
+            let mut why = format!(
                 "the log holds offsets {start} to {next}, the newest whole snapshot ends at {from}"
-            )
+            );
+            for said in &self.coming.left_out {
+                why.push_str("; ");
+                why.push_str(said);
+            }
+            why
         })
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Coming {
     pub(super) snapshot: Option<Snapshot>,
     /// What is wrong, and was got around.
     pub(super) warnings: Vec<String>,
+    /// Snapshots that are not whole.
+    pub(super) left_out: Vec<String>,
     pub(super) judged: Map<ShardId, Judged>,
     /// The other shards were started.
     pub(super) others: bool,
