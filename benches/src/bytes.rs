@@ -1,4 +1,5 @@
 //! Decides how fixed-width fields are read from a reply. Never allocates and never trusts a length.
+//! Which fields a reply has, and in which order, is `frame`'s and `wide`'s.
 
 /// A reply that is shorter than its own fields say, or says something it must not.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 //! Decides how one side of one cell runs: topic, load in a session of its own, counters around it, records read back.
+//! Decides no order of cells or sides (`suite`), and no figure: it counts, `figures` derives.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Decides what is measured: every workload, the brokers that run it, and what their ratios must be. A table; no code runs here.
+//! Decides what is measured: every workload, the brokers that run it, and what their ratios must be.
+//! A table: how a cell runs is `cell`'s, and whether a bound holds is `stats`'s.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,5 @@
 //! Decides how a topic is made ready and its records are read back: one request, one reply, nothing measured.
+//! The bytes of requests and replies are `frame`'s; whether the records are whole is `verify`'s.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
-//! Decides which figures a cell gives and how they are derived. Units in every name: us = microseconds, GB = 10^9 bytes.
+//! Decides which figures a cell gives and how they are derived; never whether they are good enough (`stats`).
+//! Units in every name: us = microseconds, GB = 10^9 bytes.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};

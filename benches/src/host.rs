@@ -1,4 +1,5 @@
-//! Decides what is read of the machine around a cell: CPU and memory of a process, and who else was busy. Linux's /proc only.
+//! Decides what is read of the machine around a cell: CPU and memory of a process, and who else was busy.
+//! Linux's /proc only. Never decides when to look, nor how much of others' work spoils a round (`suite`).
 
 use std::fs;
 use std::path::Path;

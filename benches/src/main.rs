@@ -1,4 +1,5 @@
-//! The command line of the benchmarks: reads the words, calls the library, prints. Decides no figure and starts no load itself.
+//! The command line of the benchmarks: reads the words, calls the library, prints.
+//! Decides names and defaults of the arguments; no figure, and it starts no load itself.
 
 #![forbid(unsafe_code)]
 

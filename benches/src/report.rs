@@ -1,4 +1,5 @@
-//! Decides how the results are told: a table for people, JSON for machines. Judges nothing that is not in the numbers.
+//! Decides how the results are told: a table for people, JSON for machines; and when a run as a whole has failed.
+//! Judges nothing that is not in the numbers: each ratio's verdict is `stats`'s.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
 //! Decides which brokers are compared and in which mode; what each mode promises before it acknowledges.
+//! Never how a broker is started (`peer`), nor which sides a cell compares (`cells`).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
 //! Decides what the pairs of a cell say: the median of their ratios, and how far it can be trusted.
+//! Decides pass, unclear or fail by the interval; which bound a ratio has is the table's (`cells`).
 
 use serde::{Deserialize, Serialize};
 

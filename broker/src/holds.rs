@@ -1,4 +1,5 @@
-//! Which shards ask that no socket be read, because their commit log is full. Decides only whether sockets are read.
+//! Which shards ask that no socket be read, because their commit log is full.
+//! Decides only whether sockets are read; when a shard asks for it, the core decides.
 
 use std::collections::BTreeSet;
 

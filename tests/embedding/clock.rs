@@ -1,4 +1,5 @@
 //! The clock of a node in memory: what waits for time waits until it is moved on, and then happens.
+//! Held on both sides of the moment: not yet, and then. How the clock is kept is `broker/src/memory/clock.rs`'s.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;

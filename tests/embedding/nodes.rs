@@ -1,4 +1,5 @@
 //! Nodes in memory: a hundred of them in one process, each serving; what they refuse, how they end and come back.
+//! Held over loopback by our client; the kinds of faults and the clock have files of their own.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Words that several commands take: codecs, acknowledgements, rates, sizes. Decides what they mean; never what is done.
+//! Words that several commands take: codecs, acknowledgements, rates, sizes.
+//! Decides what they mean, and what is said of one that means nothing; never what is done.
 
 use sawlog_client::{Acks, Compression, Partitioner};
 

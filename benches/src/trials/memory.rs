@@ -1,4 +1,5 @@
-//! Decides how the peak of memory under W1 is measured: one broker, every shape of librdkafka's load, its kernel's own mark.
+//! Decides how the peak of memory under W1 is measured: one broker, every librdkafka load of it, the kernel's own mark.
+//! What the peak must be stands in the table of trials; the loads themselves are those of `cells`.
 
 use anyhow::Result;
 

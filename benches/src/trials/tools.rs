@@ -1,4 +1,5 @@
-//! Decides how our command line is held against kcat: `kcat.py` runs both in turn, checks what comes out, and tells seconds.
+//! Decides how our command line is held against kcat: the ratio of their wall times over all pairs.
+//! `kcat.py` runs both in turn, checks what comes out, and tells seconds; the bound stands in the table of trials.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;

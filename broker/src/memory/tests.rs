@@ -1,4 +1,5 @@
-//! Tests of faults on the wire: every key that is served, in every version; and of the bound of a node's memory.
+//! Faults on the wire: every key that is served is refused in every version; and the bound of a node's memory.
+//! Held over loopback against the table of keys (`ROWS`); what clients make of faults is `tests/embedding`'s.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

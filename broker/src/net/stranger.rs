@@ -1,4 +1,5 @@
-//! Peers that do not speak Kafka's protocol: what their first bytes look like, for a line of the log. Decides nothing else.
+//! Peers that do not speak Kafka's protocol: what their first bytes look like, for a line of the log.
+//! Decides nothing else: the connection ends anyway.
 
 /// What it is that begins like this, if it is something well known.
 pub fn guess(bytes: [u8; 4]) -> Option<&'static str> {

@@ -1,4 +1,5 @@
-//! The cluster: who is in it, and what each broker speaks. Decides nothing but the shape of the calls.
+//! The cluster: who is in it, and what each broker speaks.
+//! Decides nothing but the shape of the calls: brokers come sorted by id, and no answer is kept.
 
 use sawlog_engine::metadata::BrokerId;
 use sawlog_engine::versions::Versions;

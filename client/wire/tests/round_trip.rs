@@ -1,4 +1,5 @@
 //! Every message in every version comes back as it was: decode(encode(x)) = x (#128).
+//! Oracle: the bytes themselves, of random values; that they are Kafka's bytes is held against Kafka's classes.
 
 use sawlog_wire::{random::Dice, registry};
 

@@ -1,4 +1,5 @@
 //! A view reads what the owned message reads, whatever the bytes are, and allocates nothing.
+//! Oracle: the owned message, on requests as drawn, with a byte changed, and cut; allocations are counted (#128).
 
 #[path = "../fuzz/counting.rs"]
 mod counting;

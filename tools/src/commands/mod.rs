@@ -1,4 +1,5 @@
-//! One file per command, one folder where a command has parts. Decides nothing: each command reads and asks for itself.
+//! One file per command, one folder where a command has parts.
+//! Decides nothing: each command reads its words and asks for itself; what several share stands beside this folder.
 
 pub(crate) mod api;
 pub(crate) mod bench;

@@ -1,4 +1,5 @@
-//! What a connection may know of the node whose thread it lives on. Decides nothing.
+//! What a connection may know of the node whose thread it lives on, lent to it for one call.
+//! Decides nothing: the node fills it, and each file of this folder reads what it needs.
 
 use alloc::sync::Arc;
 

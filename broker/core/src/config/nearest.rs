@@ -1,4 +1,5 @@
-//! Which known name somebody probably meant. Decides how alike two names are, and how many are offered; knows no setting.
+//! Which known name somebody probably meant: the one with fewest slips, or those that share parts with it.
+//! Decides how alike two names are, and how many are offered; knows no setting.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,5 @@
 //! The table of settings walked whole, and what may be said of each.
+//! Held for every key: its default, that it acts, when it may change. Kafka's own server.properties is taken as it is.
 
 use super::*;
 

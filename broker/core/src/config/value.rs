@@ -1,4 +1,5 @@
-//! What kinds of values settings have, and how text becomes one. Decides types and bounds; knows no setting by name.
+//! What kinds of values settings have, how text becomes one, and what is said of text that does not.
+//! Decides types and bounds; knows no setting by name.
 
 use alloc::format;
 use alloc::string::{String, ToString};

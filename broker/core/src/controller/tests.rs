@@ -1,4 +1,5 @@
 //! What the controller decides, on images made by its own records.
+//! Held against Kafka's answers (`tests/interop/answers.tsv`), and by the image made again from its records (#41).
 
 use alloc::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What is told of logs beside their records: how much they take, which producers they remember. Changes nothing.
+//! What is told of logs beside their records: how much they take, which producers they remember, what space is left.
+//! Decides what counts towards a log's size. Changes nothing; what becomes of it in an answer is the node's.
 
 use crate::file::Free;
 use crate::ids::{LogId, ProducerId};

@@ -1,4 +1,5 @@
 //! What the engine promises, on a disk in memory: each test's name is the promise.
+//! Held by what the engine asks of files and tells; crashes at any point are the simulator's, starts mostly `recover`'s.
 
 use super::testing::{World, batch, failed, is_commit, log, small};
 use super::{AppendRefusal, Appended, ReadRefusal, Told, TrimRefusal};

@@ -1,4 +1,5 @@
 //! Stories of a connection, told with frames made by hand: no socket, no clock.
+//! Held by the frames that go out and by what each ticket is told; sockets are held in `sawlog-client`.
 
 use sawlog_wire::RequestHeader;
 use sawlog_wire::messages::api_versions::ApiVersion;

@@ -1,4 +1,5 @@
 //! Records about the metadata log itself: transactions, producer id blocks, nothing at all.
+//! Decides their fields in each version; what they do to the state of a cluster is not known here.
 
 message! {
     /// Nothing; keeps the log moving.

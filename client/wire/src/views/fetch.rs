@@ -1,4 +1,5 @@
 //! A Fetch request, read where it lies: what [`crate::messages::FetchRequest`] declares.
+//! Decides which fields each version has, and the values of those it has not; what they ask for is not known here.
 
 use super::{List, NULL, TopicKey, View, since, skip_tags, text};
 use crate::{

@@ -1,4 +1,5 @@
 //! A Produce request, read where it lies: what [`crate::messages::ProduceRequest`] declares.
+//! Decides which fields each version has, and checks all of them but the batches: those are `records`'s.
 
 use bytes::Bytes;
 

@@ -1,4 +1,5 @@
 //! Starts Kafka's classes in a process of their own and asks them line by line.
+//! Decides how they are fetched, and why they are not asked where they cannot be; never what a right answer is.
 
 use std::{
     io::{BufRead, BufReader, BufWriter, Write},

@@ -1,4 +1,5 @@
 //! Histories of a few lines, one good and one bad for each rule: what the checker must see, and what it must not.
+//! Decides no rule: a line of text stands for an operation, and the number of the rule that breaks is what is held.
 
 use super::*;
 use crate::history::Item;

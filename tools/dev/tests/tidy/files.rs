@@ -9,6 +9,10 @@ const LINES_MAX: usize = 800;
 /// Tests are read one at a time.
 const TEST_LINES_MAX: usize = 1000;
 
+/// One line for what a file decides, one for what it leaves to others.
+const HEAD_LINES_MIN: usize = 2;
+/// The heads of messages name key, versions and KIPs instead, in as many lines as that takes.
+const MESSAGES: &str = "client/wire/src/messages/";
 /// Two lines' worth of words: fewer cannot say both what a file decides and what it leaves to others.
 const HEAD_MIN: usize = 80;
 /// A file of tests decides nothing; it says whose tests they are.
@@ -19,20 +23,27 @@ fn head(file: &File) -> Option<String> {
     if file.text.lines().count() < 4 {
         return None;
     }
-    let told: usize = file
+    let told: Vec<&str> = file
         .text
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
-        .map(|line| line.trim().len())
-        .sum();
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let words: usize = told.iter().copied().map(str::len).sum();
     let least = if is_test(&file.path) {
         TEST_HEAD_MIN
     } else {
         HEAD_MIN
     };
-    (told < least).then(|| {
+    let lines = if file.path.starts_with(MESSAGES) {
+        1
+    } else {
+        HEAD_LINES_MIN
+    };
+    (words < least || told.len() < lines).then(|| {
         format!(
-            "{}: its first lines (//!) say what it decides and what it never does",
+            "{}: its first two lines (//!) say what it decides and what it never does",
             file.path
         )
     })
@@ -155,6 +166,12 @@ fn a_headless_a_long_an_unfinished_a_loud_and_a_private_file_are_seen() {
     assert_eq!(head(&file(&format!("{decides}{never}{body}"))), None);
     assert!(head(&file(&format!("{decides}{body}"))).is_some());
     assert!(head(&file(&format!("{body}{decides}{never}"))).is_some());
+    assert!(head(&file(&format!("//! Decides.\n//! Never.\n{body}"))).is_some());
+    // Words enough, and in one line: an empty line is none, and tests need two as well.
+    let long = format!("//! {}\n//!\n{body}", "It decides. ".repeat(9));
+    assert!(head(&file(&long)).is_some());
+    assert!(head(&File::new("broker/tests/x.rs", &long)).is_some());
+    assert_eq!(head(&File::new(&format!("{MESSAGES}x.rs"), &long)), None);
     assert_eq!(size(&file(&"\n".repeat(LINES_MAX))), None);
     assert!(size(&file(&"\n".repeat(LINES_MAX + 1))).is_some());
     complains(&finished(&file("fn a() { todo!() }")), "`todo!`");

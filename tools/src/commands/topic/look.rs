@@ -1,4 +1,5 @@
-//! Topics as they are: lists, partitions, settings, offsets, bytes. Decides what is shown; changes nothing.
+//! Topics as they are: lists, partitions, settings, offsets, bytes.
+//! Decides what is asked and shown; changes nothing, and the form of it is `table`'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

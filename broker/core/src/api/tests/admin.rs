@@ -1,4 +1,5 @@
 //! What administrators ask: settings, the cluster, pages of partitions, trimming, sizes, producers, epochs, the quorum.
+//! Held by the rows that come back. The shards' answers are the test's; what a shard knows is the node's.
 
 use sawlog_wire::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use sawlog_wire::messages::describe_configs::{

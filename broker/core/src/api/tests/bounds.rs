@@ -1,4 +1,5 @@
 //! What one request may cost: names and partitions are bounded, and so is what a connection has open of them.
+//! Held on both sides of each bound: what is just too much is refused or waits, what just fits is answered.
 
 use sawlog_wire::messages::find_coordinator::FindCoordinatorRequest;
 use sawlog_wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};

@@ -1,4 +1,5 @@
 //! What holds for every request of a connection: order, bounds, versions, and the words when it is closed.
+//! What one key means stands in the file of that key; that every row of the table is answered is held here.
 
 use sawlog_wire::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, InitProducerIdRequest,

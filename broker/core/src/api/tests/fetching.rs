@@ -1,4 +1,5 @@
 //! Fetch: what is read of which log, when it is enough, and that nobody waits longer than was asked for.
+//! Held on logs whose answers the test gives, by a clock that it moves; what a log has is the engine's.
 
 use sawlog_wire::Pieces;
 use sawlog_wire::messages::fetch::{FetchPartition, FetchTopic, PartitionData, ReplicaState};

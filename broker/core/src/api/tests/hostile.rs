@@ -1,4 +1,5 @@
 //! Any bytes as frames: no panic, no reply without a request, and every ask names a log that exists.
+//! Held without an oracle, for requests as `wire` draws them, damaged ones, and any bytes; each one taken is answered.
 
 use proptest::prelude::*;
 use sawlog_wire::header::RequestHeader;

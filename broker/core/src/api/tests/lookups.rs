@@ -1,4 +1,5 @@
 //! ListOffsets and FindCoordinator: which questions there are, by version, and what is said where there is no answer.
+//! Held row by row, as Kafka's versions differ; which offset belongs to a time is the engine's, and not asked here.
 
 use sawlog_wire::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic,

@@ -1,4 +1,5 @@
 //! Produce: what reaches a log, what is refused before it does, and what the answer says.
+//! Held by what is asked of the log's shard and by the reply's rows; when a batch is durable is the engine's.
 
 use sawlog_wire::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, TopicProduceData,

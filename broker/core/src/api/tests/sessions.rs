@@ -1,4 +1,5 @@
 //! Fetch sessions (KIP-227): what a request of one means, what its answer leaves out, and who gets none (#131, #132).
+//! Held by the reads that a request causes and the rows that come back, on one connection and on many of one thread.
 
 use sawlog_wire::messages::{ApiKey, FetchRequest, FetchResponse};
 

@@ -1,4 +1,5 @@
 //! Metadata and CreateTopics: how the image is told in each version, and how topics come to be.
+//! Held against the image that the test gives; the controller's verdict on a topic is held beside the controller.
 
 use sawlog_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreatableTopicResult,

@@ -1,4 +1,5 @@
 //! Checkpoints come back as they were written, and a damaged one is told apart at every byte.
+//! Held against the fold that was written, by golden bytes of both formats, every flip of one bit, and any bytes.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
 //! Commits come back as they were written, and a damaged one is told apart at every byte.
+//! Held against the entries that were sealed, by golden bytes of both versions, every flip of one bit, and any bytes.
 
 use proptest::prelude::*;
 

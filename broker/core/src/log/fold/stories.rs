@@ -1,4 +1,5 @@
 //! Random histories of a few logs as an engine would write them, and what must hold of every fold of them.
+//! Oracle: the fold of the whole history, in order and without a checkpoint. Draws histories for `checkpoint` too.
 
 use proptest::prelude::*;
 

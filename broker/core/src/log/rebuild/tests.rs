@@ -1,4 +1,5 @@
 //! Sidecars that are lost or damaged between two lives, and segments that cannot prove what the sidecar said.
+//! Oracle: the sidecar that was there, byte for byte (#6); for a segment that is not proved, no sidecar (#99).
 
 use crate::answer::Find;
 use crate::file::{FaultKind, FileName, FileOp, Outcome};

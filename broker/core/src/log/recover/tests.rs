@@ -1,4 +1,5 @@
-//! Stories of one shard's directory: commits are written as an engine would, damage is done, a start judges.
+//! One shard's directory for stories: commits are written as an engine would, damage is done, a start judges.
+//! Decides how a test does that and what a client could still read; what must hold stands in the files of this folder.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! There are two whole checkpoints from the founding on, and whatever made one of them unusable, soon there are two again.
+//! There are two whole checkpoints from the founding on, and whatever made one unusable, soon there are two again.
+//! Held for either of the two, and for every way in which one stops being a copy (#100).
 
 use super::super::testing::{Disk, World, small};
 use super::super::{Told, checkpoint};

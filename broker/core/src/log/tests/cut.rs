@@ -1,4 +1,5 @@
 //! A log that is cut back and goes on: its segments are those of the history that stayed.
+//! Held by the records read back and the names of their segments (#1); where a log is cut, its leader's history says.
 
 use super::super::testing::{World, log, small};
 use crate::config::TopicConfig;

@@ -1,4 +1,5 @@
 //! Disks that fail in one place: the damage stays with the partitions whose bytes lie there.
+//! Held by who is offline, who still serves and whether the ring goes on; rot that a start meets is `recover`'s.
 
 use super::super::testing::{World, failed, log, small};
 use super::super::{EngineConf, Told};

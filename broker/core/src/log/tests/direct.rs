@@ -1,4 +1,5 @@
 //! Batches that go straight to their segment, and what may come between: each test's name is the promise.
+//! Held by the order of file operations and by what a reader gets: nothing is named before it is durable (#1, #96).
 
 use core::time::Duration;
 

@@ -1,4 +1,5 @@
 //! A log that goes: its directory goes with it, whenever the process died (#40).
+//! Held by the names that are left on the disk: none of the dropped log's, and every one of the next log of that name.
 
 use super::super::testing::{World, batch, is_commit, log, small};
 use super::super::{AppendRefusal, LogSpec, Told};

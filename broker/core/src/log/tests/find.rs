@@ -1,4 +1,5 @@
 //! Look-ups by time, in the ring and in segments, below the start and above it.
+//! Oracle: a walk over the times of all records that the test wrote (#6).
 
 use super::super::Told;
 use super::super::testing::{World, batch, log, small};

@@ -1,4 +1,5 @@
 //! What the metadata says of a log comes after the rings, and changes: names of a start, settings of a topic.
+//! Held by what is kept of a log without a name (#40), and by the marks of one whose durability changes (#12).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,4 +1,5 @@
 //! A ring that runs full and a disk that runs full: what waits must come through, and what may wait must not pay.
+//! Held by progress within so many steps, by what is refused meanwhile (#105), and by the bytes that are written twice.
 
 use super::super::testing::{World, batch, failed, is_commit, log, small};
 use super::super::{AppendRefusal, EngineConf, Told};

@@ -1,4 +1,5 @@
 //! Clocks that are wrong and clients that fill in old records: nobody's time but the steady clock's decides what goes.
+//! Held under jumps of the wall clock both ways, for retention (#111), producers (#74) and where an epoch ends (#4).
 
 use std::time::Duration;
 

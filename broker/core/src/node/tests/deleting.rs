@@ -1,4 +1,5 @@
 //! Deletion: a topic goes with all it had, for ever, and takes nothing with it; a log starts later, and stays so.
+//! Held by names on the disk and by answers, through deaths at any operation and into later lives (#40, #45).
 
 use sawlog_wire::Code;
 

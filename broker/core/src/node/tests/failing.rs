@@ -1,4 +1,5 @@
 //! What waiters are told when things go wrong: never that it worked before it did, never a refusal that may come true.
+//! Held by the reply of every waiter, one trouble at a time; faults in any order are the simulator's.
 
 use sawlog_wire::Code;
 use sawlog_wire::messages::create_topics::CreateTopicsRequest;

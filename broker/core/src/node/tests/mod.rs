@@ -1,4 +1,5 @@
 //! A whole node on a disk of memory, by what it shows: serving, starting, snapshots, failing.
+//! Decides how a test starts a node, and that a refusal changed no file; what must hold, the files beside it say.
 
 mod deleting;
 mod failing;

@@ -1,4 +1,5 @@
 //! What a node that serves answers: topics, produce, fetch, watch, find, producer ids.
+//! Held by answers alone, as a connection gets them; frames and versions are `api`'s.
 
 use sawlog_wire::Code;
 use sawlog_wire::messages::create_topics::CreateTopicsRequest;

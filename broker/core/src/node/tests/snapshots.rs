@@ -1,4 +1,5 @@
 //! Snapshots of the metadata: written, loaded, bounded; rotten, lost, or cut short by death and by a power cut.
+//! Oracle: the image that was live before. Every start serves the same one, or refuses and changes nothing (#39, #99).
 
 use sawlog_wire::messages::create_topics::CreateTopicsRequest;
 

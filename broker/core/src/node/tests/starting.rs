@@ -1,4 +1,5 @@
 //! How a node comes up: founded once, cut short anywhere, over damage, or not at all and with nothing changed.
+//! Held for deaths at every operation of a founding and of a restart: what was acknowledged is there, and once.
 
 use sawlog_wire::Code;
 

@@ -1,4 +1,5 @@
 //! zstd frames through one reused context of the C library, which is held to the limit too.
+//! Decides what memory a frame takes of the grant, and which context is kept; the limit of the window is `header`'s.
 
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 

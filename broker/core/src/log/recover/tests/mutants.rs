@@ -1,4 +1,5 @@
 //! Known bugs of a start, switched on one at a time: each must be seen.
+//! A mutant that never had its way fails its test, and so does one after which the start ends as it should.
 
 use super::*;
 use crate::proof;

@@ -1,4 +1,5 @@
 //! Stories of rot: what was durable and cannot be read is named, and nobody serves past it (#8, #99).
+//! Held for a flipped bit in every byte of the commits: what was durable is there, or its loss is told.
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! Stories of a node whose number of shards changes.
+//! Oracle: what the same files serve with the old number, also after a death at any operation (#97, #100, #102).
 
 use super::*;
 

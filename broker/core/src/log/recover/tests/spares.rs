@@ -1,4 +1,5 @@
 //! Stories of spare files: how little of them a start reads, and that nothing lies behind one unseen (#13).
+//! Held by the bytes that the start asks for, and by the next start: it finds all that was written behind spare files.
 
 use super::*;
 
