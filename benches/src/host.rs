@@ -191,9 +191,19 @@ impl Snapshot {
 
 /// Bytes that a process had the disk read.
 pub fn bytes_read(pid: u32) -> Result<u64> {
+    disk_io(pid, "read_bytes:")
+}
+
+/// Bytes that a process had the disk write, what still lies in the page cache among them.
+pub fn bytes_written(pid: u32) -> Result<u64> {
+    disk_io(pid, "write_bytes:")
+}
+
+fn disk_io(pid: u32, field: &str) -> Result<u64> {
     let io = fs::read_to_string(format!("/proc/{pid}/io"))?;
-    let line = io.lines().find_map(|line| line.strip_prefix("read_bytes:"));
-    Ok(line.and_then(|line| line.trim().parse().ok()).unwrap_or(0))
+    let line = io.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|line| line.trim().parse().ok())
+        .with_context(|| format!("/proc/{pid}/io has no {field}"))
 }
 
 /// Lets the kernel drop what it caches of the files under `dir`, once they are written back: reads go to the disk then.

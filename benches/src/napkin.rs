@@ -33,6 +33,67 @@ const LARGE: &str = "librdkafka 1 KiB, 1 partition";
 const LINES: &[Line] = &[
     Line {
         under: "Produce, `durable`, one record of 1 KiB, one in flight",
+        what: "Bytes written to disk",
+        figures: &[(
+            From::Trial("bytes to disk per request, 1 in flight, durable"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `durable`, one record of 1 KiB, one in flight",
+        what: "System calls",
+        figures: &[(
+            From::Trial("system calls per request, 1 in flight, durable"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `durable`, 64 connections x 64 partitions, 5 in flight",
+        what: "Requests per commit",
+        figures: &[(From::Trial("requests per commit, 64 x 64, durable"), "")],
+    },
+    Line {
+        under: "Produce, `durable`, 64 connections x 64 partitions, 5 in flight",
+        what: "Bytes to disk per request",
+        figures: &[(
+            From::Trial("bytes to disk per request, 64 x 64, durable"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `durable`, 64 connections x 64 partitions, 5 in flight",
+        what: "System calls per request",
+        figures: &[(
+            From::Trial("system calls per request, 64 x 64, durable"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `replicated`, one record of 1 KiB, 5 in flight",
+        what: "System calls per request",
+        figures: &[(
+            From::Trial("system calls per request, 5 in flight, replicated"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `durable`, librdkafka, 1 KiB",
+        what: "Bytes to disk per byte sent",
+        figures: &[(
+            From::Trial("bytes to disk per byte sent, batches of 1 MB"),
+            "",
+        )],
+    },
+    Line {
+        under: "Fetch",
+        what: "System calls per reply of 1 MB",
+        figures: &[(
+            From::Trial("system calls per reply of 1 MB from memory"),
+            "",
+        )],
+    },
+    Line {
+        under: "Produce, `durable`, one record of 1 KiB, one in flight",
         what: "p50",
         figures: &[(From::Cell(ONE, Metric::P50), "us")],
     },
@@ -152,8 +213,12 @@ fn told(line: &Line, book: &Book) -> String {
                     .and_then(|(run, row)| Some((row.value?.median, run))),
             };
             found.map_or_else(
-                || format!("{unit}: not measured"),
-                |(value, run)| format!("{} {unit} ({run})", short(value)),
+                || {
+                    format!("{unit}: not measured")
+                        .trim_start_matches(": ")
+                        .to_owned()
+                },
+                |(value, run)| format!("{} ({run})", format!("{} {unit}", short(value)).trim_end()),
             )
         })
         .collect();

@@ -2,6 +2,7 @@
 //! them. A trial runs in empty directories of its own and frees the disk; a figure without its work done is an error.
 
 pub mod beside;
+pub mod calls;
 pub mod memory;
 pub mod mixed;
 pub mod scale;
@@ -172,6 +173,24 @@ pub const ALL: &[Trial] = &[
             at_most("sawlog consume / kcat, 1 GB of 1 KiB, wall time", 1.0),
         ],
         run: tools::beside_kcat,
+    },
+    Trial {
+        workload: "W2",
+        name: "system calls and bytes of a request",
+        side: SawlogDurable,
+        set: Set::Full,
+        repeats: (1, 1),
+        figures: &[
+            shown("system calls per request, 1 in flight, durable"),
+            shown("bytes to disk per request, 1 in flight, durable"),
+            shown("requests per commit, 64 x 64, durable"),
+            shown("system calls per request, 64 x 64, durable"),
+            shown("bytes to disk per request, 64 x 64, durable"),
+            shown("system calls per request, 5 in flight, replicated"),
+            shown("bytes to disk per byte sent, batches of 1 MB"),
+            shown("system calls per reply of 1 MB from memory"),
+        ],
+        run: calls::run,
     },
     Trial {
         workload: "W5",
