@@ -1,8 +1,8 @@
 //! The commits written last, still in memory: tail reads and spilling take their bytes from here.
-//! Decides which memory is given up: the oldest, beyond what readers reach back and the spill has still to take, each
-//! twice, and beyond the budget (`sawlog.cache.bytes`). First touch of memory is dear, so it goes round while it is warm.
+//! Decides which memory is given up: what is older than readers reach back, twice over; of the rings, which the spill reads,
+//! by their own bytes; never less than the least, never more than the budget (`sawlog.cache.bytes`).
 //!
-//! Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
+//! First touch of memory is dear, so it goes round while it is warm. Small commits share a window, in which they lie as they lie in the file: one stretch of memory for many of them, so
 //! that a spill reads hundreds of batches at once, and a commit of one record costs its own bytes and no page more.
 
 use std::cell::Cell;
@@ -60,8 +60,9 @@ pub struct Tail {
 struct Stretch {
     bytes: Bytes,
     cost: u64,
-    /// What had been taken in before it.
+    /// What had been taken in before it, by all and by its row.
     born: u64,
+    within: u64,
 }
 
 /// Stretches in the order they were written: those of the rings, or all others. Some may be gone, or written again.
@@ -70,8 +71,13 @@ struct Row {
     ages: VecDeque<Age>,
     /// Bytes that this row took in so far.
     taken: u64,
-    /// What is younger than this, counted in bytes of this row, stays whatever its age is among all.
-    stays: u64,
+    /// How far back it is read, in bytes of this row.
+    reach: Reach,
+    /// What is younger than this, in bytes of this row, stays whatever its age is among all: this much at least ...
+    least: u64,
+    /// ... twice what is owed and what is read, but no more than this.
+    owed: u64,
+    most: u64,
 }
 
 /// Where a stretch begins, and what had been taken in before it: by all, and by its row.
@@ -89,10 +95,17 @@ impl Row {
         self.ages.pop_front_if(|age| so(age))
     }
 
+    fn stays(&self) -> u64 {
+        // A buffer may be as long again as what lies in it.
+        let read = self.reach.most().max(self.owed);
+        read.saturating_mul(2).max(self.least).min(self.most)
+    }
+
     /// Whether what was written first stays for the sake of this row.
     fn holds_on(&self) -> bool {
+        let stays = self.stays();
         let first = self.ages.front();
-        first.is_some_and(|age| self.taken - age.within <= self.stays)
+        first.is_some_and(|age| self.taken - age.within <= stays)
     }
 }
 
@@ -110,10 +123,8 @@ impl Reach {
         self.now.set(self.now.get().max(age));
     }
 
-    /// How old what is kept may be.
-    fn room(&self, least: u64, budget: u64) -> u64 {
-        let reach = self.before.max(self.now.get());
-        reach.saturating_mul(2).clamp(least.min(budget), budget)
+    fn most(&self) -> u64 {
+        self.before.max(self.now.get())
     }
 
     fn took(&mut self, cost: u64, budget: u64) {
@@ -162,7 +173,9 @@ impl Tail {
             gone: Gone::new(budget),
             files: BTreeMap::new(),
             rings: Row {
-                stays: least.rings.min(budget),
+                least: least.rings,
+                // A quarter is for whoever reads what goes elsewhere.
+                most: budget - budget / 4,
                 ..Row::default()
             },
             others: Row::default(),
@@ -228,23 +241,32 @@ impl Tail {
             return;
         }
         let born = self.taken;
+        let within = self.row(file).taken;
+        let stretch = Stretch {
+            bytes,
+            cost,
+            born,
+            within,
+        };
         let old = self
             .files
             .entry(file.clone())
             .or_default()
-            .insert(at, Stretch { bytes, cost, born });
+            .insert(at, stretch);
         self.held -= old.map_or(0, |old| old.cost);
         self.held += cost;
         self.taken += cost;
-        self.reach.took(cost, self.budget);
+        for reach in [&mut self.reach, &mut self.rings.reach] {
+            reach.took(cost, self.budget);
+        }
         let row = self.row(file);
+        row.taken += cost;
         row.ages.push_back(Age {
             file: file.clone(),
             at,
             born,
-            within: row.taken,
+            within,
         });
-        row.taken += cost;
         while let Some(age) = self.next_to_go(born) {
             self.forget_one(&age);
         }
@@ -272,8 +294,8 @@ impl Tail {
             return None;
         }
         // Readers may have all but what the spill has still to take, and the spill all but the least.
-        let least = self.least.all;
-        let beyond = |age: &Age| taken - age.born > least;
+        let least = self.least.all.min(self.budget / 4);
+        let beyond = |age: &Age| age.born < last && taken - age.born > least;
         if ring_holds_on && let Some(age) = self.others.next_if(beyond) {
             return Some(age);
         }
@@ -299,18 +321,22 @@ impl Tail {
         found
     }
 
-    /// How old the stretch is that has the byte at `at`. One that stays for the spill alone is no reader's reach.
+    /// How old the stretch is that has the byte at `at`. A window is as young as can be, and what stays for its row's sake
+    /// alone is no reason to keep more of all else.
     fn age(&self, file: &FileName, at: u64) -> Option<u64> {
-        let (_, stretch) = self.sealed(file, at)?;
+        let (start, stretch) = self.sealed(file, at)?;
         let age = self.taken - stretch.born;
-        (age <= self.room()).then_some(age)
+        (at - start < stretch.bytes.len() as u64 && age <= self.room()).then_some(age)
     }
 
-    /// The same for the spill, which is no reader: what it has still to take is told by [`Tail::owe`].
+    /// The same for whoever is no reader, the spill above all: it reaches back in the rings, and has nothing else kept.
     pub fn find(&self, file: &FileName, at: u64, len: u64) -> Option<Bytes> {
         if let Some((start, stretch)) = self.sealed(file, at) {
             let bytes = &stretch.bytes;
             let from = usize::try_from(at - start).ok()?;
+            if from < bytes.len() && matches!(file, FileName::Ring { .. }) {
+                self.rings.reach.note(self.rings.taken - stretch.within);
+            }
             let to = from.checked_add(usize::try_from(len).ok()?)?;
             if to <= bytes.len() {
                 return Some(bytes.slice(from..to));
@@ -333,9 +359,7 @@ impl Tail {
 
     /// The spill is so many bytes of the log behind: these stay, or it would read them back from the disk (decision 0009).
     pub fn owe(&mut self, bytes: u64) {
-        // A buffer may be as long again as what lies in it.
-        let stays = bytes.saturating_mul(2).max(self.least.rings);
-        self.rings.stays = stays.min(self.budget);
+        self.rings.owed = bytes;
     }
 
     /// Forgets what lies past the new end of a file.
@@ -376,7 +400,8 @@ impl Tail {
 
     /// How old what is kept may be now; of the rings more may stay.
     pub fn room(&self) -> u64 {
-        self.reach.room(self.least.all, self.budget)
+        let wanted = self.reach.most().saturating_mul(2);
+        wanted.clamp(self.least.all.min(self.budget), self.budget)
     }
 
     /// Bytes of memory in use, the windows that fill left out.
@@ -458,327 +483,4 @@ fn slot(open: &mut [Option<Window>; 2], kind: RingKind) -> &mut Option<Window> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DURABLE: RingKind = RingKind::Durable;
-
-    fn page_of(pool: &Pool, with: u8) -> Aligned {
-        let mut buffer = pool.take(PAGE);
-        buffer.push(&[with; PAGE]);
-        buffer
-    }
-
-    #[test]
-    fn what_is_kept_without_readers_is_twice_what_the_spill_lags_behind() {
-        use sawlog_core::{file::Free, log::EngineConf, log::Sizes};
-        for total in [1 << 30, 1 << 40] {
-            let space = Free { total, free: total };
-            let sizes = Sizes::of(&EngineConf::default(), space, 1);
-            assert!(Least::BROKER.rings >= 2 * sizes.spill_lag);
-        }
-    }
-
-    #[test]
-    fn the_oldest_goes_first_and_a_read_over_two_stretches_is_a_copy() {
-        let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
-        let file = FileName::named("ring");
-        for i in 0..4_u8 {
-            tail.keep(&file, u64::from(i) * 4096, page_of(&pool, i).share());
-        }
-        assert_eq!(tail.get(&file, 0, 10), None);
-        assert_eq!(tail.get(&file, 4100, 10).unwrap()[..], [1; 10]);
-        assert_eq!(tail.get(&file, 8190, 4).unwrap()[..], [1, 1, 2, 2]);
-        assert_eq!(tail.get(&file, 16380, 10), None, "behind the end");
-        assert_eq!(tail.held(), 3 * PAGE as u64);
-        tail.forget(&file);
-        assert_eq!(tail.held(), 0);
-    }
-
-    #[test]
-    fn what_was_written_last_stays_however_long_it_is() {
-        let pool = Pool::new(0);
-        let page = PAGE as u64;
-        let least = Least {
-            all: 2 * page,
-            rings: 0,
-        };
-        let mut tail = Tail::new(64 * page, least, pool.clone());
-        let file = FileName::named("segment");
-        let mut long = pool.take(5 * PAGE);
-        long.push_zeros(5 * PAGE);
-        tail.keep(&file, 0, long.share());
-        assert!(tail.find(&file, 0, 5 * page).is_some());
-        tail.keep(&file, 5 * page, page_of(&pool, 1).share());
-        assert_eq!(tail.held(), page);
-    }
-
-    #[test]
-    fn what_was_written_again_is_as_old_as_its_last_write() {
-        let pool = Pool::new(0);
-        let mut tail = Tail::new(3 * PAGE as u64, Least::BROKER, pool.clone());
-        let file = FileName::named("segment");
-        for (at, with) in [(0, 1), (4096, 2), (0, 3), (8192, 4)] {
-            tail.keep(&file, at, page_of(&pool, with).share());
-        }
-        assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
-        tail.keep(&file, 12288, page_of(&pool, 5).share());
-        assert_eq!(tail.get(&file, 4096, 1), None, "the oldest");
-        assert_eq!(tail.get(&file, 0, 1).unwrap()[..], [3]);
-    }
-
-    #[test]
-    fn as_much_is_kept_as_readers_reach_back_twice_and_one_who_stays_too_late_gets_all_of_the_budget()
-     {
-        const MEBI: u64 = 1 << 20;
-        let pool = Pool::new(0);
-        let least = Least {
-            all: 16 * MEBI,
-            rings: 0,
-        };
-        let mut tail = Tail::new(64 * MEBI, least, pool.clone());
-        let file = FileName::Ring {
-            shard: sawlog_core::ids::ShardId(0),
-            kind: DURABLE,
-            sequence: 1,
-        };
-        let mut at = 0;
-        let mut write = |tail: &mut Tail, n: u64| {
-            for _ in 0..n {
-                let mut buffer = pool.take(MEBI as usize);
-                buffer.filled(MEBI as usize);
-                tail.keep(&file, at, buffer.share());
-                at += MEBI;
-            }
-            at
-        };
-        let near = |held: u64, mebi: u64| held <= mebi * MEBI && held > (mebi - 3) * MEBI;
-        let end = write(&mut tail, 100);
-        assert!(near(tail.held(), 16), "{}", tail.held());
-        assert!(tail.get(&file, end - 15 * MEBI, 0).is_some());
-        write(&mut tail, 50);
-        assert!(near(tail.held(), 31), "{}", tail.held());
-        // One who reads what no budget would have kept changes nothing, one who stays a little too late does.
-        assert!(tail.get(&file, 0, 1).is_none());
-        let mut end = write(&mut tail, 1);
-        assert!(near(tail.held(), 31), "{}", tail.held());
-        for _ in 0..7 {
-            assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
-            end = write(&mut tail, 10);
-        }
-        assert!(tail.get(&file, end - 60 * MEBI, 1).is_none());
-        write(&mut tail, 70);
-        assert!(near(tail.held(), 64), "{}", tail.held());
-        // What the spill has still to take stays, too.
-        tail.owe(20 * MEBI);
-        write(&mut tail, 130);
-        assert!(near(tail.held(), 40), "{}", tail.held());
-        // Nobody came back in two rounds.
-        tail.owe(0);
-        write(&mut tail, 130);
-        assert!(near(tail.held(), 16), "{}", tail.held());
-    }
-
-    #[test]
-    fn what_the_spill_has_still_to_take_stays_however_much_goes_straight_to_segments() {
-        const KIBI: u64 = 1 << 10;
-        let pool = Pool::new(0);
-        let least = Least {
-            all: 256 * KIBI,
-            rings: 512 * KIBI,
-        };
-        let mut tail = Tail::new(8192 * KIBI, least, pool.clone());
-        let ring = FileName::Ring {
-            shard: sawlog_core::ids::ShardId(0),
-            kind: DURABLE,
-            sequence: 1,
-        };
-        let segment = FileName::named("segment");
-        let (mut ours, mut theirs) = (0, 0);
-        let mut write = |tail: &mut Tail, n: u64| {
-            for i in 0..n {
-                let (file, at) = match i % 8 {
-                    0 => (&ring, &mut ours),
-                    _ => (&segment, &mut theirs),
-                };
-                let mut buffer = pool.take(64 << 10);
-                buffer.filled(64 << 10);
-                tail.keep(file, *at, buffer.share());
-                *at += 64 * KIBI;
-                // The spill comes behind, and a reader passes: neither of them is one who stays.
-                if let Some(at) = ours.checked_sub(6 * 64 * KIBI) {
-                    assert!(tail.find(&ring, at, 1).is_some());
-                    assert!(tail.get(&ring, at, 1).is_some());
-                }
-            }
-            (ours, theirs)
-        };
-        let here = |tail: &Tail, file: &FileName, end: u64| {
-            let back = 1..=end / (64 * KIBI);
-            let found = back.take_while(|n| tail.part(file, end - n * 64 * KIBI).is_some());
-            found.count()
-        };
-        let (ours, theirs) = write(&mut tail, 400);
-        assert_eq!(
-            (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
-            (8, 4)
-        );
-        assert_eq!(tail.held(), 12 * 64 * KIBI);
-        for (owed, kept) in [(640 * KIBI, 20), (0, 8)] {
-            tail.owe(owed);
-            let (ours, theirs) = write(&mut tail, 400);
-            assert_eq!(
-                (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
-                (kept, 4)
-            );
-        }
-        // Never more than the budget: what the spill owes before what a reader far behind reaches back to.
-        tail.owe(64 << 20);
-        let (_, theirs) = write(&mut tail, 4000);
-        assert_eq!(tail.held(), 8192 * KIBI);
-        assert!(tail.get(&segment, theirs - 1, 1).is_some());
-        tail.reach.note(4096 * KIBI);
-        let (ours, theirs) = write(&mut tail, 400);
-        assert_eq!(tail.held(), 8192 * KIBI);
-        assert_eq!(
-            (here(&tail, &ring, ours), here(&tail, &segment, theirs)),
-            (124, 4)
-        );
-    }
-
-    #[test]
-    fn small_commits_lie_in_one_window_as_in_the_file_and_can_be_read_at_once() {
-        let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
-        let file = FileName::named("ring");
-        let commit = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 100])), Piece::Zeros(28)];
-        let add = |tail: &mut Tail, file: &FileName, at, with| {
-            tail.add(DURABLE, file, at, &commit(with)).to_vec()
-        };
-        assert_eq!(add(&mut tail, &file, 4096, 1)[..100], [1; 100]);
-        assert_eq!(add(&mut tail, &file, 4224, 2)[..100], [2; 100]);
-        assert_eq!(add(&mut tail, &file, 8192, 3)[..100], [3; 100]);
-        let whole = tail.get(&file, 4096, 4096 + 128).unwrap();
-        assert_eq!(whole[..100], [1; 100]);
-        assert_eq!(whole[128..228], [2; 100]);
-        assert_eq!(whole[4096..4196], [3; 100]);
-        // Another file begins a window of its own; the first can be read as before, and is given up with its file.
-        let next = FileName::named("next");
-        add(&mut tail, &next, 0, 4);
-        assert_eq!(tail.get(&file, 4224, 100).unwrap()[..], [2; 100]);
-        assert_eq!(tail.get(&next, 0, 100).unwrap()[..], [4; 100]);
-        tail.forget(&file);
-        tail.forget(&next);
-        assert_eq!(tail.get(&file, 4224, 100), None);
-        assert_eq!(tail.get(&next, 0, 100), None);
-        assert_eq!(tail.held(), 0);
-    }
-
-    #[test]
-    fn a_commit_that_was_written_another_way_ends_the_window_7() {
-        let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
-        let file = FileName::named("ring");
-        let pieces = |with: u8| [Piece::Bytes(Bytes::from(vec![with; 128]))];
-        tail.add(RingKind::Fast, &file, 0, &pieces(1));
-        // A disk that is slow just now: this one went through a thread.
-        let mut other = pool.take(128);
-        other.push(&[2; 128]);
-        tail.keep(&file, 128, other.share());
-        tail.add(RingKind::Fast, &file, 256, &pieces(3));
-        let whole = [[1; 128], [2; 128], [3; 128]].concat();
-        assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
-        // And after the next window has begun.
-        tail.add(RingKind::Fast, &file, 1 << 20, &pieces(4));
-        assert_eq!(tail.get(&file, 0, 384).unwrap()[..], whole);
-    }
-
-    #[test]
-    fn what_is_written_out_of_a_window_is_aligned() {
-        let pool = Pool::new(0);
-        let mut tail = Tail::new(1 << 20, Least::BROKER, pool.clone());
-        let file = FileName::named("ring");
-        for at in [4096_u64, 8192, 12288, 1 << 20] {
-            let pieces = [Piece::Zeros(PAGE)];
-            let bytes = tail.add(DURABLE, &file, at, &pieces);
-            assert_eq!(bytes.as_ptr().align_offset(PAGE), 0);
-            assert_eq!(bytes.len(), PAGE);
-        }
-    }
-
-    impl Tail {
-        /// Whether what is counted is what is there, all of it in order to be given up (#132).
-        fn check(&self) {
-            let stretches = self.files.iter().flat_map(|(file, all)| {
-                let named = move |(at, stretch)| (file, at, stretch);
-                all.iter().map(named)
-            });
-            let mut held = 0;
-            for (file, at, stretch) in stretches {
-                held += stretch.cost;
-                let row = match file {
-                    FileName::Ring { .. } => &self.rings,
-                    _ => &self.others,
-                };
-                let mine = |age: &&Age| age.born == stretch.born;
-                let age = row.ages.iter().find(mine).expect("its age");
-                assert_eq!((&age.file, &age.at), (file, at));
-            }
-            assert_eq!(self.held, held);
-            assert!(held <= self.budget);
-            // A buffer is a page at least; the last is not given up.
-            let most = (self.budget / PAGE as u64 + 1) as usize;
-            assert!(self.rings.ages.len() <= most && self.others.ages.len() <= most);
-        }
-    }
-
-    #[test]
-    fn whatever_comes_and_goes_the_budget_holds_and_nothing_is_forgotten_by_halves_132() {
-        for seed in 1..200_u64 {
-            let mut state = seed;
-            let mut draw = |below: u64| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                (state >> 33) % below
-            };
-            let pool = Pool::new([0, 1 << 20][draw(2) as usize]);
-            let page = PAGE as u64;
-            let budget = [0, page, 40 * page, 400 * page][draw(4) as usize];
-            let (all, rings) = (draw(60) * page, draw(60) * page);
-            let mut tail = Tail::new(budget, Least { all, rings }, pool.clone());
-            let ring = |sequence| FileName::Ring {
-                shard: sawlog_core::ids::ShardId(0),
-                kind: DURABLE,
-                sequence,
-            };
-            let segment = |dir: &str, base| FileName::Segment {
-                dir: dir.into(),
-                base: sawlog_core::ids::Offset(base),
-            };
-            let files = [ring(1), ring(2), segment("t-0", 0), segment("t-0", 9)];
-            for _ in 0..400 {
-                let file = &files[draw(4) as usize];
-                let at = draw(100) * page;
-                match draw(12) {
-                    0 => tail.cut(file, at),
-                    1 => tail.forget(&[&FileName::named("t-0"), file][draw(2) as usize].clone()),
-                    2 => tail.owe(draw(100) * page),
-                    3..6 => drop(tail.get(file, at, draw(3) * page)),
-                    6 => drop(tail.find(file, at, 1)),
-                    7..9 => {
-                        let pieces = [Piece::Zeros(draw(9) as usize * 1000 + 1)];
-                        tail.add(DURABLE, &files[draw(2) as usize], at, &pieces);
-                    }
-                    _ => {
-                        let mut buffer = pool.take(draw(9) as usize * PAGE + 1);
-                        buffer.push(&[7]);
-                        tail.keep(file, at, buffer.share());
-                    }
-                }
-                tail.check();
-            }
-        }
-    }
-}
+mod tests;

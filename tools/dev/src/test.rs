@@ -3,7 +3,7 @@
 //! Decides nothing about what a host can do: a test that lacks its means says "not run" itself.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -59,7 +59,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn interop() -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let here = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    let missing: Vec<&str> = MEANS.iter().copied().filter(|name| !here(name)).collect();
+    let mut missing: Vec<&str> = MEANS.iter().copied().filter(|name| !here(name)).collect();
+    let mut venv = Command::new("python3");
+    venv.args(["-c", "import venv, ensurepip"])
+        .stderr(Stdio::null());
+    if missing.is_empty() && !venv.status().is_ok_and(|status| status.success()) {
+        missing.push("python3-venv");
+    }
     if !missing.is_empty() {
         say(&format!(
             "-- interop: not run: {} missing",
@@ -69,7 +75,8 @@ fn interop() -> Result<()> {
     }
     step("broker", cargo(["build", "--release"]).arg("--quiet"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
-    let target = target.map_or_else(|| root().join("target"), PathBuf::from);
+    // A relative one is the workspace's, wherever a story starts the broker.
+    let target = root().join(target.map_or_else(|| PathBuf::from("target"), PathBuf::from));
     let mut call = Command::new(root().join("tests/interop/run"));
     call.arg("--binary").arg(target.join("release/sawlog"));
     step("interop", call.current_dir(root()))

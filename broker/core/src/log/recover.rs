@@ -651,7 +651,7 @@ fn no_checkpoint(shard: ShardId, faults: String) -> Progress {
     Progress::Broken(Broken {
         what: format!("shard {shard} cannot start, and nothing was touched"),
         why: format!("no checkpoint is whole: {}", faults.trim_end_matches("; ")),
-        attempt: String::from("Restore the log directory from a backup; nothing was changed."),
+        attempt: String::from("Restore the log directory from a backup."),
     })
 }
 

@@ -829,3 +829,29 @@ fn short_writes_of_a_ring_say_how_its_next_one_runs_wherever_they_ran() {
     assert!(in_line > 0, "never in line again");
     assert!(averages(&rig)[0] == SLOWEST && averages(&rig)[1] != QUICK);
 }
+
+#[test]
+fn what_the_spill_reads_is_no_reason_to_keep_more() {
+    let mut rig = Rig::new(11);
+    rig.settle();
+    let page = PAGE as u64;
+    let least = Least {
+        all: 2 * page,
+        rings: 40 * page,
+    };
+    rig.lane.tail = Tail::new(400 * page, least, rig.lane.files.pool());
+    let file = rig.rings[0].name(99);
+    for at in 0..30 {
+        let mut buffer = rig.lane.files.pool().take(PAGE);
+        buffer.push(&[7; PAGE]);
+        rig.lane.tail.keep(&file, at * page, buffer.share());
+        let read = FileOp::Read {
+            file: file.clone(),
+            at: at / 2 * page,
+            len: 1,
+        };
+        let read = rig.lane.submit(Ticket(1 << 40), read);
+        assert_eq!(read, Some(Outcome::Bytes(Bytes::from_static(&[7]))));
+        assert_eq!(rig.lane.tail.room(), 2 * page);
+    }
+}
